@@ -1,0 +1,69 @@
+/** Contracts of the config path: what its steps hand to each other. */
+import type { Resource } from './api.ts';
+import type { Diagnostic, Place } from './diagnostic.ts';
+import type { EndpointOverlay, NamedSnapshot, ProxyScope } from './snapshot.ts';
+
+export interface SourceText {
+  /** Name shown in diagnostics: a path, `stdin`, a URL. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** One YAML or JSON document as plain data, with where each of its nodes stands. */
+export interface ParsedDocument {
+  readonly value: unknown;
+  readonly file: string;
+  /** Place of the node at a path as `spec.http[0].route`, else of its nearest ancestor. */
+  placeOf(path: string): Place;
+}
+
+/** A resource that admission let in, with the way back to its text. */
+export interface AdmittedResource {
+  readonly resource: Resource;
+  readonly placeOf: (path: string) => Place | undefined;
+}
+
+/** One API kind. Adding a kind is adding one of these to a preset. */
+export interface ResourceKind {
+  readonly group: string;
+  readonly kind: string;
+  /** All served versions, newest first; they are normalised to the first. */
+  readonly versions: readonly string[];
+  readonly plural: string;
+  /** Types, enums, patterns, unknown fields. Data in, faults out; all of them at once. */
+  check(document: unknown): readonly Fault[];
+  /** The semantic checks of the admission webhook; called only when `check` found nothing. */
+  validate?(resource: Resource): readonly Fault[];
+  /** Fields of this resource that no runtime enforces yet: path and reason; shown as condition NotEnforced. */
+  notEnforced?(resource: Resource): readonly { readonly path: string; readonly reason: string }[];
+  /** Kinds that a mesh has no use for: admitted with a warning, kept, otherwise skipped. */
+  readonly inert?: boolean;
+}
+
+/** A fault before it has its place. */
+export interface Fault {
+  readonly code: string;
+  readonly level: 'error' | 'warning' | 'info';
+  readonly path: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+export interface Admission {
+  readonly resources: readonly AdmittedResource[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What compile makes for one proxy. */
+export interface CompileResult {
+  readonly named: NamedSnapshot;
+  readonly endpoints: EndpointOverlay;
+  /** JWKS URIs that the snapshot's policies refer to. */
+  readonly jwksUris: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface CompileInput {
+  readonly resources: readonly Resource[];
+  readonly scope: ProxyScope;
+}

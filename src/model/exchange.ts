@@ -1,0 +1,108 @@
+import type { RequestHead, ResponseHead } from './head.ts';
+import type { Peer, RequestIdentity } from './identity.ts';
+import type {
+  Cluster,
+  Destination,
+  Endpoint,
+  Listener,
+  Mirror,
+  Route,
+  VirtualHost,
+} from './snapshot.ts';
+
+/** An answer that the proxy makes itself. */
+export interface LocalReply {
+  readonly status: number;
+  readonly body: string | Uint8Array;
+  /** Lower-case names. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Envoy's response flag: NR, UH, UF, UT, NC, FI, ... ('' where Envoy has none). */
+  readonly flag: string;
+  /** Why, in one token, as `rbac_access_denied_matched_policy[ns/name]`; for logs, never for clients. */
+  readonly details: string;
+  /** `close` stands for a refused or closed connection (TLS layer, no listener). */
+  readonly close?: boolean;
+}
+
+/** One line of why; collected only when asked for (explain). */
+export interface TraceStep {
+  readonly step:
+    | 'listener'
+    | 'virtual-host'
+    | 'route'
+    | 'policy'
+    | 'cluster'
+    | 'endpoint'
+    | 'reply';
+  readonly name: string;
+  readonly outcome: 'matched' | 'passed' | 'not-matched' | 'denied' | 'chosen';
+  readonly detail?: string;
+  /** Index into the snapshot's origins. */
+  readonly origin?: number;
+}
+
+/**
+ * One request on its way. The engine owns it; drivers and policies read it.
+ * Times are Host clock milliseconds.
+ */
+export interface Exchange {
+  readonly request: RequestHead;
+  readonly peer: Peer;
+  readonly startMs: number;
+  /** Client address after trusted hops of X-Forwarded-For. */
+  remoteIp: string;
+  method: string;
+  scheme: 'http' | 'https';
+  /** Canonical authority as matched and forwarded, port kept if sent. */
+  authority: string;
+  /** Lower case, without port. */
+  host: string;
+  /** Canonical path without query: what is matched, and what is forwarded unless rewritten. */
+  path: string;
+  /** With leading '?', or ''. */
+  query: string;
+  requestId: string;
+  /** W3C trace context of this hop. */
+  traceId: string;
+  spanId: string;
+  /** Set by the jwt policy. */
+  identity: RequestIdentity | undefined;
+  listener: Listener | undefined;
+  virtualHost: VirtualHost | undefined;
+  route: Route | undefined;
+  destination: Destination | undefined;
+  cluster: Cluster | undefined;
+  endpoint: Endpoint | undefined;
+  /** Tries sent so far. */
+  attempts: number;
+  /** What the attempt must send. */
+  upstreamTarget: string;
+  upstreamAuthority: string;
+  upstreamScheme: 'http' | 'https';
+  /** Bound of this attempt; 0 = none. */
+  attemptTimeoutMs: number;
+  /** Copies to send beside the first attempt. */
+  mirrors: readonly Mirror[];
+  response: ResponseHead | undefined;
+  reply: LocalReply | undefined;
+  /** What a driver awaits after `wait`, before `resume`. */
+  waiting: Promise<void> | undefined;
+  /** Response flags so far, as 'UT' or 'UF,URX'. */
+  flags: string;
+  details: string;
+  /** `namespace/name` of the policy that decided. */
+  decidedBy: string;
+  /** Private state of policies, by the index that link was given. */
+  readonly slots: unknown[];
+  readonly trace: TraceStep[] | undefined;
+}
+
+/**
+ * What a driver must do next.
+ * - forward: send the request to `endpoint` (or, for a cluster with discovery `original`, to `upstreamAuthority`)
+ *   and report onResponse or onFailure; mirrors go out with the first attempt.
+ * - deliver: send `response` with its edits and its body to the client, then onEnd.
+ * - reply: answer `reply` itself, then onEnd.
+ * - wait: await `waiting`, then resume.
+ */
+export type Step = 'forward' | 'deliver' | 'reply' | 'wait';

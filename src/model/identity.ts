@@ -1,0 +1,29 @@
+/** Who is at the other end of the connection. */
+export interface Peer {
+  /** Address of the direct peer. */
+  readonly ip: string;
+  readonly port?: number;
+  /** SPIFFE identity without the scheme, `trust.domain/ns/a/sa/b`; only where mutual TLS or a mesh credential proved it. */
+  readonly principal?: string;
+  readonly tls?: PeerTls;
+}
+
+export interface PeerTls {
+  /** Server name of the ClientHello; '' when none was sent. */
+  readonly sni: string;
+  /** A client certificate was presented and verified. */
+  readonly mutual: boolean;
+}
+
+/** What a verified token says; `principal` is `iss/sub`. */
+export interface RequestIdentity {
+  readonly principal: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audiences: readonly string[];
+  /** Claim `azp`. */
+  readonly presenter?: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Claims besides `scope` and `permission` that are lists separated by spaces. */
+  readonly spaceDelimitedClaims: readonly string[];
+}

@@ -1,0 +1,83 @@
+/**
+ * The policy contract: what a slice under src/policies contributes.
+ * A slice has a compile half (control plane, CLI) and a run-time half (data planes); neither imports the other.
+ */
+import type { Host } from '../host/host.ts';
+import type {
+  AuthorizationPolicySpec,
+  HttpRoute,
+  RequestAuthenticationSpec,
+  Resource,
+} from './api.ts';
+import type { Diagnostic } from './diagnostic.ts';
+import type { Exchange, LocalReply } from './exchange.ts';
+import type { FilterConfig, KeySet, MeshSettings } from './snapshot.ts';
+
+/** Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router. */
+export const PHASES = [
+  'authz-custom',
+  'authn',
+  'authz',
+  'limit',
+  'fault',
+  'cors',
+  'headers',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** What attaches to one workload: resources already selected by namespace, selector and targetRefs. */
+export interface WorkloadPolicyInput {
+  readonly mesh: MeshSettings;
+  readonly requestAuthentications: readonly Resource<RequestAuthenticationSpec>[];
+  readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
+  /** Index of a resource's path in the snapshot's origins. */
+  origin(resource: Resource, path: string): number;
+}
+
+export interface RoutePolicyInput {
+  readonly route: HttpRoute;
+  readonly resource: Resource;
+  /** JSON path of the route in `resource`. */
+  readonly path: string;
+}
+
+export interface CompiledPolicy {
+  readonly filter?: FilterConfig;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compile half. Both functions are pure; what they return is JSON. */
+export interface PolicyCompiler {
+  readonly kind: string;
+  readonly phase: Phase;
+  compileWorkload?(input: WorkloadPolicyInput): CompiledPolicy;
+  compileRoute?(input: RoutePolicyInput): CompiledPolicy;
+}
+
+export type FilterAnswer = LocalReply | undefined | Promise<LocalReply | undefined>;
+
+/** Run-time half of one configured policy. Undefined = go on. A promise only where something really waits. */
+export interface Filter {
+  request?(x: Exchange): FilterAnswer;
+  /** Sees upstream responses and local replies (then `x.response` is a head over the reply). */
+  response?(x: Exchange): void;
+  done?(x: Exchange): void;
+}
+
+export interface LinkContext {
+  readonly host: Host;
+  /** Where this filter keeps per-request state in `x.slots`. */
+  readonly slot: number;
+  readonly mesh: MeshSettings;
+  /** Keys delivered as an overlay; undefined while none were fetched. */
+  keys(uri: string): KeySet | undefined;
+  /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
+  refreshKeys(uri: string): Promise<void>;
+}
+
+export interface PolicyFilter {
+  readonly kind: string;
+  readonly phase: Phase;
+  /** @throws Error when the config can't be linked: the snapshot is then refused. */
+  link(config: unknown, context: LinkContext): Filter;
+}

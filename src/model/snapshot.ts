@@ -1,0 +1,298 @@
+/**
+ * What a data plane runs: plain JSON, canonical, named by the hash of its content.
+ * The control plane compiles it, a data plane only links it.
+ */
+import type { RegexProgram } from '../lib/regex/program.ts';
+
+/** Whose configuration it is. */
+export interface ProxyScope {
+  readonly type: 'gateway' | 'sidecar-outbound' | 'sidecar-inbound';
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** For sidecars: FQDN of the service that the workload serves. */
+  readonly service?: string;
+}
+
+export interface Snapshot {
+  readonly format: 1;
+  readonly scope: ProxyScope;
+  readonly mesh: MeshSettings;
+  readonly listeners: readonly Listener[];
+  readonly clusters: readonly Cluster[];
+  /** Resources and JSON paths that the parts below point at by index. */
+  readonly origins: readonly Origin[];
+}
+
+/** A snapshot under its name, `version` = hash of the canonical JSON of `snapshot`. */
+export interface NamedSnapshot {
+  readonly version: string;
+  readonly snapshot: Snapshot;
+}
+
+export interface Origin {
+  /** `Kind namespace/name`. */
+  readonly resource: string;
+  /** JSON path as `spec.http[0]`. */
+  readonly path: string;
+}
+
+export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
+
+/** The mesh-wide settings that a proxy needs (ConfigMap istio-system/istio, key mesh). */
+export interface MeshSettings {
+  readonly trustDomain: string;
+  readonly trustDomainAliases: readonly string[];
+  readonly domain: string;
+  readonly pathNormalization: PathNormalization;
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  /** Trusted proxies in front, counted from the right of X-Forwarded-For. @default 0 */
+  readonly trustedHops: number;
+}
+
+/** One port (and, under TLS, one set of server names) of the proxy. */
+export interface Listener {
+  readonly name: string;
+  /** Port that clients address: server port at a gateway, service port in the mesh. */
+  readonly port: number;
+  readonly direction: 'gateway' | 'outbound' | 'inbound';
+  readonly protocol: 'HTTP' | 'HTTPS';
+  /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
+  readonly serverNames?: readonly string[];
+  readonly tls?: ListenerTls;
+  /** In phase order: authn, authz, ... */
+  readonly filters: readonly FilterConfig[];
+  readonly virtualHosts: readonly VirtualHost[];
+  /** What becomes of a host that no virtual host takes. */
+  readonly unmatchedHost: 'not-found' | 'passthrough' | 'block';
+}
+
+export interface ListenerTls {
+  readonly mode:
+    | 'SIMPLE'
+    | 'MUTUAL'
+    | 'OPTIONAL_MUTUAL'
+    | 'ISTIO_MUTUAL'
+    | 'PASSTHROUGH'
+    | 'AUTO_PASSTHROUGH';
+  /** Names of secrets, never their content. */
+  readonly credentialNames: readonly string[];
+}
+
+export interface VirtualHost {
+  readonly name: string;
+  /** Lower case: exact, `*.suffix`, `*-suffix`, or `*`; without port. */
+  readonly domains: readonly string[];
+  /** Every request that isn't https is sent there with 301. */
+  readonly httpsRedirect?: boolean;
+  readonly routes: readonly Route[];
+}
+
+/** First match wins, in order. */
+export interface Route {
+  /** As access log and `route` of a decision show it. */
+  readonly name?: string;
+  readonly match: RouteMatch;
+  readonly action: RouteAction;
+  /** cors, fault, ...: in phase order. */
+  readonly filters: readonly FilterConfig[];
+  readonly requestHeaders?: HeaderOps;
+  readonly responseHeaders?: HeaderOps;
+  /** Whole request with retries; 0 = none. */
+  readonly timeoutMs: number;
+  readonly retry?: RetryPolicy;
+  readonly mirrors?: readonly Mirror[];
+  /** Index into `origins`. */
+  readonly origin: number;
+}
+
+export type StringMatch =
+  | { readonly kind: 'exact'; readonly value: string; readonly ignoreCase?: boolean }
+  | { readonly kind: 'prefix'; readonly value: string; readonly ignoreCase?: boolean }
+  | { readonly kind: 'suffix'; readonly value: string; readonly ignoreCase?: boolean }
+  /** Whole-value match. */
+  | { readonly kind: 'regex'; readonly program: RegexProgram; readonly source: string }
+  | { readonly kind: 'present' };
+
+/** All given parts are ANDed. */
+export interface RouteMatch {
+  /** On the canonical path without query. `segmentPrefix` is Gateway API's and Ingress'. */
+  readonly path?: StringMatch | { readonly kind: 'segment-prefix'; readonly value: string };
+  readonly method?: StringMatch;
+  readonly scheme?: StringMatch;
+  readonly authority?: StringMatch;
+  readonly headers?: readonly HeaderMatch[];
+  /** Raw text, names case-sensitive, first value counts. */
+  readonly query?: readonly { readonly name: string; readonly value: StringMatch }[];
+  /** Claims of the verified token. */
+  readonly claims?: readonly ClaimMatch[];
+}
+
+export interface HeaderMatch {
+  readonly name: string;
+  readonly value: StringMatch;
+  readonly invert?: boolean;
+  /** Under `invert`: a missing header counts as the empty string (Istio's withoutHeaders). */
+  readonly missingAsEmpty?: boolean;
+}
+
+export interface ClaimMatch {
+  readonly path: readonly string[];
+  readonly value: StringMatch;
+  readonly invert?: boolean;
+}
+
+export type RouteAction = ForwardAction | RedirectAction | RespondAction;
+
+export interface ForwardAction {
+  readonly kind: 'forward';
+  /** Weight 0 never appears; a single one has weight 1. Empty = no backend: 503 (or `emptyStatus`). */
+  readonly destinations: readonly Destination[];
+  readonly rewrite?: PathRewrite;
+  /** Replaces the authority that the backend sees. */
+  readonly authority?: string;
+}
+
+export interface Destination {
+  /** Name of a cluster; a name that no cluster has answers 503 NC. */
+  readonly cluster: string;
+  readonly weight: number;
+  readonly requestHeaders?: HeaderOps;
+  readonly responseHeaders?: HeaderOps;
+  readonly authority?: string;
+}
+
+/** `prefix`: replaces the matched prefix; `whole`: the whole path; query is kept by all three. */
+export type PathRewrite =
+  | {
+      readonly kind: 'prefix';
+      readonly prefix: string;
+      readonly value: string;
+      readonly segment?: boolean;
+    }
+  | { readonly kind: 'whole'; readonly value: string }
+  | { readonly kind: 'regex'; readonly program: RegexProgram; readonly rewrite: string };
+
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: number;
+  readonly scheme?: string;
+  readonly authority?: string;
+  readonly port?: number | 'protocol-default' | 'request-port';
+  readonly path?: PathRewrite;
+}
+
+export interface RespondAction {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly body?: string;
+  /** `body` is base64 of bytes. */
+  readonly bodyBase64?: boolean;
+}
+
+/** Applied in the order remove, set, add. Values are templates. */
+export interface HeaderOps {
+  readonly remove?: readonly string[];
+  readonly set?: readonly HeaderValue[];
+  readonly add?: readonly HeaderValue[];
+}
+
+export interface HeaderValue {
+  readonly name: string;
+  readonly value: readonly TemplatePart[];
+}
+
+/** Literal text or an operator, as `%REQ(x-id)%` = {op: 'REQ', args: ['x-id']}. */
+export type TemplatePart =
+  | string
+  | { readonly op: string; readonly args: readonly string[]; readonly max?: number };
+
+export interface Mirror {
+  readonly cluster: string;
+  /** 0 to 100. */
+  readonly percent: number;
+}
+
+export interface RetryPolicy {
+  /** Retries after the first try. */
+  readonly attempts: number;
+  /** 0 = the route timeout. */
+  readonly perTryTimeoutMs: number;
+  /** Envoy's condition words, without bare codes. */
+  readonly on: readonly string[];
+  readonly statusCodes: readonly number[];
+  /** @default 25 */
+  readonly backoffMs: number;
+  /** Retries of methods that aren't idempotent although the request may have been executed. @default false */
+  readonly nonIdempotent: boolean;
+  /** @default true */
+  readonly ignorePreviousHosts: boolean;
+  /** The policy stands in a resource, not in the mesh's default. */
+  readonly explicit: boolean;
+}
+
+export type Balancer = 'ROUND_ROBIN' | 'LEAST_REQUEST' | 'RANDOM' | 'PASSTHROUGH';
+
+export interface Cluster {
+  /** `outbound|80|v1|reviews.default.svc.cluster.local`. */
+  readonly name: string;
+  readonly service: string;
+  readonly subset?: string;
+  readonly port: number;
+  /** `endpoints`: from the overlay. `original`: to the host that the request names (resolution NONE, passthrough). */
+  readonly discovery: 'endpoints' | 'original';
+  readonly balancer: Balancer;
+  /** Towards endpoints. */
+  readonly tls?: {
+    readonly mode: 'SIMPLE' | 'MUTUAL' | 'ISTIO_MUTUAL';
+    readonly sni?: string;
+    readonly subjectAltNames?: readonly string[];
+  };
+  readonly connectTimeoutMs: number;
+  /** Carried for later enforcement; status says NotEnforced. */
+  readonly carried?: Readonly<Record<string, unknown>>;
+  readonly origin: number;
+}
+
+/** A policy's compiled part; `kind` names the slice that links it. */
+export interface FilterConfig {
+  readonly kind: string;
+  readonly config: unknown;
+}
+
+export interface Endpoint {
+  /** IP, host name, or `binding:NAME` for a service binding. */
+  readonly address: string;
+  readonly port: number;
+  /** @default 1 */
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly locality?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Service account that its certificate must show. */
+  readonly identity?: string;
+}
+
+/** Endpoints by cluster name; small, content-addressed, travels apart from the snapshot. */
+export interface EndpointOverlay {
+  readonly version: string;
+  readonly clusters: Readonly<Record<string, readonly Endpoint[]>>;
+}
+
+export interface KeySet {
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+  readonly fetchedAtMs: number;
+}
+
+/** JWKS by URI (or issuer), fetched by the control plane. */
+export interface KeyOverlay {
+  readonly version: string;
+  readonly sets: Readonly<Record<string, KeySet>>;
+}
+
+/** What a gateway runs: the triple that a request pins. */
+export interface Pointer {
+  readonly snapshot: string;
+  readonly endpoints: string;
+  readonly keys: string;
+}

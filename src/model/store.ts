@@ -1,0 +1,97 @@
+/**
+ * The Store port: one revision for the whole store, compare-and-swap, list at a revision, watch from a revision.
+ * One contract suite runs on the memory, Durable Object and sqlite stores.
+ */
+export interface StoredRecord {
+  /** `group/Kind/namespace/name`. */
+  readonly key: string;
+  /** JSON text. */
+  readonly value: string;
+  /** Store revision of the last change of this record. */
+  readonly revision: number;
+  /** Store revision at which the record was created. */
+  readonly createdRevision: number;
+}
+
+export type StoreChange =
+  | {
+      readonly op: 'put';
+      readonly key: string;
+      readonly value: string;
+      readonly ifRevision?: number;
+    }
+  /** `ifRevision` 0 = must not exist. */
+  | { readonly op: 'delete'; readonly key: string; readonly ifRevision?: number };
+
+export interface StoreEvent {
+  readonly revision: number;
+  readonly op: 'put' | 'delete';
+  readonly key: string;
+  readonly value: string | undefined;
+}
+
+export type CommitResult =
+  | { readonly ok: true; readonly revision: number }
+  | {
+      readonly ok: false;
+      readonly conflict: string;
+      readonly expected: number;
+      readonly found: number;
+    };
+
+/** One line of history: what a revision changed, by whom and why. */
+export interface HistoryEntry {
+  readonly revision: number;
+  readonly atMs: number;
+  readonly actor: string;
+  readonly message: string;
+  readonly changes: readonly {
+    readonly op: 'put' | 'delete';
+    readonly key: string;
+    readonly before: string | undefined;
+    readonly after: string | undefined;
+  }[];
+}
+
+export interface Store {
+  revision(): Promise<number>;
+  get(key: string): Promise<StoredRecord | undefined>;
+  /** Sorted by key; all of it is of one revision. `after` = last key of the page before. */
+  list(
+    prefix: string,
+    options?: { readonly limit?: number; readonly after?: string },
+  ): Promise<{
+    readonly revision: number;
+    readonly records: readonly StoredRecord[];
+    readonly more: boolean;
+  }>;
+  /** All or nothing, one new revision; `ifStoreRevision` compares with the whole store's revision. */
+  commit(
+    changes: readonly StoreChange[],
+    by: {
+      readonly actor: string;
+      readonly message: string;
+      readonly atMs: number;
+      readonly ifStoreRevision?: number;
+    },
+  ): Promise<CommitResult>;
+  /** Events after `revision`, oldest first; `compacted` when they are no longer kept (HTTP 410). */
+  eventsAfter(
+    revision: number,
+    limit: number,
+  ): Promise<{ readonly compacted: boolean; readonly events: readonly StoreEvent[] }>;
+  history(options: {
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<readonly HistoryEntry[]>;
+  /** Drops events and history up to `revision`. */
+  compact(revision: number): Promise<void>;
+  /** Called after each commit, in this process; returns a function that ends it. */
+  onCommit(listener: (revision: number) => void): () => void;
+}
+
+/** Immutable blobs under their hash (KV at the edge): snapshots and overlays. */
+export interface BlobStore {
+  put(name: string, text: string): Promise<void>;
+  get(name: string): Promise<string | undefined>;
+}
