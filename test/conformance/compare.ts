@@ -1,0 +1,137 @@
+/** Compares exactly what `expect` names with what a target answered. */
+import { parseDuration } from '../../src/lib/duration.ts';
+
+export interface Difference {
+  readonly field: string;
+  readonly expected: unknown;
+  readonly got: unknown;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const unordered =
+  /^access-control-(?:allow|expose)-(?:methods|headers)$|^access-control-expose-headers$/;
+
+function headerText(value: unknown): string | undefined {
+  if (value === null || value === undefined) return undefined;
+  return Array.isArray(value) ? value.map(String).join(',') : String(value);
+}
+
+/** Without regard to spaces after commas; CORS lists also without regard to order. */
+function headerKey(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const parts = value.split(',').map((part) => part.trim());
+  if (unordered.test(name)) return parts.sort().join(',');
+  if (name === 'location')
+    return value.replace(/^(http:\/\/[^/]*):80(?=\/|$)|^(https:\/\/[^/]*):443(?=\/|$)/, '$1$2');
+  return parts.join(',');
+}
+
+function compareHeaders(field: string, expected: Fields, got: Fields): Difference[] {
+  return Object.entries(expected).flatMap(([name, value]) => {
+    const lower = name.toLowerCase();
+    const seen = headerText(got[lower]);
+    const wanted = headerText(value);
+    if (headerKey(lower, wanted) === headerKey(lower, seen)) return [];
+    // A default port in `location` may stand or be missing only where the case leaves it open.
+    return [{ field: `${field}.${lower}`, expected: value, got: seen ?? null }];
+  });
+}
+
+function milliseconds(value: unknown): unknown {
+  return typeof value === 'string' ? (parseDuration(value) ?? value) : value;
+}
+
+function compareRetries(expected: Fields, got: Fields): Difference[] {
+  return Object.entries(expected).flatMap(([name, value]) => {
+    const seen = got[name];
+    if (name === 'retryOn') {
+      const has = new Set((seen as unknown[] | undefined)?.map(String));
+      const missing = (value as unknown[]).filter((word) => !has.has(String(word)));
+      return missing.length === 0 ? [] : [{ field: 'retries.retryOn', expected: value, got: seen }];
+    }
+    if (milliseconds(value) === milliseconds(seen)) return [];
+    return [{ field: `retries.${name}`, expected: value, got: seen }];
+  });
+}
+
+function compareMirrors(expected: readonly Fields[], got: readonly Fields[]): Difference[] {
+  const covers = (want: Fields, have: Fields): boolean =>
+    Object.entries(want).every(([name, value]) => have[name] === value);
+  const same =
+    expected.length === got.length &&
+    expected.every((want) => got.some((have) => covers(want, have)));
+  return same ? [] : [{ field: 'mirrors', expected, got }];
+}
+
+function compareSplit(expected: Fields, got: Fields): Difference[] {
+  const names = new Set([...Object.keys(expected), ...Object.keys(got)]);
+  const near = [...names].every(
+    (name) => Math.abs(Number(expected[name] ?? 0) - Number(got[name] ?? 0)) < 0.51,
+  );
+  return near ? [] : [{ field: 'split', expected, got }];
+}
+
+function compareFault(expected: Fields, got: Fields): Difference[] {
+  const same = Object.entries(expected).every(
+    ([name, value]) => milliseconds(value) === milliseconds(got[name]),
+  );
+  return same ? [] : [{ field: 'fault', expected, got }];
+}
+
+/** Both sides use the words of a case's `expect`. */
+export function compare(expected: Fields, got: Fields): Difference[] {
+  return Object.entries(expected).flatMap(([field, value]): Difference[] => {
+    const seen = got[field];
+    const fields = (seen ?? {}) as Fields;
+    switch (field) {
+      case 'requestHeaders':
+      case 'responseHeaders':
+        return compareHeaders(field, value as Fields, fields);
+      case 'retries':
+        return compareRetries(value as Fields, fields);
+      case 'mirrors':
+        return compareMirrors(value as Fields[], (seen ?? []) as Fields[]);
+      case 'split':
+        return compareSplit(value as Fields, fields);
+      case 'fault':
+        return compareFault(value as Fields, fields);
+      case 'timeout':
+        return milliseconds(value) === milliseconds(seen ?? '0s')
+          ? []
+          : [{ field, expected: value, got: seen }];
+      case 'service':
+        // Passthrough is a forward without service; a null asks for just that.
+        return (value ?? undefined) === (seen ?? undefined)
+          ? []
+          : [{ field, expected: value, got: seen }];
+      default:
+        return value === seen ? [] : [{ field, expected: value, got: seen ?? null }];
+    }
+  });
+}
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/** An expectation that must fail where `expected` holds: every named field is made wrong. */
+export function falsify(expected: Fields): Fields {
+  return Object.fromEntries(
+    Object.entries(expected).map(([field, value]): [string, unknown] => {
+      if (field === 'requestHeaders' || field === 'responseHeaders')
+        return [
+          field,
+          Object.fromEntries(Object.keys(value as Fields).map((name) => [name, 'falsified'])),
+        ];
+      if (field === 'retries')
+        return [
+          field,
+          { ...(value as Fields), attempts: Number((value as Fields)['attempts'] ?? 0) + 1 },
+        ];
+      if (field === 'mirrors') return [field, [...(value as Fields[]), { service: 'falsified' }]];
+      if (field === 'split') return [field, { falsified: 100 }];
+      if (field === 'fault') return [field, { delay: '987s', percent: 1 }];
+      if (field === 'timeout') return [field, '987s'];
+      return [field, isNumber(value) ? value + 1 : `falsified ${String(value)}`];
+    }),
+  );
+}

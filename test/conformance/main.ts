@@ -1,0 +1,111 @@
+/**
+ * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify] [--only ID] [--quiet]
+ *
+ * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
+import { kinds } from '../../src/presets/control.ts';
+import { loadCases, usesOnly } from './cases.ts';
+import type { ConformanceCase } from './cases.ts';
+import { createPureTarget } from './pure-target.ts';
+import type { Target } from './pure-target.ts';
+import { runCase } from './run.ts';
+import type { CheckResult, KnownDifference, RunOptions } from './run.ts';
+import { createMinter } from './tokens.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    live: { type: 'string' },
+    kinds: { type: 'string' },
+    'min-percent': { type: 'string' },
+    json: { type: 'string' },
+    only: { type: 'string' },
+    falsify: { type: 'boolean' },
+    quiet: { type: 'boolean' },
+  },
+});
+
+const here = new URL('.', import.meta.url).pathname;
+
+function readDifferences(): KnownDifference[] {
+  const file = `${here}differences.yaml`;
+  return existsSync(file)
+    ? ((parse(readFileSync(file, 'utf8')) as KnownDifference[] | null) ?? [])
+    : [];
+}
+
+/** `supported` = every kind that isn't inert, with the parts that are enforced. */
+function selectedKinds(text: string): ReadonlySet<string> {
+  if (text !== 'supported') return new Set(text.split(','));
+  return new Set(
+    kinds
+      .filter((kind) => kind.inert !== true)
+      .map((kind) => `${kind.group || 'core'}/${kind.kind}`),
+  );
+}
+
+async function createTarget(nowMs: number): Promise<Target> {
+  if (values.live === undefined) return createPureTarget(nowMs);
+  if (values.live !== 'gateway') throw new Error(`--live ${values.live}: want gateway`);
+  const { createLiveGateway } = await import('./live-gateway.ts');
+  return createLiveGateway();
+}
+
+function print(failed: CheckResult): void {
+  console.log(`FAILED ${failed.id}[${failed.check}]${failed.checked ? ' (checked)' : ''}`);
+  for (const difference of failed.differences)
+    console.log(
+      `  ${difference.field}: expected ${JSON.stringify(difference.expected)}, got ${JSON.stringify(difference.got)}`,
+    );
+  if (failed.note !== undefined)
+    console.log(`  ${failed.note.split('\n').slice(0, 4).join('\n  ')}`);
+}
+
+function summarise(results: readonly CheckResult[]): number {
+  const count = (outcome: string): number =>
+    results.filter((result) => result.outcome === outcome).length;
+  const [passed, failed, skipped] = [count('passed'), count('failed'), count('skipped')];
+  if (values.json !== undefined)
+    writeFileSync(values.json, JSON.stringify({ passed, failed, skipped, results }, undefined, 2));
+  const percent = passed + failed === 0 ? 0 : (100 * passed) / (passed + failed);
+  console.log(`${percent.toFixed(1)} % of ${passed + failed} checks`);
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  if (passed + failed === 0) return 1;
+  const wanted = values['min-percent'];
+  return (wanted === undefined ? failed > 0 : percent < Number(wanted)) ? 1 : 0;
+}
+
+function selectCases(): ConformanceCase[] {
+  const folders = positionals.length > 0 ? positionals : [`${here}cases`];
+  const wanted = values.kinds === undefined ? undefined : selectedKinds(values.kinds);
+  return loadCases(folders).filter(
+    (entry) =>
+      (wanted === undefined || usesOnly(entry, wanted)) &&
+      (values.only === undefined || entry.id === values.only),
+  );
+}
+
+async function main(): Promise<number> {
+  const nowMs = Date.now();
+  const target = await createTarget(nowMs);
+  const options: RunOptions = {
+    target,
+    minter: await createMinter(nowMs),
+    differences: readDifferences(),
+    ...(values.falsify === true ? { falsify: true } : {}),
+  };
+  const results: CheckResult[] = [];
+  try {
+    for (const entry of selectCases()) results.push(...(await runCase(entry, options)));
+  } finally {
+    await target.close();
+  }
+  if (values.quiet !== true)
+    for (const result of results) if (result.outcome === 'failed') print(result);
+  return summarise(results);
+}
+
+process.exitCode = await main();

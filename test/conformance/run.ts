@@ -1,0 +1,113 @@
+/** Runs cases against a target and counts checks. */
+import { compare, falsify } from './compare.ts';
+import type { Difference } from './compare.ts';
+import type { ConformanceCase } from './cases.ts';
+import { admitCase, findingsOf } from './pure-target.ts';
+import type { Target } from './pure-target.ts';
+import type { Minter } from './tokens.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export type Outcome = 'passed' | 'failed' | 'skipped';
+
+export interface CheckResult {
+  readonly id: string;
+  readonly file: string;
+  /** Which check of the case, from 0. */
+  readonly check: number;
+  readonly outcome: Outcome;
+  readonly differences: readonly Difference[];
+  readonly note?: string;
+  readonly checked: boolean;
+}
+
+export interface KnownDifference {
+  readonly id: string;
+  readonly reason: string;
+  /** The safer expectation of each check, in order. */
+  readonly expect: readonly Fields[];
+}
+
+export interface RunOptions {
+  readonly target: Target;
+  readonly minter: Minter;
+  readonly differences: readonly KnownDifference[];
+  /** Every expectation made wrong: then every check must fail. */
+  readonly falsify?: boolean;
+}
+
+type Partial = Omit<CheckResult, 'id' | 'file' | 'checked'>;
+
+function result(check: number, differences: readonly Difference[]): Partial {
+  return { check, outcome: differences.length === 0 ? 'passed' : 'failed', differences };
+}
+
+/** Is it admitted, and if not, does a message name the place and the word? */
+function runValidation(entry: ConformanceCase, options: RunOptions): Partial {
+  const wanted = options.falsify === true ? entry.valid !== true : entry.valid;
+  const errors = admitCase(entry, options.minter).diagnostics.filter(
+    (diagnostic) => diagnostic.level === 'error',
+  );
+  const differences: Difference[] = [];
+  if ((errors.length === 0) !== wanted)
+    differences.push({ field: 'valid', expected: wanted, got: errors });
+  if (errors.length > 0 && wanted === false) {
+    const paths = errors.map((error) => error.path);
+    if (entry.at !== undefined && !paths.includes(entry.at))
+      differences.push({ field: 'at', expected: entry.at, got: paths });
+    const about = entry.about?.toLowerCase();
+    const texts = errors.map((error) => `${error.message} ${error.path ?? ''}`);
+    if (about !== undefined && !texts.some((text) => text.toLowerCase().includes(about)))
+      differences.push({ field: 'about', expected: entry.about, got: texts });
+  }
+  return result(0, differences);
+}
+
+function runFindings(entry: ConformanceCase, options: RunOptions): Partial {
+  const wanted = [
+    ...(entry.findings ?? []),
+    ...(options.falsify === true ? ['IST9999'] : []),
+  ].sort();
+  // Own codes tell users more than Istio's analysis does; the case speaks of Istio's alone.
+  const got = findingsOf(entry, options.minter)
+    .filter((code) => code.startsWith('IST'))
+    .sort();
+  const same = JSON.stringify(wanted) === JSON.stringify(got);
+  return result(0, same ? [] : [{ field: 'findings', expected: wanted, got }]);
+}
+
+async function runChecks(entry: ConformanceCase, options: RunOptions): Promise<Partial[]> {
+  const known = options.differences.find((difference) => difference.id === entry.id);
+  const answers = await options.target.decide(entry, options.minter);
+  return (entry.checks ?? []).map((check, index) => {
+    const answer = answers[index];
+    if (answer === undefined) return { check: index, outcome: 'skipped', differences: [] };
+    const expected = known?.expect[index] ?? check.expect;
+    return result(index, compare(options.falsify === true ? falsify(expected) : expected, answer));
+  });
+}
+
+async function partsOf(entry: ConformanceCase, options: RunOptions): Promise<Partial[]> {
+  const parts: Partial[] = [];
+  if (entry.valid !== undefined) parts.push(runValidation(entry, options));
+  if (entry.findings !== undefined) parts.push(runFindings(entry, options));
+  if (entry.checks !== undefined) parts.push(...(await runChecks(entry, options)));
+  return parts;
+}
+
+export async function runCase(entry: ConformanceCase, options: RunOptions): Promise<CheckResult[]> {
+  const place = { id: entry.id, file: entry.file, checked: entry.checked !== undefined };
+  try {
+    return (await partsOf(entry, options)).map((part) => ({ ...part, ...place }));
+  } catch (error) {
+    const note = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const count = Math.max(1, entry.checks?.length ?? 1);
+    return Array.from({ length: count }, (_, check) => ({
+      ...place,
+      check,
+      outcome: 'failed' as const,
+      differences: [],
+      note,
+    }));
+  }
+}
