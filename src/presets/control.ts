@@ -1,0 +1,8 @@
+/** What a control plane knows: kinds, and the compile halves of policies. */
+import type { ResourceKind } from '../model/config.ts';
+import type { PolicyCompiler } from '../model/policy.ts';
+import { coreKinds, istioKinds } from '../resources/index.ts';
+
+export const kinds: readonly ResourceKind[] = [...istioKinds, ...coreKinds];
+
+export const policyCompilers: readonly PolicyCompiler[] = [];

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { DestinationRuleSpec, Resource, TrafficPolicy } from '../../model/api.ts';
+import type { ResourceKind } from '../../model/config.ts';
+import {
+  checkDryRun,
+  checkExportTo,
+  checkLabels,
+  checkSelector,
+  isHostOrWildcard,
+} from '../checks.ts';
+import { Faults, defineKind } from '../define.ts';
+import { labelSelector, text, texts } from '../fields.ts';
+import { checkTrafficPolicy, subsetSchema, trafficPolicy } from './traffic-policy.ts';
+
+const spec = z.strictObject({
+  host: text,
+  trafficPolicy: trafficPolicy.optional(),
+  subsets: z.array(subsetSchema).optional(),
+  exportTo: texts.optional(),
+  workloadSelector: labelSelector.optional(),
+});
+
+function validate(rule: DestinationRuleSpec, resource: Resource): Faults['list'] {
+  const faults = new Faults(resource.metadata.namespace);
+  checkDryRun(resource.metadata.annotations, faults, false);
+  if (rule.host === '') faults.error('spec.host', 'host is empty, want the name of a service');
+  else if (!isHostOrWildcard(rule.host))
+    faults.error(
+      'spec.host',
+      `host ${JSON.stringify(rule.host)} is an invalid name, want a service name, not an IP address`,
+    );
+  checkTrafficPolicy(rule.trafficPolicy, 'spec.trafficPolicy', faults);
+  for (const [index, subset] of (rule.subsets ?? []).entries()) {
+    const path = `spec.subsets[${index}]`;
+    if (!/^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(subset.name))
+      faults.error(`${path}.name`, `subset name ${JSON.stringify(subset.name)} is no DNS label`);
+    checkLabels(subset.labels, `${path}.labels`, faults);
+    checkTrafficPolicy(subset.trafficPolicy, `${path}.trafficPolicy`, faults);
+  }
+  checkExportTo(rule.exportTo, faults);
+  checkSelector(rule.workloadSelector, 'spec.workloadSelector.matchLabels', faults);
+  return faults.list;
+}
+
+const LATER: readonly (readonly [keyof TrafficPolicy, string])[] = [
+  [
+    'connectionPool',
+    'limits of connections and requests are not enforced by this version (connectTimeout is)',
+  ],
+  ['outlierDetection', 'endpoints are not ejected by this version'],
+  ['tunnel', 'no runtime of this version tunnels'],
+  ['proxyProtocol', 'no runtime of this version sends PROXY protocol'],
+  ['retryBudget', 'the budget is 20 % with a floor of 3 in this version'],
+];
+
+function notEnforcedIn(
+  policy: TrafficPolicy | undefined,
+  path: string,
+): { path: string; reason: string }[] {
+  if (policy === undefined) return [];
+  const found = LATER.filter(([name]) => policy[name] !== undefined).map(([name, reason]) => ({
+    path: `${path}.${name}`,
+    reason,
+  }));
+  const balancer = policy.loadBalancer;
+  for (const name of [
+    'consistentHash',
+    'localityLbSetting',
+    'warmup',
+    'warmupDurationSecs',
+  ] as const)
+    if (balancer?.[name] !== undefined)
+      found.push({
+        path: `${path}.loadBalancer.${name}`,
+        reason: 'this version balances by LEAST_REQUEST, RANDOM and ROUND_ROBIN only',
+      });
+  return found;
+}
+
+export const destinationRule: ResourceKind = defineKind<DestinationRuleSpec>({
+  group: 'networking.istio.io',
+  kind: 'DestinationRule',
+  versions: ['v1', 'v1beta1', 'v1alpha3'],
+  plural: 'destinationrules',
+  spec,
+  validate,
+  notEnforced: (rule) => [
+    ...notEnforcedIn(rule.trafficPolicy, 'spec.trafficPolicy'),
+    ...(rule.subsets ?? []).flatMap((subset, index) =>
+      notEnforcedIn(subset.trafficPolicy, `spec.subsets[${index}].trafficPolicy`),
+    ),
+  ],
+});
