@@ -25,7 +25,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/host': { may: ['src/lib', 'src/model'] },
   'src/policies': { may: portable, packages: ['jose'] },
   'src/config': { may: ['src/model', 'src/lib', 'src/resources'], packages: ['yaml'] },
-  'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod'] },
+  'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod', 'yaml'] },
   'src/proxy': { may: portable },
   'src/http1': { may: ['src/lib', 'src/model'] },
   'src/drivers': { may: [...portable, 'src/proxy', 'src/http1'] },

@@ -1,0 +1,231 @@
+/** Clusters and their endpoints: what routes may name, with the DestinationRule that rules them. */
+import { parseDuration } from '../../lib/duration.ts';
+import type {
+  DestinationRuleSpec,
+  Resource,
+  TrafficPolicy,
+  WorkloadEntrySpec,
+} from '../../model/api.ts';
+import type { Balancer, Cluster, Endpoint } from '../../model/snapshot.ts';
+import type { CompileContext } from './context.ts';
+import { selects } from './context.ts';
+import { bySpecificity, covers, isExportedTo, resolveHost } from './names.ts';
+import type { Service, ServicePort } from './services.ts';
+
+export interface CompiledClusters {
+  readonly clusters: readonly Cluster[];
+  readonly endpoints: Readonly<Record<string, readonly Endpoint[]>>;
+}
+
+export function clusterName(service: string, port: number, subset = ''): string {
+  return `outbound|${port}|${subset}|${service}`;
+}
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+
+type Rule = Resource<DestinationRuleSpec>;
+
+/** Rules of one namespace for one host: subsets unioned by name, first trafficPolicy wins. */
+function mergeRules(rules: readonly Rule[]): Rule | undefined {
+  const [first, ...others] = rules;
+  if (first === undefined) return undefined;
+  return others.reduce<Rule>((merged, next) => {
+    const known = new Set((merged.spec.subsets ?? []).map((subset) => subset.name));
+    const policy = merged.spec.trafficPolicy ?? next.spec.trafficPolicy;
+    return {
+      ...merged,
+      spec: {
+        ...merged.spec,
+        ...(policy === undefined ? {} : { trafficPolicy: policy }),
+        subsets: [
+          ...(merged.spec.subsets ?? []),
+          ...(next.spec.subsets ?? []).filter((subset) => !known.has(subset.name)),
+        ],
+      },
+    };
+  }, first);
+}
+
+/** Client namespace, then the service's, then the root; the first with any match decides. */
+export function createRuleLookup(context: CompileContext): (service: Service) => Rule | undefined {
+  const { mesh, scope } = context;
+  const rules = context.resources<DestinationRuleSpec>('DestinationRule').map((rule) => ({
+    rule,
+    host: resolveHost(rule.spec.host, rule.metadata.namespace, mesh.settings.domain),
+    exportTo:
+      rule.spec.workloadSelector === undefined
+        ? (rule.spec.exportTo ?? mesh.defaultDestinationRuleExportTo)
+        : ['.'],
+  }));
+  const byNamespace = Map.groupBy(rules, (entry) => entry.rule.metadata.namespace);
+  const find = (namespace: string, service: Service, isOwn: boolean): Rule | undefined => {
+    const visible = (byNamespace.get(namespace) ?? []).filter(({ rule, exportTo }) => {
+      if (rule.spec.workloadSelector !== undefined)
+        return (
+          namespace === scope.namespace &&
+          selects(rule.spec.workloadSelector.matchLabels, scope.labels)
+        );
+      return isOwn
+        ? isExportedTo(exportTo, namespace, namespace) ||
+            isExportedTo(exportTo, namespace, scope.namespace)
+        : isExportedTo(exportTo, namespace, scope.namespace);
+    });
+    const matching = visible.filter(({ host }) => covers(host, service.host));
+    const selected = matching.filter(({ rule }) => rule.spec.workloadSelector !== undefined);
+    const candidates = selected.length > 0 ? selected : matching;
+    const best = candidates.map(({ host }) => host).sort(bySpecificity)[0];
+    return mergeRules(candidates.filter(({ host }) => host === best).map(({ rule }) => rule));
+  };
+  return (service) => {
+    const isRoot = scope.namespace === mesh.rootNamespace;
+    const own = find(scope.namespace, service, true);
+    if (
+      own !== undefined &&
+      (!isRoot ||
+        own.spec.exportTo?.includes('.') === true ||
+        service.namespace === scope.namespace)
+    )
+      return own;
+    return (
+      find(service.namespace, service, false) ?? find(mesh.rootNamespace, service, false) ?? own
+    );
+  };
+}
+
+type Blocks = Pick<TrafficPolicy, 'loadBalancer' | 'connectionPool' | 'outlierDetection' | 'tls'>;
+
+/** Later blocks win whole; a port level replaces all four. */
+function policyFor(
+  rule: Rule | undefined,
+  subset: string | undefined,
+  port: number,
+): Blocks & TrafficPolicy {
+  const level = (policy: TrafficPolicy | undefined): TrafficPolicy => {
+    if (policy === undefined) return {};
+    const atPort = policy.portLevelSettings?.find((entry) => entry.port?.number === port);
+    if (atPort === undefined) return policy;
+    const { loadBalancer: _l, connectionPool: _c, outlierDetection: _o, tls: _t, ...rest } = policy;
+    return { ...rest, ...atPort };
+  };
+  const of = rule?.spec.subsets?.find((entry) => entry.name === subset);
+  return { ...level(rule?.spec.trafficPolicy), ...level(of?.trafficPolicy) };
+}
+
+function balancerOf(policy: TrafficPolicy): Balancer {
+  const simple = policy.loadBalancer?.simple;
+  if (simple === 'ROUND_ROBIN' || simple === 'RANDOM' || simple === 'PASSTHROUGH') return simple;
+  return 'LEAST_REQUEST';
+}
+
+function carriedFrom(policy: TrafficPolicy): Record<string, unknown> | undefined {
+  const { connectionPool, outlierDetection, loadBalancer, retryBudget } = policy;
+  const { simple: _simple, ...balancing } = loadBalancer ?? {};
+  const carried = {
+    ...(connectionPool === undefined ? {} : { connectionPool }),
+    ...(outlierDetection === undefined ? {} : { outlierDetection }),
+    ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...(Object.keys(balancing).length === 0 ? {} : { loadBalancer: balancing }),
+  };
+  return Object.keys(carried).length === 0 ? undefined : carried;
+}
+
+function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort): Endpoint {
+  const named =
+    entry.ports?.[port.name] ??
+    (typeof port.targetPort === 'string' ? entry.ports?.[port.targetPort] : undefined);
+  const target = typeof port.targetPort === 'number' ? port.targetPort : port.number;
+  return {
+    address: entry.address ?? '',
+    port: named ?? target,
+    weight: entry.weight === undefined || entry.weight === 0 ? 1 : entry.weight,
+    healthy: true,
+    ...(entry.locality === undefined ? {} : { locality: entry.locality }),
+    ...(entry.labels === undefined ? {} : { labels: entry.labels }),
+    ...(entry.serviceAccount === undefined ? {} : { identity: entry.serviceAccount }),
+  };
+}
+
+interface ClusterWanted {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly rule: Rule | undefined;
+  readonly subset?: string;
+}
+
+function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
+  const { service, port, rule, subset } = wanted;
+  const policy = policyFor(rule, subset, port.number);
+  const connectTimeout = policy.connectionPool?.tcp?.connectTimeout ?? context.mesh.connectTimeout;
+  const tls =
+    policy.tls?.mode === undefined || policy.tls.mode === 'DISABLE' ? undefined : policy.tls;
+  const carried = carriedFrom(policy);
+  return {
+    name: clusterName(service.host, port.number, subset),
+    service: service.host,
+    ...(subset === undefined ? {} : { subset }),
+    port: port.number,
+    discovery: isOriginal(service, policy) ? 'original' : 'endpoints',
+    balancer: balancerOf(policy),
+    ...(tls?.mode === undefined || tls.mode === 'DISABLE'
+      ? {}
+      : {
+          tls: {
+            mode: tls.mode,
+            ...(tls.sni === undefined ? {} : { sni: tls.sni }),
+            ...(tls.subjectAltNames === undefined ? {} : { subjectAltNames: tls.subjectAltNames }),
+          },
+        }),
+    connectTimeoutMs:
+      connectTimeout === undefined
+        ? DEFAULT_CONNECT_TIMEOUT_MS
+        : (parseDuration(connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS),
+    ...(carried === undefined ? {} : { carried }),
+    origin: context.origins.of(
+      rule ?? service.resource,
+      rule === undefined ? 'spec' : 'spec.trafficPolicy',
+    ),
+  };
+}
+
+function isOriginal(service: Service, policy: TrafficPolicy): boolean {
+  if (policy.loadBalancer?.simple === 'PASSTHROUGH') return true;
+  return service.resolution === 'NONE' || service.resolution === 'DYNAMIC_DNS';
+}
+
+function membersOf(service: Service): readonly WorkloadEntrySpec[] {
+  const isDns = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
+  return isDns && service.endpoints.length === 0 ? [{ address: service.host }] : service.endpoints;
+}
+
+/** One cluster for each port of each service that the proxy sees, and one for each of its subsets. */
+export function compileClusters(
+  context: CompileContext,
+  used: ReadonlySet<string>,
+): CompiledClusters {
+  const ruleOf = createRuleLookup(context);
+  const clusters: Cluster[] = [];
+  const endpoints: Record<string, readonly Endpoint[]> = {};
+  for (const service of context.registry.visibleTo(context.scope.namespace).values()) {
+    if (!used.has(service.host)) continue;
+    const rule = ruleOf(service);
+    const members = membersOf(service);
+    for (const port of service.ports) {
+      const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
+        const cluster = toCluster(context, {
+          service,
+          port,
+          rule,
+          ...(subset === undefined ? {} : { subset }),
+        });
+        clusters.push(cluster);
+        if (cluster.discovery === 'endpoints')
+          endpoints[cluster.name] = members
+            .filter((member) => selects(labels, member.labels ?? {}))
+            .map((member) => toEndpoint(member, port));
+      };
+      add();
+      for (const subset of rule?.spec.subsets ?? []) add(subset.name, subset.labels);
+    }
+  }
+  return { clusters, endpoints };
+}

@@ -1,0 +1,41 @@
+/** What every step of compile sees: the resources by kind, the scope, origins, findings. */
+import type { Resource } from '../../model/api.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { PolicyCompiler } from '../../model/policy.ts';
+import type { Origin, ProxyScope } from '../../model/snapshot.ts';
+import type { MeshConfig } from '../../resources/mesh-config.ts';
+import type { Registry } from './services.ts';
+
+export interface CompileContext {
+  readonly mesh: MeshConfig;
+  readonly scope: ProxyScope;
+  readonly registry: Registry;
+  readonly compilers: readonly PolicyCompiler[];
+  readonly origins: Origins;
+  readonly diagnostics: Diagnostic[];
+  /** Sorted by age. */
+  resources<Spec>(kind: string): readonly Resource<Spec>[];
+}
+
+/** Numbers the places that parts of the snapshot point at. */
+export class Origins {
+  readonly list: Origin[] = [];
+  readonly #index = new Map<string, number>();
+
+  of(resource: Resource, path: string): number {
+    const name = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
+    const key = `${name} ${path}`;
+    const known = this.#index.get(key);
+    if (known !== undefined) return known;
+    this.#index.set(key, this.list.length);
+    return this.list.push({ resource: name, path }) - 1;
+  }
+}
+
+/** Do the labels hold every pair of the selector? */
+export function selects(
+  selector: Readonly<Record<string, string>> | undefined,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
+}

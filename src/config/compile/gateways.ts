@@ -1,0 +1,175 @@
+/** Listeners of a gateway: servers merged by port, hosts intersected with those of VirtualServices. */
+import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
+import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import type { CompileContext } from './context.ts';
+import { selects } from './context.ts';
+import { isCatchAll } from './matches.ts';
+import { intersectHosts } from './names.ts';
+import { compileRoutes } from './routes.ts';
+import { boundServices } from './virtual-services.ts';
+
+interface Server {
+  readonly server: GatewayServer;
+  readonly gateway: Resource<GatewaySpec>;
+  readonly index: number;
+}
+
+const isTls = (server: GatewayServer): boolean => /^(?:HTTPS|TLS)$/i.test(server.port.protocol);
+const isHttp = (server: GatewayServer): boolean =>
+  /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i.test(server.port.protocol);
+const terminates = (server: GatewayServer): boolean =>
+  server.tls?.mode !== 'PASSTHROUGH' && server.tls?.mode !== 'AUTO_PASSTHROUGH';
+
+/** `ns/host` to its parts; `*` is every namespace. */
+function serverHosts(entry: Server): { namespace: string; host: string }[] {
+  return entry.server.hosts.map((text) => {
+    const slash = text.indexOf('/');
+    const namespace = slash < 0 ? '*' : text.slice(0, slash);
+    return {
+      namespace: namespace === '.' ? entry.gateway.metadata.namespace : namespace,
+      host: text.slice(slash + 1).toLowerCase(),
+    };
+  });
+}
+
+interface HostTable {
+  readonly routes: Map<string, Route[]>;
+  readonly redirects: Set<string>;
+  readonly used: Set<string>;
+}
+
+function addServer(entry: Server, context: CompileContext, table: HostTable): void {
+  const { gateway, server } = entry;
+  const name = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
+  const { scope } = context;
+  const hosts = serverHosts(entry);
+  if (server.tls?.httpsRedirect === true) for (const { host } of hosts) table.redirects.add(host);
+  for (const bound of boundServices(context, name)) {
+    const owner = bound.resource.metadata.namespace;
+    const narrowed = new Set(
+      hosts
+        .filter(({ namespace }) => namespace === '*' || namespace === owner)
+        .flatMap(({ host }) => bound.hosts.map((own) => intersectHosts(host, own)))
+        .filter((host) => host !== undefined),
+    );
+    if (narrowed.size === 0) continue;
+    const { routes, hosts: services } = compileRoutes(bound.routes, context, {
+      gateway: name,
+      namespace: scope.namespace,
+      labels: scope.labels,
+      port: server.port.number,
+      isGateway: true,
+    });
+    for (const service of services) table.used.add(service);
+    for (const host of narrowed) {
+      const list = table.routes.get(host) ?? [];
+      list.push(...routes.filter((route) => !list.includes(route)));
+      table.routes.set(host, list);
+      if (server.tls?.httpsRedirect === true) table.redirects.add(host);
+    }
+  }
+}
+
+/** Catch-alls go behind all else, the first of them wins. */
+function orderRoutes(routes: readonly Route[]): Route[] {
+  const [first] = routes.filter((route) => isCatchAll(route.match));
+  const others = routes.filter((route) => !isCatchAll(route.match));
+  return first === undefined ? others : [...others, first];
+}
+
+function toVirtualHosts(table: HostTable, port: number): VirtualHost[] {
+  const hosts = [...new Set([...table.routes.keys(), ...table.redirects])].sort();
+  return hosts.map((host) => ({
+    name: `${host}:${port}`,
+    domains: [host],
+    ...(table.redirects.has(host) ? { httpsRedirect: true } : {}),
+    routes: orderRoutes(table.routes.get(host) ?? []),
+  }));
+}
+
+function buildListener(
+  entries: readonly Server[],
+  context: CompileContext,
+  fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
+  used: Set<string>,
+): Listener {
+  const table: HostTable = { routes: new Map(), redirects: new Set(), used };
+  for (const entry of entries) addServer(entry, context, table);
+  const port = entries[0]?.server.port.number ?? 0;
+  return {
+    name: `${fields.protocol.toLowerCase()}.${port}${fields.serverNames === undefined ? '' : `.${fields.serverNames.join(',')}`}`,
+    port,
+    direction: 'gateway',
+    virtualHosts: toVirtualHosts(table, port),
+    unmatchedHost: 'not-found',
+    ...fields,
+  };
+}
+
+/** Each TLS server is a listener of its own for its names; a name taken by an older server drops the later server whole. */
+function tlsListeners(
+  entries: readonly Server[],
+  context: CompileContext,
+  filters: readonly FilterConfig[],
+  used: Set<string>,
+): Listener[] {
+  const taken = new Set<string>();
+  const listeners: Listener[] = [];
+  for (const entry of entries.filter(({ server }) => terminates(server))) {
+    const names = serverHosts(entry).map(({ host }) => host);
+    if (names.some((name) => taken.has(name))) {
+      context.diagnostics.push({
+        code: 'IST0145',
+        level: 'error',
+        message: `a server name of ${names.join(', ')} is taken by an older server on port ${entry.server.port.number}: this server is dropped`,
+        resource: `Gateway ${entry.gateway.metadata.namespace}/${entry.gateway.metadata.name}`,
+        path: `spec.servers[${entry.index}].hosts`,
+        remedy: 'give each server of a port names of its own',
+      });
+      continue;
+    }
+    for (const name of names) taken.add(name);
+    const { tls } = entry.server;
+    const credentials =
+      tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
+    listeners.push(
+      buildListener(
+        [entry],
+        context,
+        {
+          protocol: 'HTTPS',
+          serverNames: names,
+          tls: { mode: tls?.mode ?? 'SIMPLE', credentialNames: credentials },
+          filters,
+        },
+        used,
+      ),
+    );
+  }
+  return listeners;
+}
+
+export function compileGateway(
+  context: CompileContext,
+  filters: readonly FilterConfig[],
+): { listeners: Listener[]; used: Set<string> } {
+  const used = new Set<string>();
+  const servers = context
+    .resources<GatewaySpec>('Gateway')
+    .filter((gateway) => selects(gateway.spec.selector, context.scope.labels))
+    .flatMap((gateway) =>
+      (gateway.spec.servers ?? []).map((server, index): Server => ({ server, gateway, index })),
+    );
+  const listeners: Listener[] = [];
+  for (const [, entries] of [...Map.groupBy(servers, ({ server }) => server.port.number)].sort(
+    ([a], [b]) => a - b,
+  )) {
+    // The oldest server says what the port speaks; others of another family are left out.
+    const family = entries[0] !== undefined && isTls(entries[0].server);
+    const same = entries.filter(({ server }) => (family ? isTls(server) : isHttp(server)));
+    if (same.length === 0) continue;
+    if (family) listeners.push(...tlsListeners(same, context, filters, used));
+    else listeners.push(buildListener(same, context, { protocol: 'HTTP', filters }, used));
+  }
+  return { listeners, used };
+}

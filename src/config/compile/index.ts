@@ -1,0 +1,90 @@
+/** Resources to the Snapshot of one proxy: pure, and the same bytes whatever the order of the resources. */
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import { hashName } from '../../lib/hash.ts';
+import type {
+  RequestAuthenticationSpec,
+  Resource,
+  ServiceEntrySpec,
+  ServiceSpec,
+  WorkloadEntrySpec,
+} from '../../model/api.ts';
+import type { CompileInput, CompileResult } from '../../model/config.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { PolicyCompiler } from '../../model/policy.ts';
+import type { Listener, Snapshot } from '../../model/snapshot.ts';
+import { readMeshConfig } from '../../resources/mesh-config.ts';
+import { compileClusters } from './clusters.ts';
+import type { CompileContext } from './context.ts';
+import { Origins } from './context.ts';
+import { compileGateway } from './gateways.ts';
+import { byAge } from './names.ts';
+import { compileWorkloadFilters } from './policies.ts';
+import { createRegistry } from './services.ts';
+import { compileInbound, compileOutbound } from './sidecars.ts';
+
+function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileContext {
+  const byKind = Map.groupBy([...input.resources].sort(byAge), (resource) => resource.kind);
+  const resources = <Spec>(kind: string): readonly Resource<Spec>[] =>
+    (byKind.get(kind) ?? []) as readonly Resource<Spec>[];
+  const mesh = readMeshConfig(input.resources);
+  const diagnostics: Diagnostic[] = [];
+  return {
+    mesh,
+    scope: input.scope,
+    compilers,
+    diagnostics,
+    origins: new Origins(),
+    resources,
+    registry: createRegistry(
+      {
+        serviceEntries: resources<ServiceEntrySpec>('ServiceEntry'),
+        services: resources<ServiceSpec>('Service'),
+        workloadEntries: resources<WorkloadEntrySpec>('WorkloadEntry'),
+      },
+      mesh,
+    ),
+  };
+}
+
+function compileListeners(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
+  switch (context.scope.type) {
+    case 'gateway':
+      return compileGateway(context, compileWorkloadFilters(context));
+    case 'sidecar-outbound':
+      return compileOutbound(context);
+    case 'sidecar-inbound':
+      return compileInbound(context, compileWorkloadFilters(context));
+    default:
+      return context.scope.type satisfies never;
+  }
+}
+
+function jwksUris(context: CompileContext): string[] {
+  const rules = context
+    .resources<RequestAuthenticationSpec>('RequestAuthentication')
+    .flatMap((resource) => resource.spec.jwtRules ?? []);
+  const uris = rules
+    .filter((rule) => (rule.jwks ?? '') === '')
+    .map((rule) => rule.jwksUri ?? rule.issuer ?? '');
+  return [...new Set(uris)].filter((uri) => uri !== '').sort();
+}
+
+export function compile(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileResult {
+  const context = createContext(input, compilers);
+  const { listeners, used } = compileListeners(context);
+  const { clusters, endpoints } = compileClusters(context, used);
+  const snapshot: Snapshot = {
+    format: 1,
+    scope: input.scope,
+    mesh: context.mesh.settings,
+    listeners,
+    clusters,
+    origins: context.origins.list,
+  };
+  return {
+    named: { version: hashName(canonicalJson(snapshot)), snapshot },
+    endpoints: { version: hashName(canonicalJson(endpoints)), clusters: endpoints },
+    jwksUris: jwksUris(context),
+    diagnostics: context.diagnostics,
+  };
+}

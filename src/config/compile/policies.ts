@@ -1,0 +1,69 @@
+/** Which security resources hold for a workload, and what the slices make of them. */
+import type {
+  AuthorizationPolicySpec,
+  RequestAuthenticationSpec,
+  Resource,
+  TargetRef,
+} from '../../model/api.ts';
+import { PHASES } from '../../model/policy.ts';
+import type { FilterConfig } from '../../model/snapshot.ts';
+import type { CompileContext } from './context.ts';
+import { selects } from './context.ts';
+
+type Attached = Pick<RequestAuthenticationSpec, 'selector' | 'targetRef' | 'targetRefs'>;
+
+function namesTarget(
+  refs: readonly TargetRef[],
+  context: CompileContext,
+  resource: Resource,
+): boolean {
+  const { scope } = context;
+  return refs.some(({ kind, name, group = '' }) => {
+    if (resource.metadata.namespace !== scope.namespace) return false;
+    if (kind === 'Gateway')
+      return (
+        group === 'gateway.networking.k8s.io' &&
+        scope.labels['gateway.networking.k8s.io/gateway-name'] === name
+      );
+    return false;
+  });
+}
+
+/** Root namespace: the whole mesh; own namespace: its workloads; a selector narrows either. */
+function holdsFor(context: CompileContext, resource: Resource<Attached>): boolean {
+  const { spec, metadata } = resource;
+  const refs = [
+    ...(spec.targetRefs ?? []),
+    ...(spec.targetRef === undefined ? [] : [spec.targetRef]),
+  ];
+  if (refs.length > 0) return namesTarget(refs, context, resource);
+  const isNear =
+    metadata.namespace === context.scope.namespace ||
+    metadata.namespace === context.mesh.rootNamespace;
+  return isNear && selects(spec.selector?.matchLabels, context.scope.labels);
+}
+
+export function compileWorkloadFilters(context: CompileContext): FilterConfig[] {
+  const authentications = context
+    .resources<RequestAuthenticationSpec>('RequestAuthentication')
+    .filter((resource) => holdsFor(context, resource));
+  const policies = context
+    .resources<AuthorizationPolicySpec>('AuthorizationPolicy')
+    .filter((resource) => holdsFor(context, resource));
+  const filters: FilterConfig[] = [];
+  const inOrder = [...context.compilers].sort(
+    (a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
+  );
+  for (const compiler of inOrder) {
+    const compiled = compiler.compileWorkload?.({
+      mesh: context.mesh.settings,
+      requestAuthentications: authentications,
+      authorizationPolicies: policies,
+      origin: (resource, path) => context.origins.of(resource, path),
+    });
+    if (compiled === undefined) continue;
+    context.diagnostics.push(...compiled.diagnostics);
+    if (compiled.filter !== undefined) filters.push(compiled.filter);
+  }
+  return filters;
+}

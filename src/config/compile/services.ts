@@ -1,0 +1,196 @@
+/** The registry: services out of ServiceEntry, WorkloadEntry and core Service. */
+import type {
+  Resource,
+  ServiceEntrySpec,
+  ServiceSpec,
+  WorkloadEntrySpec,
+} from '../../model/api.ts';
+import type { MeshConfig } from '../../resources/mesh-config.ts';
+import { selects } from './context.ts';
+import { compareText, isExportedTo } from './names.ts';
+
+export interface ServicePort {
+  readonly number: number;
+  readonly name: string;
+  /** Upper case; '' = to be sniffed, taken as HTTP. */
+  readonly protocol: string;
+  readonly targetPort: number | string | undefined;
+}
+
+export interface Service {
+  /** Lower case. */
+  readonly host: string;
+  readonly namespace: string;
+  readonly ports: readonly ServicePort[];
+  readonly resolution: NonNullable<ServiceEntrySpec['resolution']>;
+  readonly location: 'MESH_EXTERNAL' | 'MESH_INTERNAL';
+  readonly exportTo: readonly string[];
+  readonly addresses: readonly string[];
+  readonly endpoints: readonly WorkloadEntrySpec[];
+  readonly resource: Resource;
+}
+
+export interface Registry {
+  /** By host, as `namespace` sees it: its own definition first, then core Services, then the oldest. */
+  visibleTo(namespace: string): ReadonlyMap<string, Service>;
+}
+
+const HTTP_PROTOCOLS = new Set(['', 'HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB']);
+
+export function isHttpPort(port: ServicePort): boolean {
+  return HTTP_PROTOCOLS.has(port.protocol);
+}
+
+/** appProtocol, else the port name's prefix before `-`. */
+function portProtocol(name: string | undefined, appProtocol: string | undefined): string {
+  const word = (appProtocol ?? (name ?? '').split('-')[0] ?? '').toUpperCase();
+  const isGrpcWeb = (appProtocol ?? name ?? '').toUpperCase().startsWith('GRPC-WEB');
+  if (isGrpcWeb) return 'GRPC-WEB';
+  return [
+    'HTTP',
+    'HTTP2',
+    'HTTPS',
+    'GRPC',
+    'TLS',
+    'TCP',
+    'MONGO',
+    'MYSQL',
+    'REDIS',
+    'UDP',
+  ].includes(word)
+    ? word
+    : '';
+}
+
+type Entries = readonly Resource<WorkloadEntrySpec>[];
+
+function selectedEntries(
+  entries: Entries,
+  selector: Readonly<Record<string, string>>,
+  namespace: string,
+): WorkloadEntrySpec[] {
+  return entries
+    .filter((entry) => entry.metadata.namespace === namespace)
+    .filter((entry) => selects(selector, { ...entry.metadata.labels, ...entry.spec.labels }))
+    .map((entry) => ({
+      ...entry.spec,
+      labels: { ...entry.metadata.labels, ...entry.spec.labels },
+    }));
+}
+
+function fromServiceEntry(
+  resource: Resource<ServiceEntrySpec>,
+  entries: Entries,
+  mesh: MeshConfig,
+): Service[] {
+  const { spec, metadata } = resource;
+  const exportTo = spec.exportTo ?? mesh.defaultServiceExportTo;
+  const endpoints =
+    spec.workloadSelector === undefined
+      ? (spec.endpoints ?? [])
+      : selectedEntries(entries, spec.workloadSelector.labels ?? {}, metadata.namespace);
+  return spec.hosts.map((host) => ({
+    host: host.toLowerCase(),
+    namespace: metadata.namespace,
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.number,
+      name: port.name,
+      protocol: (port.protocol ?? '').toUpperCase(),
+      targetPort: port.targetPort,
+    })),
+    resolution: spec.resolution ?? 'NONE',
+    location: spec.location ?? 'MESH_EXTERNAL',
+    exportTo,
+    addresses: spec.addresses ?? [],
+    endpoints,
+    resource,
+  }));
+}
+
+function fromCoreService(
+  resource: Resource<ServiceSpec>,
+  entries: Entries,
+  mesh: MeshConfig,
+): Service {
+  const { spec, metadata } = resource;
+  const annotation = metadata.annotations?.['networking.istio.io/exportTo'];
+  const isExternal = spec.type === 'ExternalName' && spec.externalName !== undefined;
+  return {
+    host: `${metadata.name}.${metadata.namespace}.svc.${mesh.settings.domain}`,
+    namespace: metadata.namespace,
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.port,
+      name: port.name ?? '',
+      protocol: portProtocol(port.name, port.appProtocol),
+      targetPort: port.targetPort,
+    })),
+    resolution: isExternal ? 'DNS' : 'STATIC',
+    location: 'MESH_INTERNAL',
+    exportTo: annotation?.split(',').map((entry) => entry.trim()) ?? mesh.defaultServiceExportTo,
+    addresses: spec.clusterIP === undefined || spec.clusterIP === 'None' ? [] : [spec.clusterIP],
+    endpoints: isExternal
+      ? [{ address: spec.externalName ?? '' }]
+      : spec.selector === undefined
+        ? []
+        : selectedEntries(entries, spec.selector, metadata.namespace),
+    resource,
+  };
+}
+
+/** Two definitions of a host in one namespace are one service with the ports of both. */
+function join(first: Service, second: Service): Service {
+  const known = new Set(first.ports.map((port) => port.number));
+  const ports = [...first.ports, ...second.ports.filter((port) => !known.has(port.number))];
+  const seen = new Set(first.endpoints.map((endpoint) => endpoint.address));
+  return {
+    ...first,
+    ports,
+    endpoints: [
+      ...first.endpoints,
+      ...second.endpoints.filter((endpoint) => !seen.has(endpoint.address)),
+    ],
+  };
+}
+
+export interface RegistrySources {
+  readonly serviceEntries: readonly Resource<ServiceEntrySpec>[];
+  readonly services: readonly Resource<ServiceSpec>[];
+  readonly workloadEntries: Entries;
+}
+
+export function createRegistry(sources: RegistrySources, mesh: MeshConfig): Registry {
+  const all = [
+    ...sources.services.map((resource) => fromCoreService(resource, sources.workloadEntries, mesh)),
+    ...sources.serviceEntries.flatMap((resource) =>
+      fromServiceEntry(resource, sources.workloadEntries, mesh),
+    ),
+  ];
+  const byHost = Map.groupBy(all, (service) => service.host);
+  const views = new Map<string, ReadonlyMap<string, Service>>();
+  const viewOf = (namespace: string): ReadonlyMap<string, Service> => {
+    const view = new Map<string, Service>();
+    for (const [host, services] of [...byHost].sort(([a], [b]) => compareText(a, b))) {
+      const seen = services.filter((service) =>
+        isExportedTo(service.exportTo, service.namespace, namespace),
+      );
+      const owner = seen.find((service) => service.namespace === namespace) ?? seen[0];
+      if (owner === undefined) continue;
+      const same = seen.filter((service) => service.namespace === owner.namespace);
+      view.set(
+        host,
+        same.slice(1).reduce((joined, next) => join(joined, next), same[0] ?? owner),
+      );
+    }
+    return view;
+  };
+  return {
+    visibleTo(namespace) {
+      let view = views.get(namespace);
+      if (view === undefined) {
+        view = viewOf(namespace);
+        views.set(namespace, view);
+      }
+      return view;
+    },
+  };
+}

@@ -1,0 +1,194 @@
+/** Listeners of a sidecar: what its service calls (outbound), and what calls it (inbound). */
+import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
+import type { CompileContext } from './context.ts';
+import { bySpecificity, covers, domainsOf } from './names.ts';
+import { defaultRetry } from './retries.ts';
+import { compileRoutes, defaultRoute } from './routes.ts';
+import type { Service } from './services.ts';
+import { isHttpPort } from './services.ts';
+import type { BoundService } from './virtual-services.ts';
+import { boundServices } from './virtual-services.ts';
+
+/** Hosts that aren't in the registry have routes on this port only. */
+const UNKNOWN_HOST_PORT = 80;
+
+interface HostOwners {
+  /** The rule set for a host: exact before wildcard, longer before shorter, older before newer. */
+  ownerOf(host: string): BoundService | undefined;
+  /** Each host that a rule set names, with the first that names it. */
+  readonly named: ReadonlyMap<string, BoundService>;
+}
+
+function indexOwners(bound: readonly BoundService[]): HostOwners {
+  const named = new Map<string, BoundService>();
+  for (const service of bound)
+    for (const host of service.hosts) if (!named.has(host)) named.set(host, service);
+  const wildcards = [...named.keys()].filter((host) => host.startsWith('*')).sort(bySpecificity);
+  return {
+    named,
+    ownerOf(host) {
+      const exact = named.get(host);
+      if (exact !== undefined) return exact;
+      const wide = wildcards.find((pattern) => covers(pattern, host));
+      return wide === undefined ? undefined : named.get(wide);
+    },
+  };
+}
+
+interface Outbound {
+  readonly context: CompileContext;
+  readonly owners: HostOwners;
+  readonly used: Set<string>;
+  readonly services: ReadonlyMap<string, Service>;
+}
+
+function routesOf(outbound: Outbound, owner: BoundService, port: number): readonly Route[] {
+  const { context, used } = outbound;
+  const { routes, hosts } = compileRoutes(owner.routes, context, {
+    gateway: 'mesh',
+    namespace: context.scope.namespace,
+    labels: context.scope.labels,
+    port,
+    isGateway: false,
+  });
+  for (const host of hosts) used.add(host);
+  return routes;
+}
+
+function serviceHost(outbound: Outbound, service: Service, port: number): VirtualHost | undefined {
+  const { context, owners, used } = outbound;
+  const owner = owners.ownerOf(service.host);
+  used.add(service.host);
+  const { namespace } = context.scope;
+  const routes =
+    owner === undefined
+      ? [defaultRoute(service.host, port, context.origins.of(service.resource, 'spec'))]
+      : routesOf(outbound, owner, port);
+  if (routes.length === 0) return undefined;
+  const addresses = service.addresses.filter((address) => !address.includes('/'));
+  return {
+    name: `${service.host}:${port}`,
+    domains: [...domainsOf(service.host, namespace, context.mesh.settings.domain), ...addresses],
+    routes,
+  };
+}
+
+/** Hosts of rules that no service bears; a wildcard counts only where it covers no service. */
+function unknownHosts(outbound: Outbound): VirtualHost[] {
+  const { owners, services } = outbound;
+  const hosts: VirtualHost[] = [];
+  for (const [host, owner] of owners.named) {
+    const isKnown =
+      services.has(host) ||
+      (host.startsWith('*') && [...services.keys()].some((service) => covers(host, service)));
+    if (isKnown) continue;
+    const routes = routesOf(outbound, owner, UNKNOWN_HOST_PORT);
+    if (routes.length > 0)
+      hosts.push({
+        name: `${host}:${UNKNOWN_HOST_PORT}`,
+        domains: domainsOf(
+          host,
+          outbound.context.scope.namespace,
+          outbound.context.mesh.settings.domain,
+        ),
+        routes,
+      });
+  }
+  return hosts;
+}
+
+/** A short name or alias of one service never takes the host of another. */
+function withoutClashes(hosts: readonly VirtualHost[]): VirtualHost[] {
+  const taken = new Set(hosts.map((host) => host.domains[0]));
+  return hosts.map((host) => {
+    const domains = host.domains.filter((domain, index) => {
+      if (index === 0) return true;
+      if (taken.has(domain)) return false;
+      taken.add(domain);
+      return true;
+    });
+    return { ...host, domains };
+  });
+}
+
+export function compileOutbound(context: CompileContext): {
+  listeners: Listener[];
+  used: Set<string>;
+} {
+  const services = context.registry.visibleTo(context.scope.namespace);
+  const used = new Set<string>();
+  const outbound: Outbound = {
+    context,
+    owners: indexOwners(boundServices(context, 'mesh')),
+    used,
+    services,
+  };
+  const ports = new Set<number>([UNKNOWN_HOST_PORT]);
+  for (const service of services.values())
+    for (const port of service.ports) if (isHttpPort(port)) ports.add(port.number);
+  const listeners = [...ports]
+    .sort((a, b) => a - b)
+    .map((port): Listener => {
+      const known = [...services.values()]
+        .filter((service) =>
+          service.ports.some((entry) => entry.number === port && isHttpPort(entry)),
+        )
+        .map((service) => serviceHost(outbound, service, port))
+        .filter((host) => host !== undefined);
+      const unknown = port === UNKNOWN_HOST_PORT ? unknownHosts(outbound) : [];
+      return {
+        name: `outbound.${port}`,
+        port,
+        direction: 'outbound',
+        protocol: 'HTTP',
+        filters: [],
+        virtualHosts: withoutClashes([...known, ...unknown]),
+        unmatchedHost:
+          context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
+      };
+    });
+  return { listeners, used };
+}
+
+/** One listener for each port of the service; everything goes to the service itself. */
+export function compileInbound(
+  context: CompileContext,
+  filters: readonly FilterConfig[],
+): { listeners: Listener[]; used: Set<string> } {
+  const host = context.scope.service ?? '';
+  const service = context.registry.visibleTo(context.scope.namespace).get(host);
+  const ports = service?.ports.filter((port) => isHttpPort(port)) ?? [];
+  const listeners = ports.map((port): Listener => {
+    const origin = service === undefined ? 0 : context.origins.of(service.resource, 'spec');
+    return {
+      name: `inbound.${port.number}`,
+      port: port.number,
+      direction: 'inbound',
+      protocol: 'HTTP',
+      filters,
+      virtualHosts: [
+        {
+          name: `inbound|http|${port.number}`,
+          domains: ['*'],
+          routes: [
+            {
+              name: 'default',
+              match: {},
+              action: {
+                kind: 'forward',
+                destinations: [{ cluster: clusterName(host, port.number), weight: 1 }],
+              },
+              filters: [],
+              timeoutMs: 0,
+              retry: { ...defaultRetry, on: ['reset-before-request'] },
+              origin,
+            },
+          ],
+        },
+      ],
+      unmatchedHost: 'not-found',
+    };
+  });
+  return { listeners, used: new Set([host]) };
+}

@@ -1,0 +1,202 @@
+/** Which VirtualServices a proxy takes, in which order, with their delegates put in place. */
+import type {
+  HttpMatch,
+  HttpRoute,
+  Resource,
+  StringMatchSpec,
+  VirtualServiceSpec,
+} from '../../model/api.ts';
+import type { CompileContext } from './context.ts';
+import { isExportedTo, resolveHost, visibilityRank } from './names.ts';
+import type { SourcedRoute } from './routes.ts';
+
+export interface BoundService {
+  readonly resource: Resource<VirtualServiceSpec>;
+  /** Resolved, lower case. */
+  readonly hosts: readonly string[];
+  readonly routes: readonly SourcedRoute[];
+}
+
+/** `name` and `./name` are of the rule's own namespace; the old `name.ns.svc...` names its namespace. */
+export function gatewayName(name: string, namespace: string): string {
+  if (name === 'mesh') return name;
+  if (name.startsWith('./')) return `${namespace}/${name.slice(2)}`;
+  if (name.includes('/')) return name;
+  const [short = '', owner, kind] = name.split('.');
+  return owner !== undefined && kind === 'svc' ? `${owner}/${short}` : `${namespace}/${name}`;
+}
+
+/** Visible to the proxy and bound to the gateway (`mesh` or `namespace/name`), in the order in which they count. */
+export function boundServices(context: CompileContext, gateway: string): BoundService[] {
+  const { namespace } = context.scope;
+  const exportOf = (resource: Resource<VirtualServiceSpec>): readonly string[] =>
+    resource.spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
+  const all = context.resources<VirtualServiceSpec>('VirtualService');
+  return all
+    .filter((resource) => (resource.spec.hosts?.length ?? 0) > 0)
+    .filter((resource) => isExportedTo(exportOf(resource), resource.metadata.namespace, namespace))
+    .filter(
+      (resource) =>
+        (resource.spec.gateways ?? ['mesh']).some(
+          (name) => gatewayName(name, resource.metadata.namespace) === gateway,
+        ) ||
+        (gateway === 'mesh' && resource.spec.gateways?.length === 0),
+    )
+    .map((resource) => ({
+      resource,
+      rank: visibilityRank(exportOf(resource), resource.metadata.namespace, namespace),
+    }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ resource }) => ({
+      resource,
+      hosts: (resource.spec.hosts ?? []).map((host) =>
+        resolveHost(host, resource.metadata.namespace, context.mesh.settings.domain),
+      ),
+      routes: expandRoutes(resource, context),
+    }));
+}
+
+function normalizeGateways(match: HttpMatch, namespace: string): HttpMatch {
+  if (match.gateways === undefined) return match;
+  return { ...match, gateways: match.gateways.map((name) => gatewayName(name, namespace)) };
+}
+
+function expandRoutes(
+  resource: Resource<VirtualServiceSpec>,
+  context: CompileContext,
+): SourcedRoute[] {
+  return (resource.spec.http ?? []).flatMap((route, index) => {
+    const path = `spec.http[${index}]`;
+    const source = { route: withGateways(route, resource.metadata.namespace), resource, path };
+    return route.delegate === undefined ? [source] : delegateRoutes(source, context);
+  });
+}
+
+function withGateways(route: HttpRoute, namespace: string): HttpRoute {
+  if (route.match === undefined) return route;
+  return { ...route, match: route.match.map((match) => normalizeGateways(match, namespace)) };
+}
+
+function delegateRoutes(root: SourcedRoute, context: CompileContext): SourcedRoute[] {
+  const { name = '', namespace = root.resource.metadata.namespace } = root.route.delegate ?? {};
+  const delegate = context
+    .resources<VirtualServiceSpec>('VirtualService')
+    .find(
+      ({ metadata, spec }) =>
+        metadata.name === name &&
+        metadata.namespace === namespace &&
+        (spec.hosts?.length ?? 0) === 0,
+    );
+  const exportTo = delegate?.spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
+  if (
+    delegate === undefined ||
+    !isExportedTo(exportTo, namespace, root.resource.metadata.namespace)
+  ) {
+    context.diagnostics.push({
+      code: 'LAT0101',
+      level: 'warning',
+      message: `delegate ${namespace}/${name} ${delegate === undefined ? 'does not exist' : 'is not exported to this namespace'}: the rule is dropped`,
+      resource: `VirtualService ${root.resource.metadata.namespace}/${root.resource.metadata.name}`,
+      path: `${root.path}.delegate`,
+      remedy: 'apply a VirtualService of that name without hosts, exported to this namespace',
+    });
+    return [];
+  }
+  return (delegate.spec.http ?? []).flatMap((route, index) => {
+    const merged = mergeDelegate(root.route, withGateways(route, namespace));
+    const source = { resource: delegate, path: `spec.http[${index}]` };
+    if (merged !== undefined) return [{ ...source, route: merged }];
+    context.diagnostics.push({
+      code: 'LAT0102',
+      level: 'warning',
+      message: 'no match of this rule lies inside a match of the root rule: the rule is dropped',
+      resource: `VirtualService ${namespace}/${name}`,
+      path: source.path,
+      remedy: `let every match be narrower than one of ${root.path} in the root`,
+    });
+    return [];
+  });
+}
+
+/** Fields that the delegate sets replace the root's whole; matches are combined where they fit. */
+function mergeDelegate(root: HttpRoute, delegate: HttpRoute): HttpRoute | undefined {
+  const { delegate: _delegate, match: rootMatches = [], ...rootFields } = root;
+  const { match: matches = [], ...fields } = delegate;
+  const name = [root.name, delegate.name]
+    .filter((part) => part !== undefined && part !== '')
+    .join('-');
+  const merged: HttpRoute = { ...rootFields, ...fields, ...(name === '' ? {} : { name }) };
+  if (rootMatches.length === 0)
+    return matches.length === 0 ? merged : { ...merged, match: matches };
+  if (matches.length === 0) return { ...merged, match: rootMatches };
+  const combined = rootMatches.flatMap((outer) =>
+    matches.filter((inner) => isInside(inner, outer)).map((inner) => mergeMatch(outer, inner)),
+  );
+  return combined.length === 0 ? undefined : { ...merged, match: combined };
+}
+
+function mergeMatch(outer: HttpMatch, inner: HttpMatch): HttpMatch {
+  const name = [outer.name, inner.name]
+    .filter((part) => part !== undefined && part !== '')
+    .join('-');
+  return {
+    ...outer,
+    ...inner,
+    ...(outer.headers === undefined && inner.headers === undefined
+      ? {}
+      : { headers: { ...outer.headers, ...inner.headers } }),
+    ...(outer.withoutHeaders === undefined && inner.withoutHeaders === undefined
+      ? {}
+      : { withoutHeaders: { ...outer.withoutHeaders, ...inner.withoutHeaders } }),
+    ...(outer.queryParams === undefined && inner.queryParams === undefined
+      ? {}
+      : { queryParams: { ...outer.queryParams, ...inner.queryParams } }),
+    ...(outer.sourceLabels === undefined && inner.sourceLabels === undefined
+      ? {}
+      : { sourceLabels: { ...outer.sourceLabels, ...inner.sourceLabels } }),
+    ...(name === '' ? {} : { name }),
+  };
+}
+
+const isEmpty = (match: StringMatchSpec | undefined): boolean =>
+  match === undefined || Object.keys(match).length === 0;
+
+function stringInside(
+  inner: StringMatchSpec | undefined,
+  outer: StringMatchSpec | undefined,
+): boolean {
+  if (isEmpty(outer)) return true;
+  if (isEmpty(inner)) return true;
+  if (outer?.regex !== undefined || inner?.regex !== undefined) return false;
+  if (outer?.exact !== undefined) return inner?.exact === outer.exact;
+  const prefix = outer?.prefix ?? '';
+  return (inner?.exact ?? inner?.prefix ?? '').startsWith(prefix);
+}
+
+function mapInside(inner: HttpMatch['headers'], outer: HttpMatch['headers']): boolean {
+  return Object.entries(outer ?? {}).every(
+    ([name, value]) => inner?.[name] === undefined || stringInside(inner[name], value),
+  );
+}
+
+/** Istio's conflict rules: every condition of the delegate must lie inside the root's. */
+function isInside(inner: HttpMatch, outer: HttpMatch): boolean {
+  const strings = (['uri', 'scheme', 'method', 'authority'] as const).every((field) =>
+    stringInside(inner[field], outer[field]),
+  );
+  const maps = (['headers', 'withoutHeaders', 'queryParams'] as const).every((field) =>
+    mapInside(inner[field], outer[field]),
+  );
+  const isSameCase =
+    (inner.ignoreUriCase ?? false) === (outer.ignoreUriCase ?? false) || isEmpty(inner.uri);
+  const namespaces =
+    outer.sourceNamespace === undefined || inner.sourceNamespace === outer.sourceNamespace;
+  const ports = outer.port === undefined || inner.port === undefined || outer.port === inner.port;
+  const gateways =
+    outer.gateways === undefined ||
+    (inner.gateways ?? outer.gateways).every((name) => outer.gateways?.includes(name));
+  const labels = Object.entries(outer.sourceLabels ?? {}).every(
+    ([key, value]) => (inner.sourceLabels?.[key] ?? value) === value,
+  );
+  return strings && maps && isSameCase && namespaces && ports && gateways && labels;
+}

@@ -1,0 +1,64 @@
+/** Mesh-wide settings: ConfigMap istio-system/istio, key mesh. */
+import { parse } from 'yaml';
+import type { Resource } from '../model/api.ts';
+import type { MeshSettings, PathNormalization } from '../model/snapshot.ts';
+
+export interface MeshConfig {
+  readonly settings: MeshSettings;
+  /** Policies there hold for the whole mesh. @default istio-system */
+  readonly rootNamespace: string;
+  readonly connectTimeout: string | undefined;
+  readonly defaultVirtualServiceExportTo: readonly string[];
+  readonly defaultServiceExportTo: readonly string[];
+  readonly defaultDestinationRuleExportTo: readonly string[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const fields = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+const texts = (value: unknown, fallback: readonly string[]): readonly string[] =>
+  Array.isArray(value) && value.length > 0 ? value.map(String) : fallback;
+const textOr = <T extends string>(value: unknown, fallback: T): T =>
+  typeof value === 'string' ? (value as T) : fallback;
+
+function normalization(value: unknown): PathNormalization {
+  const name = fields(value)['normalization'];
+  if (name === 'NONE' || name === 'MERGE_SLASHES' || name === 'DECODE_AND_MERGE_SLASHES')
+    return name;
+  return 'BASE';
+}
+
+/** Istio's defaults where nothing is said; a text that isn't YAML counts as absent (admission reports it). */
+export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
+  const config = resources.find(
+    ({ kind, metadata }) =>
+      kind === 'ConfigMap' && metadata.namespace === 'istio-system' && metadata.name === 'istio',
+  );
+  let mesh: Fields = {};
+  try {
+    mesh = fields(parse(config?.data?.['mesh'] ?? '', { version: '1.1' }));
+  } catch {
+    mesh = {};
+  }
+  const topology = fields(fields(mesh['defaultConfig'])['gatewayTopology']);
+  const hops = topology['numTrustedProxies'];
+  return {
+    settings: {
+      trustDomain: textOr(mesh['trustDomain'], 'cluster.local'),
+      trustDomainAliases: texts(mesh['trustDomainAliases'], []),
+      domain: 'cluster.local',
+      pathNormalization: normalization(mesh['pathNormalization']),
+      outboundPolicy:
+        fields(mesh['outboundTrafficPolicy'])['mode'] === 'REGISTRY_ONLY'
+          ? 'REGISTRY_ONLY'
+          : 'ALLOW_ANY',
+      trustedHops: typeof hops === 'number' ? hops : 0,
+    },
+    rootNamespace: textOr(mesh['rootNamespace'], 'istio-system'),
+    connectTimeout: typeof mesh['connectTimeout'] === 'string' ? mesh['connectTimeout'] : undefined,
+    defaultVirtualServiceExportTo: texts(mesh['defaultVirtualServiceExportTo'], ['*']),
+    defaultServiceExportTo: texts(mesh['defaultServiceExportTo'], ['*']),
+    defaultDestinationRuleExportTo: texts(mesh['defaultDestinationRuleExportTo'], ['*']),
+  };
+}
