@@ -1,8 +1,12 @@
 /** What a control plane knows: kinds, and the compile halves of policies. */
 import type { ResourceKind } from '../model/config.ts';
 import type { PolicyCompiler } from '../model/policy.ts';
+import { corsCompiler } from '../policies/cors/compile.ts';
+import { faultCompiler } from '../policies/fault/compile.ts';
+import { jwtCompiler } from '../policies/jwt/compile.ts';
+import { rbacCompiler } from '../policies/rbac/compile.ts';
 import { coreKinds, istioKinds } from '../resources/index.ts';
 
 export const kinds: readonly ResourceKind[] = [...istioKinds, ...coreKinds];
 
-export const policyCompilers: readonly PolicyCompiler[] = [];
+export const policyCompilers: readonly PolicyCompiler[] = [jwtCompiler, rbacCompiler, faultCompiler, corsCompiler];

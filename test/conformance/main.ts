@@ -1,5 +1,5 @@
 /**
- * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify] [--only ID] [--quiet]
+ * npm run conformance -- DIR... [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify] [--only ID] [--quiet]
  *
  * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
  */
@@ -18,7 +18,6 @@ import { createMinter } from './tokens.ts';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    live: { type: 'string' },
     kinds: { type: 'string' },
     'min-percent': { type: 'string' },
     json: { type: 'string' },
@@ -47,11 +46,8 @@ function selectedKinds(text: string): ReadonlySet<string> {
   );
 }
 
-async function createTarget(nowMs: number): Promise<Target> {
-  if (values.live === undefined) return createPureTarget(nowMs);
-  if (values.live !== 'gateway') throw new Error(`--live ${values.live}: want gateway`);
-  const { createLiveGateway } = await import('./live-gateway.ts');
-  return createLiveGateway();
+function createTarget(nowMs: number): Target {
+  return createPureTarget(nowMs);
 }
 
 function print(failed: CheckResult): void {
@@ -90,7 +86,7 @@ function selectCases(): ConformanceCase[] {
 
 async function main(): Promise<number> {
   const nowMs = Date.now();
-  const target = await createTarget(nowMs);
+  const target = createTarget(nowMs);
   const options: RunOptions = {
     target,
     minter: await createMinter(nowMs),

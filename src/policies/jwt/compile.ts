@@ -1,0 +1,40 @@
+import type { JwtRule } from '../../model/api.ts';
+import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
+import type { JwtConfig, JwtRuleConfig } from './config.ts';
+
+function inlineKeys(jwks: string): JwtRuleConfig['jwks'] {
+  const parsed = JSON.parse(jwks) as { keys?: readonly Readonly<Record<string, unknown>>[] };
+  return { keys: parsed.keys ?? [] };
+}
+
+/** Giving any location replaces the defaults. */
+function locations(rule: JwtRule): Pick<JwtRuleConfig, 'fromHeaders' | 'fromParams' | 'fromCookies'> {
+  const fromHeaders = (rule.fromHeaders ?? []).map(({ name, prefix = '' }) => ({ name: name.toLowerCase(), prefix }));
+  const fromParams = rule.fromParams ?? [];
+  const fromCookies = rule.fromCookies ?? [];
+  if (fromHeaders.length + fromParams.length + fromCookies.length > 0) return { fromHeaders, fromParams, fromCookies };
+  return { fromHeaders: [{ name: 'authorization', prefix: 'Bearer ' }], fromParams: ['access_token'], fromCookies };
+}
+
+function compileRule(rule: JwtRule): JwtRuleConfig {
+  const hasInline = rule.jwks !== undefined && rule.jwks !== '';
+  const uri = rule.jwksUri ?? rule.issuer ?? '';
+  return {
+    ...(rule.issuer === undefined || rule.issuer === '' ? {} : { issuer: rule.issuer }),
+    audiences: rule.audiences ?? [],
+    ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } } : { jwksUri: uri }),
+    ...locations(rule),
+    forwardOriginalToken: rule.forwardOriginalToken === true,
+    ...(rule.outputPayloadToHeader === undefined ? {} : { outputPayloadToHeader: rule.outputPayloadToHeader.toLowerCase() }),
+    outputClaimToHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({ header: header.toLowerCase(), claim })),
+    spaceDelimitedClaims: rule.spaceDelimitedClaims ?? [],
+  };
+}
+
+function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
+  const rules = input.requestAuthentications.flatMap((resource) => (resource.spec.jwtRules ?? []).map((rule) => compileRule(rule)));
+  const config: JwtConfig = { rules };
+  return { diagnostics: [], ...(rules.length === 0 ? {} : { filter: { kind: 'jwt', config } }) };
+}
+
+export const jwtCompiler: PolicyCompiler = { kind: 'jwt', phase: 'authn', compileWorkload };

@@ -1,0 +1,72 @@
+/** Where a request carries its tokens, for one rule. */
+import type { Exchange } from '../../model/exchange.ts';
+import type { JwtRuleConfig } from './config.ts';
+
+export interface FoundToken {
+  readonly text: string;
+  /** Takes it out of what is forwarded. */
+  readonly strip: (x: Exchange) => void;
+}
+
+const KEEP = (): void => undefined;
+
+/** The prefix is looked for anywhere in the value, as Envoy does; the token ends where its alphabet does. */
+function afterPrefix(value: string, prefix: string): string | undefined {
+  if (prefix === '') return value;
+  const at = value.indexOf(prefix);
+  return at < 0 ? undefined : (/^[-A-Za-z0-9._~+/=]*/.exec(value.slice(at + prefix.length).trimStart())?.[0] ?? '');
+}
+
+function queryValues(query: string, name: string): string[] {
+  return query
+    .slice(1)
+    .split('&')
+    .filter((pair) => decodeName(pair.split('=')[0] ?? '') === name)
+    .map((pair) => pair.slice(pair.indexOf('=') + 1 || pair.length));
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+function cookieValue(header: string | undefined, name: string): string | undefined {
+  for (const part of (header ?? '').split(';')) {
+    const equals = part.indexOf('=');
+    if (equals > 0 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim().replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}
+
+function withoutParam(query: string, name: string): string {
+  const left = query.slice(1).split('&').filter((pair) => decodeName(pair.split('=')[0] ?? '') !== name);
+  return left.length === 0 ? '' : `?${left.join('&')}`;
+}
+
+/** Headers, then query, then cookies. Of a repeated parameter or cookie the first counts, of a header every value. */
+export function locateTokens(x: Exchange, rule: JwtRuleConfig): FoundToken[] {
+  const found: FoundToken[] = [];
+  for (const { name, prefix } of rule.fromHeaders)
+    for (const value of x.request.getAll(name)) {
+      const text = afterPrefix(value, prefix);
+      if (text !== undefined) found.push({ text, strip: (y) => y.request.remove(name) });
+    }
+  for (const name of rule.fromParams) {
+    const [text] = queryValues(x.query, name);
+    if (text !== undefined)
+      found.push({
+        text,
+        strip: (y) => {
+          y.query = withoutParam(y.query, name);
+        },
+      });
+  }
+  for (const name of rule.fromCookies) {
+    const text = cookieValue(x.request.get('cookie'), name);
+    if (text !== undefined) found.push({ text, strip: KEEP });
+  }
+  return found;
+}

@@ -1,0 +1,94 @@
+/** Values of a request that authorization asks for. */
+import type { Exchange } from '../../model/exchange.ts';
+import type { Attribute } from './config.ts';
+
+/** `undecidable` = there is a value, but it can't be read as what it should be. */
+export type Values = readonly string[] | 'undecidable';
+
+const NONE: readonly string[] = [];
+const one = (value: string | undefined): readonly string[] => (value === undefined || value === '' ? NONE : [value]);
+
+/** `trust.domain/ns/a/sa/b` to its parts. */
+function spiffe(x: Exchange): { domain: string; namespace: string; account: string } | undefined {
+  const match = /^([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(x.peer.principal ?? '');
+  return match === null ? undefined : { domain: match[1] ?? '', namespace: match[2] ?? '', account: match[3] ?? '' };
+}
+
+function claimValues(x: Exchange, path: readonly string[]): readonly string[] {
+  let value: unknown = x.identity?.claims;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return NONE;
+    value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
+  }
+  if (Array.isArray(value)) return value.filter((entry): entry is string => typeof entry === 'string');
+  if (typeof value !== 'string') return NONE;
+  const name = path[0] ?? '';
+  const splits = path.length === 1 && (name === 'scope' || name === 'permission' || x.identity?.spaceDelimitedClaims.includes(name) === true);
+  return splits ? value.split(' ') : [value];
+}
+
+function headerValues(x: Exchange, name: string): readonly string[] {
+  switch (name) {
+    case ':authority':
+    case 'host':
+      return one(x.authority);
+    case ':method':
+      return one(x.method);
+    case ':path':
+      return one(x.path + x.query);
+    case ':scheme':
+      return one(x.scheme);
+    default: {
+      const values = x.request.getAll(name);
+      // Either reading of repeats counts: each by itself, and all joined as a backend may see them.
+      if (values.length > 1) return [...values, values.join(',')];
+      const [value] = values;
+      return x.request.joinsRepeated && value?.includes(',') === true ? [value, ...value.split(',').map((part) => part.trim())] : values;
+    }
+  }
+}
+
+export function valuesOf(x: Exchange, attribute: Attribute): Values {
+  switch (attribute.of) {
+    case 'principal':
+      return one(x.peer.principal);
+    case 'namespace':
+      return one(spiffe(x)?.namespace);
+    case 'serviceAccount': {
+      const id = spiffe(x);
+      return id === undefined ? NONE : [`${id.namespace}/${id.account}`];
+    }
+    case 'trustDomain':
+      return one(spiffe(x)?.domain ?? x.peer.principal?.split('/')[0]);
+    case 'requestPrincipal':
+      return one(x.identity?.principal);
+    case 'audience':
+      return x.identity?.audiences ?? NONE;
+    case 'presenter':
+      return one(x.identity?.presenter);
+    case 'host':
+      return [x.authority];
+    case 'method':
+      return [x.method];
+    case 'path':
+      return [x.path];
+    case 'sni':
+      return one(x.peer.tls?.sni);
+    case 'port':
+      return x.listener === undefined ? NONE : [String(x.listener.port)];
+    case 'sourceIp':
+      return one(x.peer.ip);
+    case 'remoteIp':
+      return one(x.remoteIp);
+    case 'destinationIp':
+      return NONE;
+    case 'header':
+      return headerValues(x, attribute.name);
+    case 'claim':
+      return claimValues(x, attribute.path);
+    case 'unknown':
+      return 'undecidable';
+    default:
+      return attribute satisfies never;
+  }
+}

@@ -1,0 +1,152 @@
+import { isPathTemplate } from '../../lib/path-template.ts';
+import type { AuthorizationOperation, AuthorizationPolicySpec, AuthorizationRule, AuthorizationSource, Resource } from '../../model/api.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
+import type { MeshSettings } from '../../model/snapshot.ts';
+import type { Attribute, CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
+
+type Values = readonly string[] | undefined;
+
+function textMatch(value: string, ignoreCase = false): TextMatch {
+  const folded = ignoreCase ? { ignoreCase: true } : {};
+  if (value === '*') return { kind: 'present' };
+  if (value.endsWith('*')) return { kind: 'prefix', value: value.slice(0, -1), ...folded };
+  if (value.startsWith('*')) return { kind: 'suffix', value: value.slice(1), ...folded };
+  return { kind: 'exact', value, ...folded };
+}
+
+const pathMatch = (value: string): TextMatch => (isPathTemplate(value) ? { kind: 'template', value } : textMatch(value));
+const hostMatch = (value: string): TextMatch => textMatch(value, true);
+const globMatch = (value: string): TextMatch => (value === '*' ? { kind: 'present' } : { kind: 'glob', parts: value.split('*') });
+const exactMatch = (value: string): TextMatch => ({ kind: 'exact', value });
+
+const given = (values: Values): values is readonly string[] => values !== undefined && values.length > 0;
+
+function textTest(attribute: Attribute, pair: readonly [Values, Values], match: (value: string) => TextMatch = textMatch): Test[] {
+  const [values, notValues] = pair;
+  if (!given(values) && !given(notValues)) return [];
+  return [
+    {
+      attribute,
+      ...(given(values) ? { values: values.map((value) => match(value)) } : {}),
+      ...(given(notValues) ? { notValues: notValues.map((value) => match(value)) } : {}),
+    },
+  ];
+}
+
+function blockTest(attribute: Attribute, blocks: Values, notBlocks: Values): Test[] {
+  if (!given(blocks) && !given(notBlocks)) return [];
+  return [{ attribute, ...(given(blocks) ? { blocks } : {}), ...(given(notBlocks) ? { notBlocks } : {}) }];
+}
+
+/** `cluster.local` and the mesh's own domain stand for the trust domain and all its aliases. */
+function principals(values: Values, mesh: MeshSettings): Values {
+  if (values === undefined) return undefined;
+  const domains = [mesh.trustDomain, ...mesh.trustDomainAliases];
+  return values.flatMap((value) => {
+    const slash = value.indexOf('/');
+    const domain = slash < 0 ? '' : value.slice(0, slash);
+    if (domain !== 'cluster.local' && !domains.includes(domain)) return [value];
+    return [...new Set(domains)].map((name) => name + value.slice(slash));
+  });
+}
+
+/** `name` is of the policy's namespace. */
+function accounts(values: Values, namespace: string): Values {
+  return values?.map((value) => (value.includes('/') ? value : `${namespace}/${value}`));
+}
+
+function compileSource(source: AuthorizationSource, mesh: MeshSettings, namespace: string): Test[] {
+  return [
+    ...textTest({ of: 'principal' }, [principals(source.principals, mesh), principals(source.notPrincipals, mesh)]),
+    ...textTest({ of: 'requestPrincipal' }, [source.requestPrincipals, source.notRequestPrincipals]),
+    ...textTest({ of: 'namespace' }, [source.namespaces, source.notNamespaces], globMatch),
+    ...textTest({ of: 'serviceAccount' }, [accounts(source.serviceAccounts, namespace), accounts(source.notServiceAccounts, namespace)], exactMatch),
+    ...textTest({ of: 'trustDomain' }, [source.trustDomains, source.notTrustDomains]),
+    ...blockTest({ of: 'sourceIp' }, source.ipBlocks, source.notIpBlocks),
+    ...blockTest({ of: 'remoteIp' }, source.remoteIpBlocks, source.notRemoteIpBlocks),
+  ];
+}
+
+function compileOperation(operation: AuthorizationOperation): Test[] {
+  return [
+    ...textTest({ of: 'host' }, [operation.hosts, operation.notHosts], hostMatch),
+    ...textTest({ of: 'port' }, [operation.ports, operation.notPorts], exactMatch),
+    ...textTest({ of: 'method' }, [operation.methods, operation.notMethods]),
+    ...textTest({ of: 'path' }, [operation.paths, operation.notPaths], pathMatch),
+  ];
+}
+
+const PLAIN_KEYS: Readonly<Record<string, Attribute>> = {
+  'source.principal': { of: 'principal' },
+  'source.namespace': { of: 'namespace' },
+  'source.serviceAccount': { of: 'serviceAccount' },
+  'source.trustDomain': { of: 'trustDomain' },
+  'request.auth.principal': { of: 'requestPrincipal' },
+  'request.auth.audiences': { of: 'audience' },
+  'request.auth.presenter': { of: 'presenter' },
+  'destination.port': { of: 'port' },
+  'connection.sni': { of: 'sni' },
+};
+const ADDRESS_KEYS: Readonly<Record<string, Attribute>> = {
+  'source.ip': { of: 'sourceIp' },
+  'remote.ip': { of: 'remoteIp' },
+  'destination.ip': { of: 'destinationIp' },
+};
+
+function compileCondition(condition: NonNullable<AuthorizationRule['when']>[number], mesh: MeshSettings, namespace: string): Test[] {
+  const { key, values, notValues } = condition;
+  const address = ADDRESS_KEYS[key];
+  if (address !== undefined) return blockTest(address, values, notValues);
+  const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
+  if (header !== undefined) return textTest({ of: 'header', name: header.toLowerCase() }, [values, notValues]);
+  if (key.startsWith('request.auth.claims')) {
+    const path = [...key.matchAll(/\[([^\][]+)\]/g)].map((match) => match[1] ?? '');
+    return textTest({ of: 'claim', path }, [values, notValues]);
+  }
+  const plain = PLAIN_KEYS[key] ?? { of: 'unknown', key };
+  if (plain.of === 'principal') return textTest(plain, [principals(values, mesh), principals(notValues, mesh)]);
+  if (plain.of === 'namespace') return textTest(plain, [values, notValues], globMatch);
+  if (plain.of === 'serviceAccount') return textTest(plain, [accounts(values, namespace), accounts(notValues, namespace)], exactMatch);
+  return textTest(plain, [values, notValues]);
+}
+
+function compileRule(rule: AuthorizationRule, mesh: MeshSettings, namespace: string): CompiledRule {
+  return {
+    sources: (rule.from ?? []).map(({ source }) => compileSource(source ?? {}, mesh, namespace)),
+    operations: (rule.to ?? []).map(({ operation }) => compileOperation(operation ?? {})),
+    conditions: (rule.when ?? []).flatMap((condition) => compileCondition(condition, mesh, namespace)),
+  };
+}
+
+function compileOne(resource: Resource<AuthorizationPolicySpec>, mesh: MeshSettings): CompiledAuthorization {
+  const { metadata, spec } = resource;
+  return {
+    name: `${metadata.namespace}/${metadata.name}`,
+    rules: (spec.rules ?? []).map((rule) => compileRule(rule, mesh, metadata.namespace)),
+    dryRun: /^(?:1|t|T|true|TRUE|True)$/.test(metadata.annotations?.['istio.io/dry-run'] ?? ''),
+  };
+}
+
+function customFindings(policies: readonly Resource<AuthorizationPolicySpec>[]): Diagnostic[] {
+  return policies.map(({ metadata }) => ({
+    code: 'LAT0110',
+    level: 'warning',
+    message: 'no external authorizer is asked by this version: what this CUSTOM policy matches is refused',
+    resource: `AuthorizationPolicy ${metadata.namespace}/${metadata.name}`,
+    path: 'spec.action',
+    remedy: 'use DENY and ALLOW, or accept that matching requests get 403',
+  }));
+}
+
+function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
+  const of = (...actions: string[]): Resource<AuthorizationPolicySpec>[] =>
+    input.authorizationPolicies.filter((policy) => actions.includes(policy.spec.action ?? 'ALLOW'));
+  const make = (policies: readonly Resource<AuthorizationPolicySpec>[]): CompiledAuthorization[] => policies.map((policy) => compileOne(policy, input.mesh));
+  const custom = of('CUSTOM');
+  const config: RbacConfig = { deny: make([...custom, ...of('DENY')]), allow: make(of('ALLOW')), audit: make(of('AUDIT')) };
+  const isEmpty = config.deny.length + config.allow.length + config.audit.length === 0;
+  return { diagnostics: customFindings(custom), ...(isEmpty ? {} : { filter: { kind: 'rbac', config } }) };
+}
+
+export const rbacCompiler: PolicyCompiler = { kind: 'rbac', phase: 'authz', compileWorkload };

@@ -1,0 +1,187 @@
+/**
+ * DENY, then ALLOW, over values that were resolved by the compile half.
+ * What can't be judged matches in DENY and doesn't in ALLOW; what is absent is judged: it doesn't match.
+ */
+import { linkCidrs } from '../../lib/cidr.ts';
+import { linkTemplate } from '../../lib/path-template.ts';
+import type { Exchange, LocalReply } from '../../model/exchange.ts';
+import type { Filter, PolicyFilter } from '../../model/policy.ts';
+import { valuesOf } from './attributes.ts';
+import type { CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
+
+/** Undefined = can't be judged. */
+type Verdict = boolean | undefined;
+type LinkedTest = (x: Exchange) => Verdict;
+
+interface LinkedPolicy {
+  readonly name: string;
+  readonly dryRun: boolean;
+  readonly rules: readonly LinkedTest[];
+}
+
+function linkText(match: TextMatch): (text: string) => boolean {
+  switch (match.kind) {
+    case 'present':
+      return (text) => text !== '';
+    case 'template':
+      return linkTemplate(match.value);
+    case 'glob': {
+      const { parts } = match;
+      return (text) => globMatches(parts, text);
+    }
+    case 'exact':
+    case 'prefix':
+    case 'suffix':
+      return linkPlain(match);
+    default:
+      return match satisfies never;
+  }
+}
+
+function linkPlain(match: Extract<TextMatch, { value: string }>): (text: string) => boolean {
+  const fold = match.ignoreCase === true ? (text: string): string => text.toLowerCase() : (text: string): string => text;
+  const value = fold(match.value);
+  if (match.kind === 'prefix') return (text) => fold(text).startsWith(value);
+  if (match.kind === 'suffix') return (text) => fold(text).endsWith(value);
+  return (text) => fold(text) === value;
+}
+
+/** Parts in order, the first at the start and the last at the end. */
+function globMatches(parts: readonly string[], text: string): boolean {
+  const [first = ''] = parts;
+  if (parts.length === 1) return text === first;
+  const last = parts.at(-1) ?? '';
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}
+
+function linkAddresses(test: Test): LinkedTest {
+  const inside = test.blocks === undefined ? undefined : linkCidrs(test.blocks);
+  const outside = test.notBlocks === undefined ? undefined : linkCidrs(test.notBlocks);
+  return (x) => {
+    const values = valuesOf(x, test.attribute);
+    if (values === 'undecidable') return undefined;
+    const [ip] = values;
+    if (ip === undefined) return inside === undefined;
+    const isInside = inside?.(ip);
+    const isOutside = outside?.(ip);
+    if ((inside !== undefined && isInside === undefined) || (outside !== undefined && isOutside === undefined)) return undefined;
+    return isInside !== false && isOutside !== true;
+  };
+}
+
+function linkTest(test: Test): LinkedTest {
+  if (test.blocks !== undefined || test.notBlocks !== undefined) return linkAddresses(test);
+  const wanted = test.values?.map((match) => linkText(match));
+  const unwanted = test.notValues?.map((match) => linkText(match));
+  return (x) => {
+    const values = valuesOf(x, test.attribute);
+    if (values === 'undecidable') return undefined;
+    if (unwanted !== undefined && values.some((value) => unwanted.some((matches) => matches(value)))) return false;
+    return wanted === undefined || values.some((value) => wanted.some((matches) => matches(value)));
+  };
+}
+
+function all(tests: readonly LinkedTest[]): LinkedTest {
+  return (x) => {
+    let verdict: Verdict = true;
+    for (const test of tests) {
+      const result = test(x);
+      if (result === false) return false;
+      if (result === undefined) verdict = undefined;
+    }
+    return verdict;
+  };
+}
+
+function any(tests: readonly LinkedTest[]): LinkedTest {
+  return (x) => {
+    let verdict: Verdict = false;
+    for (const test of tests) {
+      const result = test(x);
+      if (result === true) return true;
+      if (result === undefined) verdict = undefined;
+    }
+    return verdict;
+  };
+}
+
+function linkRule(rule: CompiledRule): LinkedTest {
+  const parts: LinkedTest[] = [];
+  for (const lists of [rule.sources, rule.operations])
+    if (lists.length > 0) parts.push(any(lists.map((tests) => all(tests.map((test) => linkTest(test))))));
+  return all([...parts, ...rule.conditions.map((test) => linkTest(test))]);
+}
+
+function linkPolicy(policy: CompiledAuthorization): LinkedPolicy {
+  return { name: policy.name, dryRun: policy.dryRun, rules: policy.rules.map((rule) => linkRule(rule)) };
+}
+
+function matchingRule(policy: LinkedPolicy, x: Exchange, undecided: boolean): number {
+  return policy.rules.findIndex((rule) => rule(x) ?? undecided);
+}
+
+function refuse(policy: string): LocalReply {
+  return {
+    status: 403,
+    body: 'RBAC: access denied',
+    headers: [['content-type', 'text/plain']],
+    flag: '',
+    details: `rbac_access_denied_matched_policy[${policy}]`,
+  };
+}
+
+class RbacFilter implements Filter {
+  readonly #deny: readonly LinkedPolicy[];
+  readonly #allow: readonly LinkedPolicy[];
+  readonly #audit: readonly LinkedPolicy[];
+
+  constructor(config: RbacConfig) {
+    this.#deny = config.deny.map((policy) => linkPolicy(policy));
+    this.#allow = config.allow.map((policy) => linkPolicy(policy));
+    this.#audit = config.audit.map((policy) => linkPolicy(policy));
+  }
+
+  request(x: Exchange): LocalReply | undefined {
+    for (const policy of this.#audit) this.#trace(x, policy, matchingRule(policy, x, false), 'passed');
+    for (const policy of this.#deny) {
+      const rule = matchingRule(policy, x, true);
+      this.#trace(x, policy, rule, 'denied');
+      if (rule < 0 || policy.dryRun) continue;
+      x.decidedBy = policy.name;
+      return refuse(policy.name);
+    }
+    return this.#allowed(x);
+  }
+
+  #allowed(x: Exchange): LocalReply | undefined {
+    const enforced = this.#allow.filter((policy) => !policy.dryRun);
+    for (const policy of this.#allow) {
+      const rule = matchingRule(policy, x, false);
+      this.#trace(x, policy, rule, 'passed');
+      if (rule < 0 || policy.dryRun) continue;
+      x.decidedBy = policy.name;
+      return undefined;
+    }
+    return enforced.length === 0 ? undefined : refuse('none');
+  }
+
+  #trace(x: Exchange, policy: LinkedPolicy, rule: number, outcome: 'denied' | 'passed'): void {
+    if (x.trace === undefined) return;
+    const shadow = policy.dryRun ? ' (dry run)' : '';
+    if (rule < 0) x.trace.push({ step: 'policy', name: policy.name, outcome: 'not-matched', detail: `no rule matches${shadow}` });
+    else x.trace.push({ step: 'policy', name: policy.name, outcome, detail: `rule ${rule}${shadow}` });
+  }
+}
+
+export const rbacFilter: PolicyFilter = {
+  kind: 'rbac',
+  phase: 'authz',
+  link: (config) => new RbacFilter(config as RbacConfig),
+};

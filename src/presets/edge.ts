@@ -1,0 +1,8 @@
+/** Filters of the edge data planes. */
+import type { PolicyFilter } from '../model/policy.ts';
+import { corsFilter } from '../policies/cors/filter.ts';
+import { faultFilter } from '../policies/fault/filter.ts';
+import { jwtFilter } from '../policies/jwt/filter.ts';
+import { rbacFilter } from '../policies/rbac/filter.ts';
+
+export const filters: readonly PolicyFilter[] = [jwtFilter, rbacFilter, faultFilter, corsFilter];

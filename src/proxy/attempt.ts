@@ -1,0 +1,111 @@
+/** Destination, endpoint and head of an attempt. */
+import type { Random } from '../host/host.ts';
+import type { LocalReply } from '../model/exchange.ts';
+import type { Cluster, Destination, ForwardAction, Mirror } from '../model/snapshot.ts';
+import type { EngineExchange } from './exchange.ts';
+import { addForwarded } from './forwarded.ts';
+import { applyRouteHeaders } from './header-ops.ts';
+import { replies } from './rescue.ts';
+import { createRetryState } from './retry.ts';
+import { rewritePath } from './rewrite.ts';
+
+const NO_MIRRORS: readonly Mirror[] = [];
+
+/** A host that nobody knows, let through to where the caller wanted to go. */
+export const passthroughCluster: Cluster = {
+  name: 'PassthroughCluster',
+  service: '',
+  port: 0,
+  discovery: 'original',
+  balancer: 'PASSTHROUGH',
+  connectTimeoutMs: 10_000,
+  origin: -1,
+};
+
+/** A draw in [0, 1) to one of the half-open intervals of weight over sum. */
+export function drawDestination(destinations: readonly Destination[], random: Random): Destination | undefined {
+  if (destinations.length < 2) return destinations[0];
+  let total = 0;
+  for (const destination of destinations) total += destination.weight;
+  let left = random.uniform() * total;
+  for (const destination of destinations) {
+    left -= destination.weight;
+    if (left < 0) return destination;
+  }
+  return destinations.at(-1);
+}
+
+function drawMirrors(mirrors: readonly Mirror[] | undefined, random: Random): readonly Mirror[] {
+  if (mirrors === undefined) return NO_MIRRORS;
+  return mirrors.filter((mirror) => mirror.percent >= 100 || random.uniform() * 100 < mirror.percent);
+}
+
+/** The request as the backend will see it; done once, all attempts send the same. */
+function prepareHead(x: EngineExchange, action: ForwardAction, destination: Destination): void {
+  const path = rewritePath(x.path, action.rewrite);
+  const full = path.startsWith('/') ? path : `/${path}`;
+  if (full !== x.path) x.request.set('x-envoy-original-path', x.path + x.query);
+  x.upstreamTarget = full.includes('?') && x.query !== '' ? `${full}&${x.query.slice(1)}` : full + x.query;
+  x.upstreamAuthority = action.authority ?? destination.authority ?? x.authority;
+  if (x.upstreamAuthority !== x.authority) x.request.set('x-envoy-original-host', x.authority);
+  applyRouteHeaders(x, x.request, 'requestHeaders');
+  addForwarded(x);
+}
+
+/** Cluster and head of a forward; a reply when there is no such cluster. */
+export function beginForward(x: EngineExchange, action: ForwardAction, random: Random): LocalReply | undefined {
+  const destination = drawDestination(action.destinations, random);
+  if (destination === undefined) return replies.noDestination;
+  x.destination = destination;
+  const linked = x.linked.clusters.get(destination.cluster);
+  if (linked === undefined) {
+    x.trace?.push({ step: 'cluster', name: destination.cluster, outcome: 'denied', detail: 'no such cluster: unknown service, port or subset' });
+    return replies.noCluster;
+  }
+  x.cluster = linked.cluster;
+  x.trace?.push({ step: 'cluster', name: linked.cluster.name, outcome: 'chosen', origin: linked.cluster.origin });
+  prepareHead(x, action, destination);
+  x.mirrors = drawMirrors(x.route?.mirrors, random).filter((mirror) => x.linked.clusters.has(mirror.cluster));
+  const policy = x.route?.retry;
+  if (policy !== undefined && policy.attempts > 0) x.retry = createRetryState(policy);
+  return undefined;
+}
+
+/** To where the caller wanted to go, as it is. */
+export function beginPassthrough(x: EngineExchange): void {
+  x.cluster = passthroughCluster;
+  x.upstreamTarget = x.path + x.query;
+  x.upstreamAuthority = x.authority;
+}
+
+/** An endpoint for the next try; a reply when none is healthy. */
+export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | undefined {
+  const cluster = x.cluster as Cluster;
+  const left = x.deadlineMs === 0 ? 0 : Math.max(1, x.deadlineMs - nowMs);
+  const perTry = x.retry?.policy.perTryTimeoutMs ?? 0;
+  x.attemptTimeoutMs = perTry > 0 && (left === 0 || perTry < left) ? perTry : left;
+  x.upstreamScheme = cluster.tls === undefined ? 'http' : 'https';
+  x.upstreamStartMs = nowMs;
+  x.attempts++;
+  if (cluster.discovery === 'original') return undefined;
+  const balancing = x.linked.clusters.get(cluster.name)?.balancing;
+  const skipsTried = x.retry?.policy.ignorePreviousHosts ?? true;
+  const endpoint = balancing?.pick(skipsTried ? x.tried : []);
+  if (endpoint === undefined || balancing === undefined) {
+    x.attempts--;
+    return replies.noHealthyUpstream;
+  }
+  balancing.begin(endpoint);
+  x.endpoint = endpoint;
+  x.isAttemptOpen = true;
+  x.tried.push(endpoint);
+  x.trace?.push({ step: 'endpoint', name: `${endpoint.address}:${endpoint.port}`, outcome: 'chosen' });
+  return undefined;
+}
+
+/** The attempt is over, whatever came of it. */
+export function endAttempt(x: EngineExchange): void {
+  if (!x.isAttemptOpen) return;
+  x.isAttemptOpen = false;
+  if (x.endpoint !== undefined && x.cluster !== undefined) x.linked.clusters.get(x.cluster.name)?.balancing.end(x.endpoint);
+}

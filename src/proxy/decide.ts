@@ -1,0 +1,63 @@
+/** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
+import type { LocalReply } from '../model/exchange.ts';
+import { canonicalAuthority, canonicalTarget } from './canonical.ts';
+import type { EngineExchange } from './exchange.ts';
+import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts';
+import type { LinkedHost } from './matcher/hosts.ts';
+import { badRequest, replies } from './rescue.ts';
+
+/** Listener and canonical request; a reply when either can't be had. */
+export function accept(x: EngineExchange): LocalReply | undefined {
+  const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
+  if (linked === undefined) return replies.noListener;
+  x.linkedListener = linked;
+  x.listener = linked.listener;
+  x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  const { mesh } = x.linked.named.snapshot;
+  const target = canonicalTarget(x.request.target, mesh.pathNormalization);
+  if (target === undefined) return x.request.target === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
+  const authority = canonicalAuthority(x.request.authority);
+  if (authority === undefined) return replies.badAuthority;
+  x.path = target.path;
+  x.query = target.query;
+  x.authority = authority.authority;
+  x.host = authority.host;
+  const fault = stripHopByHop(x.request);
+  if (fault !== undefined) return badRequest(fault);
+  x.remoteIp = clientAddress(x, mesh.trustedHops);
+  stripTrustHeaders(x, x.listener.direction === 'gateway');
+  x.isGrpc = x.request.get('content-type')?.startsWith('application/grpc') === true;
+  return undefined;
+}
+
+/** In the mesh a name may end in a dot; at a gateway that is another host. */
+function findHost(x: EngineExchange): LinkedHost | undefined {
+  const isMesh = x.listener?.direction === 'outbound';
+  const name = isMesh && x.host.endsWith('.') ? x.host.slice(0, -1) : x.host;
+  return x.linkedListener?.hosts.lookup(name);
+}
+
+function httpsLocation(x: EngineExchange): LocalReply {
+  return {
+    status: 301,
+    body: '',
+    headers: [['location', `https://${x.authority}${x.path}${x.query}`]],
+    flag: '',
+    details: 'https_redirect',
+  };
+}
+
+/** Virtual host and route; a reply when there is none, `passthrough` when the host is let through as it is. */
+export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined {
+  const found = findHost(x);
+  if (found === undefined) {
+    x.trace?.push({ step: 'virtual-host', name: x.host, outcome: 'not-matched', detail: 'no virtual host takes this name' });
+    if (x.listener?.unmatchedHost === 'passthrough') return 'passthrough';
+    return x.listener?.unmatchedHost === 'block' ? replies.blockedHost : replies.noRoute;
+  }
+  x.virtualHost = found.host;
+  x.trace?.push({ step: 'virtual-host', name: found.host.name, outcome: 'matched', detail: found.host.domains.join(', ') });
+  if (found.host.httpsRedirect === true && x.scheme !== 'https') return httpsLocation(x);
+  x.route = found.matcher.match(x);
+  return x.route === undefined ? replies.noRoute : undefined;
+}

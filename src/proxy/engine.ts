@@ -1,0 +1,236 @@
+/**
+ * The data path's order itself: a state machine without I/O.
+ *
+ * accept -> listener filters -> route -> route filters -> attempts -> response filters -> record.
+ * A driver tells it what happened and does what the returned step says (src/model/exchange.ts).
+ */
+import { ResponseHeaderList } from '../lib/header-list.ts';
+import type { Host } from '../host/host.ts';
+import type { UpstreamFailure } from '../model/error.ts';
+import type { Exchange, LocalReply, Step } from '../model/exchange.ts';
+import type { ResponseHead } from '../model/head.ts';
+import type { Filter } from '../model/policy.ts';
+import { beginAttempt, beginForward, beginPassthrough, endAttempt } from './attempt.ts';
+import { accept, route } from './decide.ts';
+import type { Arrival, EngineExchange } from './exchange.ts';
+import { createExchange } from './exchange.ts';
+import { applyRouteHeaders } from './header-ops.ts';
+import type { RequestEnd } from './record.ts';
+import { recordRequest } from './record.ts';
+import { replies, toGrpc, upstreamFailed } from './rescue.ts';
+import { RetryBudget, nextBackoffMs, retriesFailure, retriesResponse } from './retry.ts';
+import { redirectLocation } from './rewrite.ts';
+import { applyTraceContext } from './trace-context.ts';
+
+export interface Engine {
+  begin(arrival: Arrival): Exchange;
+  onRequest(x: Exchange): Step;
+  /** After `wait`, when `x.waiting` has settled. */
+  resume(x: Exchange): Step;
+  onResponse(x: Exchange, head: ResponseHead): Step;
+  onFailure(x: Exchange, failure: UpstreamFailure): Step;
+  /** Once for every exchange that was begun. */
+  onEnd(x: Exchange, end?: RequestEnd): void;
+}
+
+export interface EngineOptions {
+  readonly host: Host;
+}
+
+class StateMachine implements Engine {
+  readonly #host: Host;
+  readonly #budget = new RetryBudget();
+
+  constructor(options: EngineOptions) {
+    this.#host = options.host;
+  }
+
+  begin(arrival: Arrival): Exchange {
+    this.#budget.requestBegins();
+    return createExchange(arrival, this.#host.clock.nowMs());
+  }
+
+  onRequest(exchange: Exchange): Step {
+    const x = exchange as EngineExchange;
+    const refused = accept(x);
+    applyTraceContext(x, this.#host.random);
+    if (refused !== undefined) return this.#reply(x, refused);
+    return this.#listenerFilters(x);
+  }
+
+  resume(exchange: Exchange): Step {
+    const x = exchange as EngineExchange;
+    x.waiting = undefined;
+    if (x.reply !== undefined) return this.#reply(x, x.reply);
+    if (x.stage === 'listener-filters') return this.#listenerFilters(x);
+    if (x.stage === 'route-filters') return this.#routeFilters(x);
+    return this.#attempt(x);
+  }
+
+  onResponse(exchange: Exchange, head: ResponseHead): Step {
+    const x = exchange as EngineExchange;
+    const { retry } = x;
+    if (retry !== undefined && retry.left > 0 && retriesResponse(retry.policy, x.method, head)) {
+      const step = this.#retry(x);
+      if (step !== undefined) return step;
+    }
+    x.response = head;
+    x.responseMs = this.#host.clock.nowMs();
+    applyRouteHeaders(x, head, 'responseHeaders');
+    this.#responseFilters(x);
+    x.stage = 'done';
+    return 'deliver';
+  }
+
+  onFailure(exchange: Exchange, failure: UpstreamFailure): Step {
+    const x = exchange as EngineExchange;
+    const { retry } = x;
+    const isOver = x.deadlineMs !== 0 && this.#host.clock.nowMs() >= x.deadlineMs;
+    if (retry !== undefined && !isOver && retry.left > 0 && retriesFailure(retry.policy, x.method, failure)) {
+      const step = this.#retry(x);
+      if (step !== undefined) return step;
+    }
+    endAttempt(x);
+    const isRouteTimeout = failure === 'timeout' && (isOver || (x.retry?.policy.perTryTimeoutMs ?? 0) === 0);
+    const local = isRouteTimeout ? replies.timeout : upstreamFailed(failure, x.attempts);
+    return this.#reply(x, local);
+  }
+
+  onEnd(exchange: Exchange, end: RequestEnd = {}): void {
+    const x = exchange as EngineExchange;
+    this.#budget.requestEnds();
+    endAttempt(x);
+    for (const filter of this.#filtersOf(x)) filter.done?.(x);
+    recordRequest(x, end, this.#host);
+  }
+
+  #filtersOf(x: EngineExchange): Filter[] {
+    const { listener } = x;
+    return [...(listener === undefined ? [] : x.linked.filtersOf(listener.filters)), ...(x.route === undefined ? [] : x.linked.filtersOf(x.route.filters))];
+  }
+
+  #listenerFilters(x: EngineExchange): Step {
+    const step = this.#run(x, x.linked.filtersOf(x.listener?.filters ?? []));
+    if (step !== undefined) return step;
+    const outcome = route(x);
+    if (outcome === 'passthrough') {
+      beginPassthrough(x);
+      x.stage = 'attempt';
+      return this.#attempt(x);
+    }
+    if (outcome !== undefined) return this.#reply(x, outcome);
+    x.stage = 'route-filters';
+    x.cursor = 0;
+    return this.#routeFilters(x);
+  }
+
+  #routeFilters(x: EngineExchange): Step {
+    const isForward = x.route?.action.kind === 'forward';
+    const step = isForward ? this.#run(x, x.linked.filtersOf(x.route?.filters ?? [])) : undefined;
+    if (step !== undefined) return step;
+    return this.#act(x);
+  }
+
+  /** Undefined = all have let it pass. A filter that fails refuses. */
+  #run(x: EngineExchange, filters: readonly Filter[]): Step | undefined {
+    while (x.cursor < filters.length) {
+      const filter = filters[x.cursor++] as Filter;
+      let answer;
+      try {
+        answer = filter.request?.(x);
+      } catch (error) {
+        return this.#filterFailed(x, error);
+      }
+      if (answer === undefined) continue;
+      if (answer instanceof Promise) {
+        x.waiting = answer.then(
+          (late) => {
+            x.reply = late;
+          },
+          (error: unknown) => {
+            x.reply = replies.filterFailed;
+            x.details = error instanceof Error ? error.message : '';
+          },
+        );
+        return 'wait';
+      }
+      return this.#reply(x, answer);
+    }
+    return undefined;
+  }
+
+  #filterFailed(x: EngineExchange, error: unknown): Step {
+    x.details = error instanceof Error ? error.message : 'unknown fault';
+    return this.#reply(x, replies.filterFailed);
+  }
+
+  #act(x: EngineExchange): Step {
+    const { route: chosen } = x;
+    const action = chosen?.action;
+    if (chosen === undefined || action === undefined) return this.#reply(x, replies.noRoute);
+    if (action.kind === 'redirect')
+      return this.#reply(x, { status: action.status, body: '', headers: [['location', redirectLocation(x, action)]], flag: '', details: 'direct_response' });
+    if (action.kind === 'respond') {
+      const body = action.bodyBase64 === true ? Uint8Array.from(atob(action.body ?? ''), (char) => char.charCodeAt(0)) : (action.body ?? '');
+      return this.#reply(x, { status: action.status, body, headers: body.length === 0 ? [] : [['content-type', 'text/plain']], flag: '', details: 'direct_response' });
+    }
+    const refused = beginForward(x, action, this.#host.random);
+    if (refused !== undefined) return this.#reply(x, refused);
+    if (chosen.timeoutMs > 0) x.deadlineMs = this.#host.clock.nowMs() + chosen.timeoutMs;
+    x.stage = 'attempt';
+    return this.#attempt(x);
+  }
+
+  #attempt(x: EngineExchange): Step {
+    const nowMs = this.#host.clock.nowMs();
+    if (x.deadlineMs !== 0 && nowMs >= x.deadlineMs) return this.#reply(x, replies.timeout);
+    const refused = beginAttempt(x, nowMs);
+    return refused === undefined ? 'forward' : this.#reply(x, refused);
+  }
+
+  /** Undefined = no retry is left in the budget. */
+  #retry(x: EngineExchange): Step | undefined {
+    const { retry } = x;
+    if (retry === undefined || !this.#budget.take()) return undefined;
+    endAttempt(x);
+    x.mirrors = [];
+    retry.left--;
+    x.waiting = this.#host.clock.sleep(nextBackoffMs(retry, this.#host.random)).finally(() => {
+      this.#budget.release();
+    });
+    return 'wait';
+  }
+
+  /** Local replies pass the response side like any other; direct responses keep their route's headers. */
+  #reply(x: EngineExchange, given: LocalReply): Step {
+    const local = x.isGrpc && given.details !== 'direct_response' ? toGrpc(given) : given;
+    const head = new ResponseHeaderList(local.status, local.headers);
+    x.response = head;
+    if (local.flag !== '') x.flags = x.flags === '' ? local.flag : `${x.flags},${local.flag}`;
+    x.details = x.details === '' ? local.details : `${local.details}{${x.details}}`;
+    if (x.route !== undefined) applyRouteHeaders(x, head, 'responseHeaders');
+    this.#responseFilters(x);
+    const headers: [string, string][] = [];
+    head.forEach((name, value) => headers.push([name, value]));
+    x.reply = { ...local, headers };
+    x.trace?.push({ step: 'reply', name: String(local.status), outcome: 'chosen', detail: local.details });
+    x.stage = 'done';
+    return 'reply';
+  }
+
+  #responseFilters(x: EngineExchange): void {
+    const filters = this.#filtersOf(x);
+    for (let i = filters.length - 1; i >= 0; i--) {
+      try {
+        filters[i]?.response?.(x);
+      } catch (error) {
+        x.details = error instanceof Error ? error.message : 'response filter failed';
+      }
+    }
+  }
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  return new StateMachine(options);
+}
+

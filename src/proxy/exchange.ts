@@ -1,0 +1,94 @@
+/** The Exchange as the engine keeps it. */
+import type { Exchange } from '../model/exchange.ts';
+import type { RequestHead } from '../model/head.ts';
+import type { Peer } from '../model/identity.ts';
+import type { Endpoint } from '../model/snapshot.ts';
+import type { LinkedSnapshot } from './link.ts';
+import type { LinkedListener } from './matcher/hosts.ts';
+import type { RetryState } from './retry.ts';
+
+/** Where the chain or the attempts stand when a request waits. */
+export type Stage = 'listener-filters' | 'route-filters' | 'attempt' | 'done';
+
+export interface EngineExchange extends Exchange {
+  readonly linked: LinkedSnapshot;
+  readonly port: number;
+  stage: Stage;
+  /** Next filter of the stage. */
+  cursor: number;
+  linkedListener: LinkedListener | undefined;
+  /** Deadline of the whole request in clock milliseconds; 0 = none. */
+  deadlineMs: number;
+  retry: RetryState | undefined;
+  /** Endpoints that were tried. */
+  readonly tried: Endpoint[];
+  /** The endpoint counts a request of this exchange as under way. */
+  isAttemptOpen: boolean;
+  upstreamStartMs: number;
+  responseMs: number;
+  isGrpc: boolean;
+}
+
+export interface Arrival {
+  readonly linked: LinkedSnapshot;
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  /** Listener port that the request reached. */
+  readonly port: number;
+  /** Collects the reasons of every step (explain). @default false */
+  readonly trace?: boolean;
+}
+
+export function createExchange(arrival: Arrival, nowMs: number): EngineExchange {
+  const { head, peer, linked, port } = arrival;
+  return {
+    request: head,
+    peer,
+    startMs: nowMs,
+    remoteIp: peer.ip,
+    method: head.method,
+    scheme: head.scheme,
+    authority: head.authority,
+    host: '',
+    path: '',
+    query: '',
+    requestId: '',
+    traceId: '',
+    spanId: '',
+    identity: undefined,
+    listener: undefined,
+    virtualHost: undefined,
+    route: undefined,
+    destination: undefined,
+    cluster: undefined,
+    endpoint: undefined,
+    attempts: 0,
+    upstreamTarget: '',
+    upstreamAuthority: '',
+    upstreamScheme: 'http',
+    attemptTimeoutMs: 0,
+    mirrors: NO_MIRRORS,
+    response: undefined,
+    reply: undefined,
+    waiting: undefined,
+    flags: '',
+    details: '',
+    decidedBy: '',
+    slots: [],
+    trace: arrival.trace === true ? [] : undefined,
+    linked,
+    port,
+    stage: 'listener-filters',
+    cursor: 0,
+    linkedListener: undefined,
+    deadlineMs: 0,
+    retry: undefined,
+    tried: [],
+    isAttemptOpen: false,
+    upstreamStartMs: 0,
+    responseMs: 0,
+    isGrpc: false,
+  };
+}
+
+const NO_MIRRORS: readonly never[] = [];

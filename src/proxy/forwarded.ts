@@ -1,0 +1,58 @@
+/** What a proxy strips and what it adds on the way to a backend. */
+import type { RequestHead } from '../model/head.ts';
+import { isIp } from '../lib/cidr.ts';
+import type { EngineExchange } from './exchange.ts';
+
+/** RFC 9110, 7.6.1. Upgrade and Connection stay for the driver, which knows whether it can upgrade. */
+const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'te', 'trailer', 'proxy-authenticate', 'proxy-authorization'];
+/** Nobody outside may say these; what a Connection header names may not include them either. */
+const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'];
+const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
+
+/** Undefined = fine; else why the request is refused (400). */
+export function stripHopByHop(head: RequestHead): string | undefined {
+  const connection = head.get('connection');
+  if (connection !== undefined) {
+    const names = connection.split(',').map((name) => name.trim().toLowerCase());
+    for (const name of names) {
+      if (FORWARDED.includes(name) || name.startsWith(':')) return `connection names ${name}`;
+      if (name !== '' && name !== 'upgrade' && name !== 'close' && name !== 'keep-alive') head.remove(name);
+    }
+    if (!names.includes('upgrade')) {
+      head.remove('connection');
+      head.remove('upgrade');
+    }
+  }
+  for (const name of HOP_BY_HOP) if (head.has(name)) head.remove(name);
+  return undefined;
+}
+
+/** Headers that steer a proxy come from the mesh alone. */
+export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
+  const { request } = x;
+  for (const name of IDENTITY) if (request.has(name)) request.remove(name);
+  if (!atEdge) return;
+  const steering: string[] = [];
+  request.forEach((name) => {
+    if (name.startsWith('x-envoy-')) steering.push(name);
+  });
+  for (const name of steering) request.remove(name);
+}
+
+/** The client address by X-Forwarded-For: with N trusted proxies in front, the N-th from the right. */
+export function clientAddress(x: EngineExchange, trustedHops: number): string {
+  if (trustedHops === 0) return x.peer.ip;
+  const entries = (x.request.get('x-forwarded-for') ?? '').split(',').map((entry) => entry.trim());
+  const entry = entries[entries.length - trustedHops];
+  return entry !== undefined && isIp(entry) ? entry : x.peer.ip;
+}
+
+/** Gateways append the peer and say the scheme; a sidecar passes on what it got. */
+export function addForwarded(x: EngineExchange): void {
+  const { request, listener } = x;
+  if (listener?.direction === 'gateway') {
+    const before = request.get('x-forwarded-for');
+    request.set('x-forwarded-for', before === undefined ? x.peer.ip : `${before},${x.peer.ip}`);
+    request.set('x-forwarded-proto', x.scheme);
+  } else if (!request.has('x-forwarded-proto')) request.set('x-forwarded-proto', x.scheme);
+}

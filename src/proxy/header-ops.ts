@@ -1,0 +1,37 @@
+/** Header operations of routes and destinations: remove, then set, then add. */
+import type { HeaderBlock } from '../model/head.ts';
+import type { HeaderOps } from '../model/snapshot.ts';
+import type { EngineExchange } from './exchange.ts';
+import { renderTemplate } from './template.ts';
+
+export function applyHeaderOps(x: EngineExchange, head: HeaderBlock, ops: HeaderOps | undefined): void {
+  if (ops === undefined) return;
+  if (ops.remove !== undefined) for (const name of ops.remove) head.remove(name);
+  if (ops.set !== undefined)
+    for (const { name, value } of ops.set) {
+      const text = renderTemplate(x, value);
+      // Envoy doesn't send a header whose value came out empty.
+      if (text !== '') head.set(name, text);
+    }
+  if (ops.add !== undefined)
+    for (const { name, value } of ops.add) {
+      const text = renderTemplate(x, value);
+      if (text !== '') head.add(name, text);
+    }
+}
+
+/**
+ * With one destination its operations come behind the route's, so the destination's set wins;
+ * with several Envoy applies the destination's first, so the route's does.
+ */
+export function applyRouteHeaders(x: EngineExchange, head: HeaderBlock, side: 'requestHeaders' | 'responseHeaders'): void {
+  const { route, destination } = x;
+  const isSingle = route?.action.kind === 'forward' && route.action.destinations.length === 1;
+  if (isSingle) {
+    applyHeaderOps(x, head, route[side]);
+    applyHeaderOps(x, head, destination?.[side]);
+  } else {
+    applyHeaderOps(x, head, destination?.[side]);
+    applyHeaderOps(x, head, route?.[side]);
+  }
+}

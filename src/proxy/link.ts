@@ -1,0 +1,101 @@
+/** A snapshot with its overlays, linked: matchers, tries, closures. One reference; a request keeps the one it began with. */
+import type { Host } from '../host/host.ts';
+import type { Filter, PolicyFilter } from '../model/policy.ts';
+import { PHASES } from '../model/policy.ts';
+import type { Cluster, Endpoint, EndpointOverlay, FilterConfig, KeyOverlay, NamedSnapshot, Pointer } from '../model/snapshot.ts';
+import type { Balancing } from './balance/balancer.ts';
+import { linkBalancer } from './balance/balancer.ts';
+import type { ListenerTable } from './matcher/hosts.ts';
+import { linkListeners } from './matcher/hosts.ts';
+
+export interface LinkOptions {
+  readonly host: Host;
+  readonly filters: readonly PolicyFilter[];
+  /** Asks the control plane for fresher keys. */
+  refreshKeys?(uri: string): Promise<void>;
+  /** Keys as they are now, where they may be newer than the overlay linked with. */
+  currentKeys?(): KeyOverlay;
+}
+
+export interface LinkedCluster {
+  readonly cluster: Cluster;
+  readonly balancing: Balancing;
+}
+
+export interface LinkedSnapshot {
+  readonly pointer: Pointer;
+  readonly named: NamedSnapshot;
+  readonly listeners: ListenerTable;
+  readonly clusters: ReadonlyMap<string, LinkedCluster>;
+  /** Filters of a list of configs, in phase order; the same list gives the same filters. */
+  filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
+}
+
+/** The snapshot can't be run; the one before stays. */
+export class LinkError extends Error {
+  readonly code = 'LAT0201';
+
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'LinkError';
+  }
+}
+
+const NONE: readonly Filter[] = [];
+const NO_ENDPOINTS: readonly Endpoint[] = [];
+
+function createFilterLinker(named: NamedSnapshot, keys: KeyOverlay, options: LinkOptions): (configs: readonly FilterConfig[]) => readonly Filter[] {
+  const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
+  const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
+  let slot = 0;
+  const linkOne = ({ kind, config }: FilterConfig): { phase: number; filter: Filter } => {
+    const policy = byKind.get(kind);
+    if (policy === undefined) throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
+    const filter = policy.link(config, {
+      host: options.host,
+      slot: slot++,
+      mesh: named.snapshot.mesh,
+      keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
+      refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+    });
+    return { phase: PHASES.indexOf(policy.phase), filter };
+  };
+  return (configs) => {
+    if (configs.length === 0) return NONE;
+    let filters = linked.get(configs);
+    if (filters === undefined) {
+      filters = configs.map((config) => linkOne(config)).sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
+      linked.set(configs, filters);
+    }
+    return filters;
+  };
+}
+
+/** @throws LinkError when anything can't be linked: nothing of it is used then. */
+export function link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay, options: LinkOptions): LinkedSnapshot {
+  const { snapshot } = named;
+  if (snapshot.format !== 1) throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
+  try {
+    const filtersOf = createFilterLinker(named, keys, options);
+    for (const listener of snapshot.listeners) {
+      filtersOf(listener.filters);
+      for (const host of listener.virtualHosts) for (const route of host.routes) filtersOf(route.filters);
+    }
+    const clusters = new Map(
+      snapshot.clusters.map((cluster): [string, LinkedCluster] => [
+        cluster.name,
+        { cluster, balancing: linkBalancer(cluster, endpoints.clusters[cluster.name] ?? NO_ENDPOINTS, options.host.random) },
+      ]),
+    );
+    return {
+      pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.version },
+      named,
+      listeners: linkListeners(snapshot.listeners),
+      clusters,
+      filtersOf,
+    };
+  } catch (error) {
+    if (error instanceof LinkError) throw error;
+    throw new LinkError(`snapshot ${named.version} can't be linked: ${error instanceof Error ? error.message : 'unknown fault'}`, error);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * First match among the routes of a virtual host.
+ *
+ * Exact paths and prefixes live in a trie; what a trie can't hold (regex, any path, ignored case) is the residue.
+ * Both give candidates by index, and the lowest index whose other conditions hold is the one that a walk through
+ * the list would have found first.
+ */
+import { PathTrie } from '../../lib/path-trie.ts';
+import type { Exchange } from '../../model/exchange.ts';
+import type { Route } from '../../model/snapshot.ts';
+import type { Condition } from './conditions.ts';
+import { linkConditions } from './conditions.ts';
+
+interface LinkedRoute {
+  readonly route: Route;
+  /** What is left to test when the trie named it; undefined = nothing. */
+  readonly condition: Condition | undefined;
+}
+
+export interface RouteMatcher {
+  match(x: Exchange): Route | undefined;
+}
+
+/** Candidates of one lookup; reused, since a lookup never waits. */
+const candidates: number[] = [];
+
+export function linkRoutes(routes: readonly Route[]): RouteMatcher {
+  const trie = new PathTrie();
+  const residue: number[] = [];
+  const linked = routes.map((route, index): LinkedRoute => {
+    const inTrie = addToTrie(trie, route, index);
+    if (!inTrie) residue.push(index);
+    return { route, condition: linkConditions(route.match, !inTrie) };
+  });
+  return {
+    match(x) {
+      if (x.trace !== undefined) return explainMatch(linked, x);
+      const count = trie.collect(x.path, candidates);
+      if (count > 1) sortFirst(candidates, count);
+      let r = 0;
+      let c = 0;
+      while (c < count || r < residue.length) {
+        const fromTrie = c < count ? (candidates[c] as number) : Infinity;
+        const fromResidue = r < residue.length ? (residue[r] as number) : Infinity;
+        const index = fromTrie < fromResidue ? fromTrie : fromResidue;
+        if (index === fromTrie) c++;
+        else r++;
+        const { route, condition } = linked[index] as LinkedRoute;
+        if (condition === undefined || condition(x) === undefined) return route;
+      }
+      return undefined;
+    },
+  };
+}
+
+function addToTrie(trie: PathTrie, route: Route, index: number): boolean {
+  const { path } = route.match;
+  if (path === undefined || path.kind === 'regex' || path.kind === 'present' || path.kind === 'suffix') return false;
+  if (path.kind === 'segment-prefix' || path.ignoreCase === true) return false;
+  if (path.kind === 'prefix') trie.addPrefix(path.value, index);
+  else trie.addExact(path.value, index);
+  return true;
+}
+
+/** Insertion sort: a path has few candidates, and they come nearly sorted. */
+function sortFirst(values: number[], count: number): void {
+  for (let i = 1; i < count; i++) {
+    const value = values[i] as number;
+    let j = i - 1;
+    while (j >= 0 && (values[j] as number) > value) {
+      values[j + 1] = values[j] as number;
+      j--;
+    }
+    values[j + 1] = value;
+  }
+}
+
+/** The slow walk through the list, which says why each route before the match didn't. */
+function explainMatch(linked: readonly LinkedRoute[], x: Exchange): Route | undefined {
+  for (const [index, { route }] of linked.entries()) {
+    const fault = linkConditions(route.match, true)?.(x);
+    x.trace?.push({
+      step: 'route',
+      name: route.name ?? `route ${index}`,
+      outcome: fault === undefined ? 'matched' : 'not-matched',
+      ...(fault === undefined ? {} : { detail: fault }),
+      origin: route.origin,
+    });
+    if (fault === undefined) return route;
+  }
+  return undefined;
+}

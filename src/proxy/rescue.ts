@@ -1,0 +1,82 @@
+/** The one place where failures become responses: status, body and flag as Envoy's. */
+import type { UpstreamFailure } from '../model/error.ts';
+import type { LocalReply } from '../model/exchange.ts';
+
+const PLAIN: LocalReply['headers'] = [['content-type', 'text/plain']];
+const NOTHING: LocalReply['headers'] = [];
+
+function reply(status: number, flag: string, details: string, body = ''): LocalReply {
+  return { status, flag, details, body, headers: body === '' ? NOTHING : PLAIN };
+}
+
+type ReplyName =
+  | 'noRoute'
+  | 'noCluster'
+  | 'noHealthyUpstream'
+  | 'noDestination'
+  | 'blockedHost'
+  | 'badPath'
+  | 'badAuthority'
+  | 'filterFailed'
+  | 'timeout'
+  | 'perTryTimeout'
+  | 'noListener';
+
+export const replies: Readonly<Record<ReplyName, LocalReply>> = {
+  noRoute: reply(404, 'NR', 'route_not_found'),
+  noCluster: reply(503, 'NC', 'cluster_not_found'),
+  noHealthyUpstream: reply(503, 'UH', 'no_healthy_upstream', 'no healthy upstream'),
+  noDestination: reply(503, 'NC', 'no_destination'),
+  blockedHost: reply(502, '', 'host_not_in_registry'),
+  badPath: reply(400, '', 'path_normalization_failed'),
+  badAuthority: reply(400, '', 'invalid_host'),
+  filterFailed: reply(500, '', 'filter_failed'),
+  timeout: reply(504, 'UT', 'upstream_response_timeout', 'upstream request timeout'),
+  perTryTimeout: reply(504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout'),
+  /** A refused or closed connection: nothing listens there, or not for this server name. */
+  noListener: { ...reply(421, 'NR', 'no_listener'), close: true },
+};
+
+export function badRequest(details: string): LocalReply {
+  return reply(400, '', details);
+}
+
+const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: string]>> = {
+  'connect-failure': ['UF', 'remote connection failure'],
+  'connect-timeout': ['UF', 'connection timeout'],
+  'refused-stream': ['UR', 'remote refused stream reset'],
+  'reset-before-request': ['UC', 'connection termination'],
+  reset: ['UC', 'connection termination'],
+  'protocol-error': ['UPE', 'protocol error'],
+  timeout: ['UT', 'timeout'],
+  unknown: ['UF', 'connection termination'],
+};
+
+/** An attempt brought no response and may not be repeated. */
+export function upstreamFailed(failure: UpstreamFailure, attempts: number): LocalReply {
+  if (failure === 'timeout') return replies.perTryTimeout;
+  const [flag, reason] = REASONS[failure];
+  const status = failure === 'protocol-error' ? 502 : 503;
+  const again = attempts > 1 ? 'retried and the latest ' : '';
+  return reply(status, flag, `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}}`, `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`);
+}
+
+const GRPC_STATUS: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 4 };
+
+/** gRPC callers get HTTP 200 with the status in the head. */
+export function toGrpc(local: LocalReply): LocalReply {
+  if (local.headers.some(([name]) => name === 'grpc-status')) return local;
+  const text = typeof local.body === 'string' ? local.body : '';
+  const message = encodeURIComponent(text).replaceAll('%20', ' ');
+  return {
+    ...local,
+    status: 200,
+    body: '',
+    headers: [
+      ...local.headers.filter(([name]) => name !== 'content-type'),
+      ['content-type', 'application/grpc'],
+      ['grpc-status', String(GRPC_STATUS[local.status] ?? 2)],
+      ...(message === '' ? [] : [['grpc-message', message] as const]),
+    ],
+  };
+}

@@ -1,0 +1,96 @@
+/** When an attempt may be repeated, and how long to wait before. */
+import type { Random } from '../host/host.ts';
+import type { UpstreamFailure } from '../model/error.ts';
+import type { ResponseHead } from '../model/head.ts';
+import type { RetryPolicy } from '../model/snapshot.ts';
+
+export interface RetryState {
+  readonly policy: RetryPolicy;
+  left: number;
+  /** Upper end of the next wait: base, then doubled, at most ten times the base. */
+  intervalMs: number;
+}
+
+/** Of all requests that are under way, this share may be retries, and a few always. */
+const BUDGET_SHARE = 0.2;
+const BUDGET_FLOOR = 3;
+
+/** Counts requests and retries under way in one engine. */
+export class RetryBudget {
+  #active = 0;
+  #retrying = 0;
+
+  requestBegins(): void {
+    this.#active++;
+  }
+
+  requestEnds(): void {
+    this.#active--;
+  }
+
+  /** Takes a place, or refuses. */
+  take(): boolean {
+    if (this.#retrying >= Math.max(BUDGET_FLOOR, BUDGET_SHARE * this.#active)) return false;
+    this.#retrying++;
+    return true;
+  }
+
+  release(): void {
+    this.#retrying--;
+  }
+}
+
+/** RFC 9110, 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+const GRPC_CODES: Readonly<Record<string, string>> = {
+  cancelled: '1',
+  'deadline-exceeded': '4',
+  'resource-exhausted': '8',
+  internal: '13',
+  unavailable: '14',
+};
+/** The request never left, or was provably not executed. */
+const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set(['connect-failure', 'connect-timeout', 'refused-stream', 'reset-before-request']);
+
+export function createRetryState(policy: RetryPolicy): RetryState {
+  return { policy, left: policy.attempts, intervalMs: policy.backoffMs };
+}
+
+function mayRepeat(policy: RetryPolicy, method: string): boolean {
+  return policy.nonIdempotent || IDEMPOTENT.has(method);
+}
+
+export function retriesResponse(policy: RetryPolicy, method: string, head: ResponseHead): boolean {
+  const { status } = head;
+  const { on } = policy;
+  if (head.has('x-envoy-ratelimited')) return on.includes('envoy-ratelimited');
+  if (!mayRepeat(policy, method)) return false;
+  if (on.includes('5xx') && status >= 500 && status <= 599) return true;
+  if (on.includes('gateway-error') && status >= 502 && status <= 504) return true;
+  if (on.includes('retriable-4xx') && status === 409) return true;
+  if (on.includes('retriable-status-codes') && policy.statusCodes.includes(status)) return true;
+  const grpcStatus = head.get('grpc-status');
+  return grpcStatus !== undefined && on.some((word) => GRPC_CODES[word] === grpcStatus);
+}
+
+export function retriesFailure(policy: RetryPolicy, method: string, failure: UpstreamFailure): boolean {
+  const { on } = policy;
+  const isSafe = NEVER_EXECUTED.has(failure);
+  if (!isSafe && !mayRepeat(policy, method)) return false;
+  if (on.includes('5xx') || on.includes('gateway-error')) return true;
+  if (failure === 'timeout') return on.includes('reset');
+  if (on.includes('reset')) return true;
+  if (failure === 'connect-failure' || failure === 'connect-timeout') return on.includes('connect-failure');
+  if (failure === 'refused-stream') return on.includes('refused-stream');
+  if (failure === 'reset-before-request') return on.includes('reset-before-request');
+  // An edge runtime tells no failure from another: for a method that may be repeated it counts as a failed connect.
+  return failure === 'unknown' && (on.includes('connect-failure') || on.includes('reset-before-request'));
+}
+
+/** Envoy's code: a draw modulo an interval that doubles from the base to ten times the base. */
+export function nextBackoffMs(state: RetryState, random: Random): number {
+  const { backoffMs } = state.policy;
+  const wait = Math.floor(random.uniform() * state.intervalMs);
+  state.intervalMs = Math.min(state.intervalMs * 2, backoffMs * 10);
+  return wait;
+}
