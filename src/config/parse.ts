@@ -1,13 +1,18 @@
 /** Text to documents: YAML as Kubernetes reads it (1.1 scalars) or JSON, with the place of every node kept. */
 import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
-import type { Document, Node } from 'yaml';
+import type { Document, Node, Tags } from 'yaml';
 import type { ParsedDocument, SourceText } from '../model/config.ts';
 import type { Diagnostic, Place } from '../model/diagnostic.ts';
+import { keyFaults, sizeFault, unquotedWord } from './yaml-checks.ts';
 
 /** Of one document. */
 export const MAX_DOCUMENT_BYTES: number = 1024 * 1024;
 /** Of one source, in documents. */
 export const MAX_DOCUMENTS = 20_000;
+/** Of one source, in characters. */
+export const MAX_SOURCE_LENGTH: number = 64 * 1024 * 1024;
+/** Of one document; what follows is mostly the echo of the first. */
+const MAX_FAULTS = 20;
 
 export interface ParseResult {
   readonly documents: readonly ParsedDocument[];
@@ -26,6 +31,7 @@ export function pathSteps(path: string): (string | number)[] {
 
 interface Source {
   readonly file: string;
+  readonly text: string;
   readonly lines: LineCounter;
 }
 
@@ -34,8 +40,14 @@ function placeAt(source: Source, offset: number): Place {
   return { file: source.file, line: Math.max(1, line), column: Math.max(1, col) };
 }
 
-/** The node at a path or its nearest ancestor; for a field, the place of its key. */
-function findPlace(source: Source, root: Node | null, path: string): Place {
+interface Found {
+  readonly offset: number;
+  /** The node itself; undefined when the path leads nowhere. */
+  readonly node: unknown;
+}
+
+/** The node at a path or the place of its nearest ancestor; for a field, the place of its key. */
+function findNode(root: Node | null, path: string): Found {
   let node: unknown = root;
   let offset = root?.range?.[0] ?? 0;
   const steps = pathSteps(path);
@@ -49,17 +61,33 @@ function findPlace(source: Source, root: Node | null, path: string): Place {
         pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
         if (pair !== undefined) i = end - 1;
       }
-      if (pair === undefined) break;
+      if (pair === undefined) return { offset, node: undefined };
       if (isScalar(pair.key)) offset = pair.key.range?.[0] ?? offset;
       node = pair.value;
     } else if (isSeq(node)) {
       const item = node.items[Number(step)] as Node | undefined;
-      if (item === undefined) break;
+      if (item === undefined) return { offset, node: undefined };
       offset = item.range?.[0] ?? offset;
       node = item;
-    } else break;
+    } else return { offset, node: undefined };
   }
-  return placeAt(source, offset);
+  return { offset, node };
+}
+
+function readable(
+  source: Source,
+  root: Node | null,
+  prefix: string,
+): Pick<ParsedDocument, 'placeOf' | 'wordAt'> {
+  const full = (path: string): string =>
+    prefix === '' || path === '' ? `${prefix}${path}` : `${prefix}.${path}`;
+  return {
+    placeOf: (path) => placeAt(source, findNode(root, full(path)).offset),
+    wordAt(path) {
+      const { node } = findNode(root, full(path));
+      return isScalar(node) ? unquotedWord(node) : undefined;
+    },
+  };
 }
 
 function malformed(place: Place, message: string): Diagnostic {
@@ -72,37 +100,79 @@ function malformed(place: Place, message: string): Diagnostic {
   };
 }
 
-function readDocument(source: Source, document: Document.Parsed): ParseResult {
-  const faults = document.errors.map((error) => {
+/** The library's words where they'd mislead. */
+function plainWords(message: string): string {
+  const first = firstLine(message);
+  if (first.includes('Maximum call stack')) return 'nested too deeply';
+  if (first.startsWith('Alias cannot be an empty'))
+    return 'an unquoted * starts an alias, not text: put the value in quotes';
+  if (first.startsWith('Excessive alias count')) return 'aliases multiply each other: too many';
+  return first.replace(/ at line \d+, column \d+:?$/, '');
+}
+
+function syntaxFaults(source: Source, document: Document.Parsed): Diagnostic[] {
+  const overflow = document.errors.find((error) => error.message.includes('Maximum call stack'));
+  if (overflow !== undefined)
+    return [malformed(placeAt(source, overflow.pos[0]), plainWords(overflow.message))];
+  const errors = document.errors.map((error) => {
     const duplicate =
       error.code === 'DUPLICATE_KEY' ? duplicateKeyPath(document, error.pos[0]) : undefined;
     return {
-      ...malformed(placeAt(source, error.pos[0]), firstLine(error.message)),
+      ...malformed(placeAt(source, error.pos[0]), plainWords(error.message)),
       ...(duplicate === undefined
         ? {}
         : { path: duplicate, message: `key "${duplicate}" stands twice` }),
     };
   });
-  if (faults.length > 0) return { documents: [], diagnostics: faults };
+  const tags = document.warnings
+    .filter((warning) => warning.code === 'TAG_RESOLVE_FAILED')
+    .map((warning) =>
+      malformed(
+        placeAt(source, warning.pos[0]),
+        plainWords(warning.message).replace('Unresolved tag:', 'a resource takes no tag'),
+      ),
+    );
+  return [...errors, ...tags];
+}
+
+function oddKeys(source: Source, document: Document.Parsed): Diagnostic[] {
+  return keyFaults(document).map(({ offset, path, message, remedy }) => ({
+    ...malformed(placeAt(source, offset), message),
+    path,
+    ...(remedy === undefined ? {} : { remedy }),
+  }));
+}
+
+function byteLength(source: Source, start: number, end: number): number {
+  if ((end - start) * 3 <= MAX_DOCUMENT_BYTES) return end - start;
+  return new TextEncoder().encode(source.text.slice(start, end)).length;
+}
+
+function refused(source: Source, offset: number, message: string): ParseResult {
+  return { documents: [], diagnostics: [malformed(placeAt(source, offset), message)] };
+}
+
+function readDocument(source: Source, document: Document.Parsed): ParseResult {
   const [start, , end] = document.range;
-  if (end - start > MAX_DOCUMENT_BYTES)
-    return {
-      documents: [],
-      diagnostics: [
-        malformed(
-          placeAt(source, start),
-          `document of ${end - start} bytes is larger than the ${MAX_DOCUMENT_BYTES} allowed`,
-        ),
-      ],
-    };
+  const bytes = byteLength(source, start, end);
+  if (bytes > MAX_DOCUMENT_BYTES)
+    return refused(
+      source,
+      start,
+      `document of ${bytes} bytes is larger than the ${MAX_DOCUMENT_BYTES} allowed`,
+    );
+  let faults = syntaxFaults(source, document);
+  if (faults.length === 0) faults = oddKeys(source, document);
+  if (faults.length > 0) return { documents: [], diagnostics: faults.slice(0, MAX_FAULTS) };
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'aliases';
-    return { documents: [], diagnostics: [malformed(placeAt(source, start), firstLine(why))] };
+    return refused(source, start, plainWords(error instanceof Error ? error.message : 'aliases'));
   }
   if (value === null || value === undefined) return { documents: [], diagnostics: [] };
+  const size = sizeFault(value);
+  if (size !== undefined) return refused(source, start, size);
   return { documents: expandList(source, document, value), diagnostics: [] };
 }
 
@@ -138,21 +208,42 @@ function expandList(source: Source, document: Document.Parsed, value: unknown): 
     return fields.items.map((item: unknown, index) => ({
       value: item,
       file: source.file,
-      placeOf: (path) => findPlace(source, root, `items[${index}]${path === '' ? '' : `.${path}`}`),
+      ...readable(source, root, `items[${index}]`),
     }));
-  return [{ value, file: source.file, placeOf: (path) => findPlace(source, root, path) }];
+  return [{ value, file: source.file, ...readable(source, root, '') }];
+}
+
+/** Scalars as Kubernetes reads them: it keeps times, dates and base 60 as text, and knows no further types. */
+function kubernetesTags(tags: Tags): Tags {
+  return tags.filter(
+    (tag) =>
+      typeof tag === 'string' ||
+      (tag.format !== 'TIME' && !/(?:timestamp|binary|omap|pairs|set)$/.test(tag.tag)),
+  );
 }
 
 /** Every document of a source; those with faults are left out and reported. */
 export function parseDocuments(text: SourceText): ParseResult {
   const lines = new LineCounter();
-  const source: Source = { file: text.file, lines };
+  const source: Source = { file: text.file, text: text.text, lines };
+  if (text.text.length > MAX_SOURCE_LENGTH)
+    return {
+      documents: [],
+      diagnostics: [
+        malformed(
+          { file: text.file, line: 1, column: 1 },
+          `source of ${text.text.length} characters, ${MAX_SOURCE_LENGTH} are allowed`,
+        ),
+      ],
+    };
   const parsed = parseAllDocuments(text.text, {
     lineCounter: lines,
     version: '1.1',
     uniqueKeys: true,
     merge: true,
     prettyErrors: false,
+    logLevel: 'silent',
+    customTags: kubernetesTags,
   });
   const list: readonly Document.Parsed[] = Array.isArray(parsed) ? parsed : [];
   if (list.length > MAX_DOCUMENTS)

@@ -9,6 +9,8 @@ import type {
   ResourceKind,
 } from '../model/config.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { checkMetadata, error, isFields } from './metadata.ts';
+import type { Fields } from './metadata.ts';
 
 export interface AdmitOptions {
   readonly kinds: readonly ResourceKind[];
@@ -18,48 +20,16 @@ export interface AdmitOptions {
   readonly lenient?: boolean;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const DNS_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
-const METADATA_FIELDS = new Set([
-  'name',
-  'generateName',
-  'namespace',
-  'labels',
-  'annotations',
-  'creationTimestamp',
-  'generation',
-  'uid',
-  'resourceVersion',
-  'managedFields',
-  'ownerReferences',
-  'finalizers',
-  'selfLink',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-]);
-
-const error = (code: string, path: string, message: string, remedy?: string): Fault => ({
-  code,
-  level: 'error',
-  path,
-  message,
-  ...(remedy === undefined ? {} : { remedy }),
-});
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Null fields are absent ones; a null list entry is a fault. */
 function withoutNulls(value: unknown, path: string, faults: Fault[]): unknown {
   if (Array.isArray(value))
     return value.map((entry: unknown, index) => {
       if (entry === null)
-        faults.push(error('LAT0004', `${path}[${index}]`, 'a list entry is null, want a value'));
+        faults.push(
+          error('LAT0004', `${path}[${index}]`, 'a list entry is null, want a value', 'remove it'),
+        );
       return withoutNulls(entry, `${path}[${index}]`, faults);
     });
-  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
   if (!isFields(value)) return value;
   const kept: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value))
@@ -68,71 +38,10 @@ function withoutNulls(value: unknown, path: string, faults: Fault[]): unknown {
   return kept;
 }
 
-function textMap(value: unknown, path: string, faults: Fault[]): void {
-  if (value === undefined) return;
-  if (!isFields(value)) {
-    faults.push(
-      error('LAT0004', path, `${JSON.stringify(value)} is no map, want names with text values`),
-    );
-    return;
-  }
-  for (const [key, text] of Object.entries(value))
-    if (typeof text !== 'string')
-      faults.push(
-        error(
-          'LAT0004',
-          `${path}.${key}`,
-          `${JSON.stringify(text)} is a ${typeof text}, want a string`,
-          'put the value in quotes',
-        ),
-      );
-}
-
-function checkMetadata(metadata: unknown, faults: Fault[]): void {
-  if (!isFields(metadata)) {
-    faults.push(error('LAT0004', 'metadata', 'metadata is missing, want at least a name'));
-    return;
-  }
-  for (const field of Object.keys(metadata))
-    if (!METADATA_FIELDS.has(field))
-      faults.push(unknownField('metadata', field, [...METADATA_FIELDS]));
-  const { name, namespace } = metadata;
-  if (typeof name !== 'string' || name.length > 253 || !DNS_NAME.test(name))
-    faults.push(
-      error(
-        'LAT0004',
-        'metadata.name',
-        `name ${JSON.stringify(name)} is no DNS name in lower case`,
-      ),
-    );
-  if (
-    namespace !== undefined &&
-    (typeof namespace !== 'string' || namespace.length > 63 || !DNS_LABEL.test(namespace))
-  )
-    faults.push(
-      error(
-        'LAT0004',
-        'metadata.namespace',
-        `namespace ${JSON.stringify(namespace)} is no DNS label`,
-      ),
-    );
-  textMap(metadata['labels'], 'metadata.labels', faults);
-  textMap(metadata['annotations'], 'metadata.annotations', faults);
-}
-
-function unknownField(path: string, field: string, known: readonly string[]): Fault {
-  const near = closest(field, known);
-  return error(
-    'LAT0003',
-    `${path}.${field}`,
-    `unknown field "${field}"${near === undefined ? '' : `, did you mean "${near}"?`}`,
-    near === undefined ? 'remove it' : `write ${near}`,
-  );
-}
-
 interface KindIndex {
   find(group: string, kind: string): ResourceKind | undefined;
   readonly names: readonly string[];
+  readonly all: readonly ResourceKind[];
 }
 
 function indexKinds(kinds: readonly ResourceKind[]): KindIndex {
@@ -140,7 +49,26 @@ function indexKinds(kinds: readonly ResourceKind[]): KindIndex {
   return {
     find: (group, kind) => byName.get(`${group}/${kind}`),
     names: kinds.map((kind) => kind.kind),
+    all: kinds,
   };
+}
+
+function unknownKind(apiVersion: string, kind: string, index: KindIndex): Fault {
+  const near = closest(kind, index.names);
+  const served = index.all
+    .filter((known) => known.kind === near)
+    .map((known) => (known.group === '' ? 'v1' : `${known.group}/${known.versions[0] ?? 'v1'}`));
+  const message = `kind ${kind} of ${apiVersion} is not known to this version`;
+  if (near === undefined)
+    return error('LAT0002', 'kind', message, 'leave it out, or take a version that knows it');
+  if (near === kind)
+    return error('LAT0002', 'apiVersion', message, `write apiVersion: ${served.join(' or ')}`);
+  return error(
+    'LAT0002',
+    'kind',
+    `${message}, did you mean ${near}?`,
+    `write kind: ${near} (${served.join(', ')})`,
+  );
 }
 
 function lookupKind(fields: Fields, index: KindIndex, faults: Fault[]): ResourceKind | undefined {
@@ -154,11 +82,7 @@ function lookupKind(fields: Fields, index: KindIndex, faults: Fault[]): Resource
   const version = apiVersion.slice(slash + 1);
   const found = index.find(group, kind);
   if (found === undefined) {
-    const near = closest(kind, index.names);
-    const hint = near === undefined || near === kind ? '' : `, did you mean ${near}?`;
-    faults.push(
-      error('LAT0002', 'kind', `kind ${kind} of ${apiVersion} is not known to this version${hint}`),
-    );
+    faults.push(unknownKind(apiVersion, kind, index));
     return undefined;
   }
   if (!found.versions.includes(version)) {
@@ -225,8 +149,9 @@ function admitOne(
     );
   } else {
     const kind = lookupKind(fields, index, faults);
-    checkMetadata(fields['metadata'], faults);
-    if (kind !== undefined) faults.push(...kind.check(fields));
+    checkMetadata(fields['metadata'], faults, kind?.group === 'rbac.authorization.k8s.io');
+    const nulls = new Set(faults.map((fault) => fault.path));
+    faults.push(...(kind?.check(fields) ?? []).filter((fault) => !nulls.has(fault.path)));
     const isSound = faults.every((fault) => !blocks(fault, options));
     if (kind !== undefined && isSound) {
       resource = toResource(fields, kind, options.defaultNamespace ?? 'default');
@@ -273,12 +198,26 @@ function locate(
 ): Diagnostic {
   const { path, ...rest } = fault;
   const isLenient = fault.level === 'error' && !blocks(fault, context.options);
+  const word = fault.code === 'LAT0004' ? document.wordAt?.(path) : undefined;
   return {
     ...rest,
+    ...(word === undefined ? {} : saysWord(fault, word)),
     level: isLenient ? 'warning' : fault.level,
     path,
     resource: context.name,
     place: document.placeOf(path),
+  };
+}
+
+/** Where text is wanted, what stands unquoted in the file is what a person has to look for. */
+function saysWord(fault: Fault, word: string): Pick<Fault, 'message' | 'remedy'> {
+  const isText = /want (?:a string|text|one of|a DNS)/.test(fault.message);
+  const isNull = fault.message.startsWith('a list entry is null');
+  if (!isText && !isNull) return { message: fault.message };
+  return {
+    message:
+      word === '' ? fault.message : `${fault.message} (unquoted ${word} is not text in YAML)`,
+    ...(word === '' ? {} : { remedy: `write ${JSON.stringify(word)} in quotes` }),
   };
 }
 

@@ -15,6 +15,8 @@ export interface ParsedDocument {
   readonly file: string;
   /** Place of the node at a path as `spec.http[0].route`, else of its nearest ancestor. */
   placeOf(path: string): Place;
+  /** The unquoted word at a path where YAML reads it as something else than that text: `yes`, `1.10`. */
+  wordAt?(path: string): string | undefined;
 }
 
 /** A resource that admission let in, with the way back to its text. */

@@ -46,6 +46,12 @@ function knownFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] 
   return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
 }
 
+/** `route`, or `match[1]` for an entry of a list. */
+function fieldName(path: readonly PropertyKey[]): string {
+  const from = path.findLastIndex((step) => typeof step !== 'number');
+  return from < 0 ? 'document' : pathText(path.slice(from));
+}
+
 function toFaults(issue: z.core.$ZodIssue, schema: z.ZodType, document: unknown): Fault[] {
   const path = pathText(issue.path);
   const seen = valueAt(document, issue.path);
@@ -67,7 +73,7 @@ function toFaults(issue: z.core.$ZodIssue, schema: z.ZodType, document: unknown)
         remedy: near === undefined ? 'remove it' : `write ${near}`,
       };
     });
-  const name = String(issue.path.at(-1) ?? 'document');
+  const name = fieldName(issue.path);
   if (issue.code === 'invalid_type') {
     if (seen === undefined) return [fault(`${name} is required, want ${wanted(issue.expected)}`)];
     const isWord =
