@@ -14,7 +14,9 @@ if (major >= 24) {
     .map((path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url)))
     .find((path) => existsSync(path));
   if (newer === undefined) {
-    console.error(`lateen needs Node 24 or newer, this is ${process.version}; run npm ci, it brings one along`);
+    console.error(
+      `lateen needs Node 24 or newer, this is ${process.version}; run npm ci, it brings one along`,
+    );
     process.exitCode = 1;
   } else {
     const child = spawnSync(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {

@@ -76,7 +76,9 @@ function findingsOf(problem: Problem): Diagnostic[] {
     level: error.level ?? 'error',
     message: error.message ?? '',
     ...(error.place === undefined ? {} : { place: error.place }),
-    ...((error.path ?? error.pointer) === undefined ? {} : { path: error.path ?? error.pointer ?? '' }),
+    ...((error.path ?? error.pointer) === undefined
+      ? {}
+      : { path: error.path ?? error.pointer ?? '' }),
     ...(error.resource === undefined ? {} : { resource: error.resource }),
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
   }));
@@ -92,7 +94,8 @@ export async function call<Body>(
   for (const [name, value] of Object.entries(options.query ?? {}))
     if (value !== undefined) url.searchParams.set(name, value);
   const headers: Record<string, string> = { authorization: `Bearer ${credentials.token}` };
-  if (options.body !== undefined) headers['content-type'] = options.contentType ?? 'application/json';
+  if (options.body !== undefined)
+    headers['content-type'] = options.contentType ?? 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;
   let response: Response;
   try {

@@ -14,7 +14,9 @@ export function outputFormat(text: string | undefined): OutputFormat {
 
 export function printData(value: unknown, format: 'yaml' | 'json'): void {
   process.stdout.write(
-    format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value, { lineWidth: 0 }),
+    format === 'json'
+      ? `${JSON.stringify(value, undefined, 2)}\n`
+      : stringify(value, { lineWidth: 0 }),
   );
 }
 

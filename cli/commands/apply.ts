@@ -28,7 +28,11 @@ interface DiffAnswer {
   readonly changes: readonly {
     readonly key: string;
     readonly op: string;
-    readonly changes: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
+    readonly changes: readonly {
+      readonly path: string;
+      readonly before?: unknown;
+      readonly after?: unknown;
+    }[];
   }[];
 }
 
@@ -38,7 +42,8 @@ function sourcesBody(sources: readonly SourceText[]): string {
 }
 
 async function sourcesOf(options: ApplyOptions): Promise<SourceText[]> {
-  if (options.filename === undefined) throw new CommandError('-f is required: a file, a folder, - or a URL', 2);
+  if (options.filename === undefined)
+    throw new CommandError('-f is required: a file, a folder, - or a URL', 2);
   return readSources(options.filename);
 }
 
@@ -71,11 +76,13 @@ async function remove(
       body: sourcesBody(await sourcesOf(options)),
       query: { namespace: options.namespace },
     });
-    for (const { resource, result } of body.results) process.stdout.write(`${resource} ${result}\n`);
+    for (const { resource, result } of body.results)
+      process.stdout.write(`${resource} ${result}\n`);
     return;
   }
   const [first, second] = target;
-  if (first === undefined) throw new CommandError('name what to delete: a kind and a name, or -f', 2);
+  if (first === undefined)
+    throw new CommandError('name what to delete: a kind and a name, or -f', 2);
   const { kind, name } = parseTarget(first, second);
   if (name === undefined) throw new CommandError(`which ${kind.plural}? give a name`, 2);
   const namespace = options.namespace ?? 'default';
@@ -94,8 +101,10 @@ async function diff(options: ApplyOptions): Promise<void> {
   for (const change of changed) {
     process.stdout.write(`${change.op} ${change.key}\n`);
     for (const { path, before, after } of change.changes) {
-      if (before !== undefined) process.stdout.write(colors.red(`  - ${path}: ${JSON.stringify(before)}\n`));
-      if (after !== undefined) process.stdout.write(colors.green(`  + ${path}: ${JSON.stringify(after)}\n`));
+      if (before !== undefined)
+        process.stdout.write(colors.red(`  - ${path}: ${JSON.stringify(before)}\n`));
+      if (after !== undefined)
+        process.stdout.write(colors.green(`  + ${path}: ${JSON.stringify(after)}\n`));
     }
   }
   process.exitCode = changed.length > 0 ? 1 : 0;
@@ -105,7 +114,11 @@ export function registerApply(program: Command): void {
   program
     .command('apply')
     .description('create or change resources from YAML or JSON, as one transaction')
-    .option('-f, --filename <name>', 'file, folder, - for standard input, or URL (repeatable)', collect)
+    .option(
+      '-f, --filename <name>',
+      'file, folder, - for standard input, or URL (repeatable)',
+      collect,
+    )
     .option('--dry-run', 'validate and show what would happen')
     .option('--validate <mode>', 'strict or warn: what unknown fields are', 'strict')
     .option('-m, --message <text>', 'why, kept in the history')
@@ -114,8 +127,13 @@ export function registerApply(program: Command): void {
     .command('delete [kind] [name]')
     .description('delete a resource, or those that files name')
     .option('-f, --filename <name>', 'file, folder, - or URL (repeatable)', collect)
-    .action(async (kind: string | undefined, name: string | undefined, _options: unknown, command: Command) =>
-      remove([kind, name], globalOptions(command)),
+    .action(
+      async (
+        kind: string | undefined,
+        name: string | undefined,
+        _options: unknown,
+        command: Command,
+      ) => remove([kind, name], globalOptions(command)),
     );
   program
     .command('diff')

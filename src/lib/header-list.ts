@@ -25,7 +25,10 @@ export class HeaderList {
     this.editCount++;
     const at = this.#fields.findIndex(([other]) => other === name);
     if (at < 0) this.#fields.push([name, value]);
-    else this.#fields = this.#fields.flatMap((field, index) => (index === at ? [[name, value] as const] : field[0] === name ? [] : [field]));
+    else
+      this.#fields = this.#fields.flatMap((field, index) =>
+        index === at ? [[name, value] as const] : field[0] === name ? [] : [field],
+      );
   }
 
   add(name: string, value: string): void {
@@ -51,7 +54,12 @@ export class RequestHeaderList extends HeaderList {
   readonly target: string;
 
   constructor(
-    line: { readonly method: string; readonly scheme: 'http' | 'https'; readonly authority: string; readonly target: string },
+    line: {
+      readonly method: string;
+      readonly scheme: 'http' | 'https';
+      readonly authority: string;
+      readonly target: string;
+    },
     fields: readonly (readonly [string, string])[],
   ) {
     super(fields);

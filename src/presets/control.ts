@@ -9,4 +9,9 @@ import { coreKinds, istioKinds } from '../resources/index.ts';
 
 export const kinds: readonly ResourceKind[] = [...istioKinds, ...coreKinds];
 
-export const policyCompilers: readonly PolicyCompiler[] = [jwtCompiler, rbacCompiler, faultCompiler, corsCompiler];
+export const policyCompilers: readonly PolicyCompiler[] = [
+  jwtCompiler,
+  rbacCompiler,
+  faultCompiler,
+  corsCompiler,
+];

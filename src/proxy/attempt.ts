@@ -23,7 +23,10 @@ export const passthroughCluster: Cluster = {
 };
 
 /** A draw in [0, 1) to one of the half-open intervals of weight over sum. */
-export function drawDestination(destinations: readonly Destination[], random: Random): Destination | undefined {
+export function drawDestination(
+  destinations: readonly Destination[],
+  random: Random,
+): Destination | undefined {
   if (destinations.length < 2) return destinations[0];
   let total = 0;
   for (const destination of destinations) total += destination.weight;
@@ -37,7 +40,9 @@ export function drawDestination(destinations: readonly Destination[], random: Ra
 
 function drawMirrors(mirrors: readonly Mirror[] | undefined, random: Random): readonly Mirror[] {
   if (mirrors === undefined) return NO_MIRRORS;
-  return mirrors.filter((mirror) => mirror.percent >= 100 || random.uniform() * 100 < mirror.percent);
+  return mirrors.filter(
+    (mirror) => mirror.percent >= 100 || random.uniform() * 100 < mirror.percent,
+  );
 }
 
 /** The request as the backend will see it; done once, all attempts send the same. */
@@ -45,7 +50,7 @@ function prepareHead(x: EngineExchange, action: ForwardAction, destination: Dest
   const path = rewritePath(x.path, action.rewrite);
   const full = path.startsWith('/') ? path : `/${path}`;
   if (full !== x.path) x.request.set('x-envoy-original-path', x.path + x.query);
-  x.upstreamTarget = full.includes('?') && x.query !== '' ? `${full}&${x.query.slice(1)}` : full + x.query;
+  x.upstreamTarget = full + x.query;
   x.upstreamAuthority = action.authority ?? destination.authority ?? x.authority;
   if (x.upstreamAuthority !== x.authority) x.request.set('x-envoy-original-host', x.authority);
   applyRouteHeaders(x, x.request, 'requestHeaders');
@@ -53,19 +58,35 @@ function prepareHead(x: EngineExchange, action: ForwardAction, destination: Dest
 }
 
 /** Cluster and head of a forward; a reply when there is no such cluster. */
-export function beginForward(x: EngineExchange, action: ForwardAction, random: Random): LocalReply | undefined {
+export function beginForward(
+  x: EngineExchange,
+  action: ForwardAction,
+  random: Random,
+): LocalReply | undefined {
   const destination = drawDestination(action.destinations, random);
   if (destination === undefined) return replies.noDestination;
   x.destination = destination;
   const linked = x.linked.clusters.get(destination.cluster);
   if (linked === undefined) {
-    x.trace?.push({ step: 'cluster', name: destination.cluster, outcome: 'denied', detail: 'no such cluster: unknown service, port or subset' });
+    x.trace?.push({
+      step: 'cluster',
+      name: destination.cluster,
+      outcome: 'denied',
+      detail: 'no such cluster: unknown service, port or subset',
+    });
     return replies.noCluster;
   }
   x.cluster = linked.cluster;
-  x.trace?.push({ step: 'cluster', name: linked.cluster.name, outcome: 'chosen', origin: linked.cluster.origin });
+  x.trace?.push({
+    step: 'cluster',
+    name: linked.cluster.name,
+    outcome: 'chosen',
+    origin: linked.cluster.origin,
+  });
   prepareHead(x, action, destination);
-  x.mirrors = drawMirrors(x.route?.mirrors, random).filter((mirror) => x.linked.clusters.has(mirror.cluster));
+  x.mirrors = drawMirrors(x.route?.mirrors, random).filter((mirror) =>
+    x.linked.clusters.has(mirror.cluster),
+  );
   const policy = x.route?.retry;
   if (policy !== undefined && policy.attempts > 0) x.retry = createRetryState(policy);
   return undefined;
@@ -99,7 +120,11 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
   x.endpoint = endpoint;
   x.isAttemptOpen = true;
   x.tried.push(endpoint);
-  x.trace?.push({ step: 'endpoint', name: `${endpoint.address}:${endpoint.port}`, outcome: 'chosen' });
+  x.trace?.push({
+    step: 'endpoint',
+    name: `${endpoint.address}:${endpoint.port}`,
+    outcome: 'chosen',
+  });
   return undefined;
 }
 
@@ -107,5 +132,6 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
 export function endAttempt(x: EngineExchange): void {
   if (!x.isAttemptOpen) return;
   x.isAttemptOpen = false;
-  if (x.endpoint !== undefined && x.cluster !== undefined) x.linked.clusters.get(x.cluster.name)?.balancing.end(x.endpoint);
+  if (x.endpoint !== undefined && x.cluster !== undefined)
+    x.linked.clusters.get(x.cluster.name)?.balancing.end(x.endpoint);
 }

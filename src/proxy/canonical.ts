@@ -25,7 +25,8 @@ const encoder = new TextEncoder();
 
 function percentEncode(char: string): string {
   let out = '';
-  for (const byte of encoder.encode(char)) out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  for (const byte of encoder.encode(char))
+    out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   return out;
 }
 
@@ -36,6 +37,11 @@ function decodeUnreserved(path: string): string {
   });
 }
 
+/** A dot segment with parameters is a dot segment; parameters reach to the next plain slash (CVE-2026-73551). */
+const DOTS_WITH_PARAMETERS = /(^|\/)(\.\.?);[^/]*/g;
+/** What is left of them after decoding (`%2e%2e;`): a backend that drops parameters would resolve it. */
+const HIDDEN_DOTS = /(?:^|\/)\.\.?;/;
+
 /** RFC 3986, 5.2.4. */
 function removeDotSegments(path: string): string {
   if (!path.includes('/.')) return path;
@@ -43,10 +49,12 @@ function removeDotSegments(path: string): string {
   const segments = path.split('/');
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1;
-    if (segment === '..') {
+    // Some backends cut a segment at its parameters before they look: `..;x` is `..` to them.
+    const bare = segment.startsWith('.') ? (segment.split(';')[0] ?? '') : segment;
+    if (bare === '..') {
       if (out.length > 1) out.pop();
       if (isLast) out.push('');
-    } else if (segment === '.') {
+    } else if (bare === '.') {
       if (isLast) out.push('');
     } else out.push(segment);
   }
@@ -54,17 +62,26 @@ function removeDotSegments(path: string): string {
   return joined.startsWith('/') ? joined : `/${joined}`;
 }
 
-function normalise(path: string, mode: PathNormalization): string {
+/** Undefined = a dot segment hides in it. */
+function normalise(path: string, mode: PathNormalization): string | undefined {
   if (mode === 'NONE') return path;
   let text = path;
-  if (mode === 'DECODE_AND_MERGE_SLASHES') text = text.replaceAll(/%2f/gi, '/').replaceAll(/%5c/gi, '\\');
-  text = decodeUnreserved(text.replaceAll('\\', '/')).replaceAll(TO_ENCODE, (char) => percentEncode(char));
+  if (mode === 'DECODE_AND_MERGE_SLASHES')
+    text = text.replaceAll(/%2f/gi, '/').replaceAll(/%5c/gi, '\\');
+  if (text.includes(';')) text = text.replaceAll(DOTS_WITH_PARAMETERS, '$1$2');
+  text = decodeUnreserved(text.replaceAll('\\', '/')).replaceAll(TO_ENCODE, (char) =>
+    percentEncode(char),
+  );
+  if (HIDDEN_DOTS.test(text)) return undefined;
   text = removeDotSegments(text);
   return mode === 'BASE' ? text : text.replaceAll(/\/{2,}/g, '/');
 }
 
 /** Undefined = no path that anything may be decided on (400). `*` and authority-form targets are left to the caller. */
-export function canonicalTarget(target: string, mode: PathNormalization): CanonicalTarget | undefined {
+export function canonicalTarget(
+  target: string,
+  mode: PathNormalization,
+): CanonicalTarget | undefined {
   const hash = target.indexOf('#');
   const text = hash < 0 ? target : target.slice(0, hash);
   const mark = text.indexOf('?');
@@ -74,13 +91,39 @@ export function canonicalTarget(target: string, mode: PathNormalization): Canoni
   if (!NEEDS_WORK.test(raw)) return { path: raw, query };
   if (raw.includes('%00')) return undefined;
   const path = normalise(raw, mode);
-  return path.startsWith('/') ? { path, query } : undefined;
+  return path?.startsWith('/') === true ? { path, query } : undefined;
+}
+
+/** RFC 9112, 3.2.2: then the host stands in the target and the Host header has no say. */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+export function splitAbsoluteForm(
+  target: string,
+): { authority: string; target: string } | undefined {
+  const match = ABSOLUTE_FORM.exec(target);
+  if (match === null) return undefined;
+  const rest = match[2] ?? '';
+  return { authority: match[1] ?? '', target: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
+
+/** A target in absolute form names the authority; the Host field has no say then (RFC 9112, 3.2.2). */
+export function splitTarget(
+  target: string,
+  authority: string,
+): { readonly target: string; readonly authority: string } {
+  const parts = target.startsWith('/') ? null : ABSOLUTE.exec(target);
+  if (parts === null) return { target, authority };
+  const rest = parts[2] ?? '';
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority: parts[1] ?? '' };
 }
 
 const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[-A-Za-z0-9._~!$&'()+=;*%]+)$/;
 
 /** Undefined = empty, with user information, or with a port that is none (400). */
-export function canonicalAuthority(text: string): CanonicalAuthority | undefined {
+export function canonicalAuthority(received: string): CanonicalAuthority | undefined {
+  const text = received.trim();
   const colon = text.startsWith('[') ? text.indexOf(':', text.indexOf(']')) : text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   if (!HOST.test(name)) return undefined;

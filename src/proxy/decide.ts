@@ -1,23 +1,46 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
 import type { LocalReply } from '../model/exchange.ts';
-import { canonicalAuthority, canonicalTarget } from './canonical.ts';
+import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
+import { framingFault } from './framing.ts';
 import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts';
 import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
 
+/** A sidecar lets calls to ports that nobody declared through, unless only the registry is allowed. */
+function isLetThrough(x: EngineExchange): boolean {
+  const { scope, mesh } = x.linked.named.snapshot;
+  return scope.type === 'sidecar-outbound' && mesh.outboundPolicy === 'ALLOW_ANY';
+}
+
+function acceptUnlistened(x: EngineExchange): LocalReply | undefined {
+  const target = canonicalTarget(x.request.target, x.linked.named.snapshot.mesh.pathNormalization);
+  const authority = canonicalAuthority(x.request.authority.trim());
+  if (target === undefined) return replies.badPath;
+  if (authority === undefined) return replies.badAuthority;
+  x.path = target.path;
+  x.query = target.query;
+  x.authority = authority.authority;
+  x.host = authority.host;
+  return undefined;
+}
+
 /** Listener and canonical request; a reply when either can't be had. */
 export function accept(x: EngineExchange): LocalReply | undefined {
   const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
-  if (linked === undefined) return replies.noListener;
+  if (linked === undefined) return isLetThrough(x) ? acceptUnlistened(x) : replies.noListener;
   x.linkedListener = linked;
   x.listener = linked.listener;
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
   const { mesh } = x.linked.named.snapshot;
-  const target = canonicalTarget(x.request.target, mesh.pathNormalization);
-  if (target === undefined) return x.request.target === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
-  const authority = canonicalAuthority(x.request.authority);
-  if (authority === undefined) return replies.badAuthority;
+  const framing = framingFault(x.request);
+  if (framing !== undefined) return framing;
+  const absolute = splitAbsoluteForm(x.request.target);
+  const target = canonicalTarget(absolute?.target ?? x.request.target, mesh.pathNormalization);
+  if (target === undefined)
+    return x.request.target === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
+  const authority = canonicalAuthority(absolute?.authority ?? x.request.authority.trim());
+  if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
   x.query = target.query;
   x.authority = authority.authority;
@@ -28,6 +51,13 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   stripTrustHeaders(x, x.listener.direction === 'gateway');
   x.isGrpc = x.request.get('content-type')?.startsWith('application/grpc') === true;
   return undefined;
+}
+
+/** At a gateway a name that is none is one that no server has; elsewhere the request is refused. */
+function malformedAuthority(x: EngineExchange): LocalReply {
+  return x.listener?.direction === 'gateway' && x.request.authority !== ''
+    ? replies.noRoute
+    : replies.badAuthority;
 }
 
 /** In the mesh a name may end in a dot; at a gateway that is another host. */
@@ -49,14 +79,25 @@ function httpsLocation(x: EngineExchange): LocalReply {
 
 /** Virtual host and route; a reply when there is none, `passthrough` when the host is let through as it is. */
 export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined {
+  if (x.listener === undefined) return 'passthrough';
   const found = findHost(x);
   if (found === undefined) {
-    x.trace?.push({ step: 'virtual-host', name: x.host, outcome: 'not-matched', detail: 'no virtual host takes this name' });
+    x.trace?.push({
+      step: 'virtual-host',
+      name: x.host,
+      outcome: 'not-matched',
+      detail: 'no virtual host takes this name',
+    });
     if (x.listener?.unmatchedHost === 'passthrough') return 'passthrough';
     return x.listener?.unmatchedHost === 'block' ? replies.blockedHost : replies.noRoute;
   }
   x.virtualHost = found.host;
-  x.trace?.push({ step: 'virtual-host', name: found.host.name, outcome: 'matched', detail: found.host.domains.join(', ') });
+  x.trace?.push({
+    step: 'virtual-host',
+    name: found.host.name,
+    outcome: 'matched',
+    detail: found.host.domains.join(', '),
+  });
   if (found.host.httpsRedirect === true && x.scheme !== 'https') return httpsLocation(x);
   x.route = found.matcher.match(x);
   return x.route === undefined ? replies.noRoute : undefined;

@@ -86,12 +86,18 @@ class StateMachine implements Engine {
     const x = exchange as EngineExchange;
     const { retry } = x;
     const isOver = x.deadlineMs !== 0 && this.#host.clock.nowMs() >= x.deadlineMs;
-    if (retry !== undefined && !isOver && retry.left > 0 && retriesFailure(retry.policy, x.method, failure)) {
+    if (
+      retry !== undefined &&
+      !isOver &&
+      retry.left > 0 &&
+      retriesFailure(retry.policy, x.method, failure)
+    ) {
       const step = this.#retry(x);
       if (step !== undefined) return step;
     }
     endAttempt(x);
-    const isRouteTimeout = failure === 'timeout' && (isOver || (x.retry?.policy.perTryTimeoutMs ?? 0) === 0);
+    const isRouteTimeout =
+      failure === 'timeout' && (isOver || (x.retry?.policy.perTryTimeoutMs ?? 0) === 0);
     const local = isRouteTimeout ? replies.timeout : upstreamFailed(failure, x.attempts);
     return this.#reply(x, local);
   }
@@ -106,7 +112,10 @@ class StateMachine implements Engine {
 
   #filtersOf(x: EngineExchange): Filter[] {
     const { listener } = x;
-    return [...(listener === undefined ? [] : x.linked.filtersOf(listener.filters)), ...(x.route === undefined ? [] : x.linked.filtersOf(x.route.filters))];
+    return [
+      ...(listener === undefined ? [] : x.linked.filtersOf(listener.filters)),
+      ...(x.route === undefined ? [] : x.linked.filtersOf(x.route.filters)),
+    ];
   }
 
   #listenerFilters(x: EngineExchange): Step {
@@ -169,10 +178,25 @@ class StateMachine implements Engine {
     const action = chosen?.action;
     if (chosen === undefined || action === undefined) return this.#reply(x, replies.noRoute);
     if (action.kind === 'redirect')
-      return this.#reply(x, { status: action.status, body: '', headers: [['location', redirectLocation(x, action)]], flag: '', details: 'direct_response' });
+      return this.#reply(x, {
+        status: action.status,
+        body: '',
+        headers: [['location', redirectLocation(x, action)]],
+        flag: '',
+        details: 'direct_response',
+      });
     if (action.kind === 'respond') {
-      const body = action.bodyBase64 === true ? Uint8Array.from(atob(action.body ?? ''), (char) => char.charCodeAt(0)) : (action.body ?? '');
-      return this.#reply(x, { status: action.status, body, headers: body.length === 0 ? [] : [['content-type', 'text/plain']], flag: '', details: 'direct_response' });
+      const body =
+        action.bodyBase64 === true
+          ? Uint8Array.from(atob(action.body ?? ''), (char) => char.charCodeAt(0))
+          : (action.body ?? '');
+      return this.#reply(x, {
+        status: action.status,
+        body,
+        headers: body.length === 0 ? [] : [['content-type', 'text/plain']],
+        flag: '',
+        details: 'direct_response',
+      });
     }
     const refused = beginForward(x, action, this.#host.random);
     if (refused !== undefined) return this.#reply(x, refused);
@@ -213,7 +237,12 @@ class StateMachine implements Engine {
     const headers: [string, string][] = [];
     head.forEach((name, value) => headers.push([name, value]));
     x.reply = { ...local, headers };
-    x.trace?.push({ step: 'reply', name: String(local.status), outcome: 'chosen', detail: local.details });
+    x.trace?.push({
+      step: 'reply',
+      name: String(local.status),
+      outcome: 'chosen',
+      detail: local.details,
+    });
     x.stage = 'done';
     return 'reply';
   }
@@ -233,4 +262,3 @@ class StateMachine implements Engine {
 export function createEngine(options: EngineOptions): Engine {
   return new StateMachine(options);
 }
-

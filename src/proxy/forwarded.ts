@@ -4,7 +4,14 @@ import { isIp } from '../lib/cidr.ts';
 import type { EngineExchange } from './exchange.ts';
 
 /** RFC 9110, 7.6.1. Upgrade and Connection stay for the driver, which knows whether it can upgrade. */
-const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'te', 'trailer', 'proxy-authenticate', 'proxy-authorization'];
+const HOP_BY_HOP = [
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'proxy-authenticate',
+  'proxy-authorization',
+];
 /** Nobody outside may say these; what a Connection header names may not include them either. */
 const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'];
 const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
@@ -16,7 +23,8 @@ export function stripHopByHop(head: RequestHead): string | undefined {
     const names = connection.split(',').map((name) => name.trim().toLowerCase());
     for (const name of names) {
       if (FORWARDED.includes(name) || name.startsWith(':')) return `connection names ${name}`;
-      if (name !== '' && name !== 'upgrade' && name !== 'close' && name !== 'keep-alive') head.remove(name);
+      if (name !== '' && name !== 'upgrade' && name !== 'close' && name !== 'keep-alive')
+        head.remove(name);
     }
     if (!names.includes('upgrade')) {
       head.remove('connection');
@@ -41,9 +49,11 @@ export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
 
 /** The client address by X-Forwarded-For: with N trusted proxies in front, the N-th from the right. */
 export function clientAddress(x: EngineExchange, trustedHops: number): string {
-  if (trustedHops === 0) return x.peer.ip;
+  // A sidecar stands behind the mesh's own gateways: the last entry is theirs.
+  const hops = trustedHops === 0 && x.listener?.direction === 'inbound' ? 1 : trustedHops;
+  if (hops === 0) return x.peer.ip;
   const entries = (x.request.get('x-forwarded-for') ?? '').split(',').map((entry) => entry.trim());
-  const entry = entries[entries.length - trustedHops];
+  const entry = entries[entries.length - hops];
   return entry !== undefined && isIp(entry) ? entry : x.peer.ip;
 }
 

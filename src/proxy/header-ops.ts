@@ -4,7 +4,11 @@ import type { HeaderOps } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { renderTemplate } from './template.ts';
 
-export function applyHeaderOps(x: EngineExchange, head: HeaderBlock, ops: HeaderOps | undefined): void {
+export function applyHeaderOps(
+  x: EngineExchange,
+  head: HeaderBlock,
+  ops: HeaderOps | undefined,
+): void {
   if (ops === undefined) return;
   if (ops.remove !== undefined) for (const name of ops.remove) head.remove(name);
   if (ops.set !== undefined)
@@ -24,7 +28,11 @@ export function applyHeaderOps(x: EngineExchange, head: HeaderBlock, ops: Header
  * With one destination its operations come behind the route's, so the destination's set wins;
  * with several Envoy applies the destination's first, so the route's does.
  */
-export function applyRouteHeaders(x: EngineExchange, head: HeaderBlock, side: 'requestHeaders' | 'responseHeaders'): void {
+export function applyRouteHeaders(
+  x: EngineExchange,
+  head: HeaderBlock,
+  side: 'requestHeaders' | 'responseHeaders',
+): void {
   const { route, destination } = x;
   const isSingle = route?.action.kind === 'forward' && route.action.destinations.length === 1;
   if (isSingle) {

@@ -2,7 +2,15 @@
 import type { Host } from '../host/host.ts';
 import type { Filter, PolicyFilter } from '../model/policy.ts';
 import { PHASES } from '../model/policy.ts';
-import type { Cluster, Endpoint, EndpointOverlay, FilterConfig, KeyOverlay, NamedSnapshot, Pointer } from '../model/snapshot.ts';
+import type {
+  Cluster,
+  Endpoint,
+  EndpointOverlay,
+  FilterConfig,
+  KeyOverlay,
+  NamedSnapshot,
+  Pointer,
+} from '../model/snapshot.ts';
 import type { Balancing } from './balance/balancer.ts';
 import { linkBalancer } from './balance/balancer.ts';
 import type { ListenerTable } from './matcher/hosts.ts';
@@ -44,13 +52,18 @@ export class LinkError extends Error {
 const NONE: readonly Filter[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 
-function createFilterLinker(named: NamedSnapshot, keys: KeyOverlay, options: LinkOptions): (configs: readonly FilterConfig[]) => readonly Filter[] {
+function createFilterLinker(
+  named: NamedSnapshot,
+  keys: KeyOverlay,
+  options: LinkOptions,
+): (configs: readonly FilterConfig[]) => readonly Filter[] {
   const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
   const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
   let slot = 0;
   const linkOne = ({ kind, config }: FilterConfig): { phase: number; filter: Filter } => {
     const policy = byKind.get(kind);
-    if (policy === undefined) throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
+    if (policy === undefined)
+      throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
     const filter = policy.link(config, {
       host: options.host,
       slot: slot++,
@@ -64,7 +77,10 @@ function createFilterLinker(named: NamedSnapshot, keys: KeyOverlay, options: Lin
     if (configs.length === 0) return NONE;
     let filters = linked.get(configs);
     if (filters === undefined) {
-      filters = configs.map((config) => linkOne(config)).sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
+      filters = configs
+        .map((config) => linkOne(config))
+        .sort((a, b) => a.phase - b.phase)
+        .map(({ filter }) => filter);
       linked.set(configs, filters);
     }
     return filters;
@@ -72,19 +88,33 @@ function createFilterLinker(named: NamedSnapshot, keys: KeyOverlay, options: Lin
 }
 
 /** @throws LinkError when anything can't be linked: nothing of it is used then. */
-export function link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay, options: LinkOptions): LinkedSnapshot {
+export function link(
+  named: NamedSnapshot,
+  endpoints: EndpointOverlay,
+  keys: KeyOverlay,
+  options: LinkOptions,
+): LinkedSnapshot {
   const { snapshot } = named;
-  if (snapshot.format !== 1) throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
+  if (snapshot.format !== 1)
+    throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
   try {
     const filtersOf = createFilterLinker(named, keys, options);
     for (const listener of snapshot.listeners) {
       filtersOf(listener.filters);
-      for (const host of listener.virtualHosts) for (const route of host.routes) filtersOf(route.filters);
+      for (const host of listener.virtualHosts)
+        for (const route of host.routes) filtersOf(route.filters);
     }
     const clusters = new Map(
       snapshot.clusters.map((cluster): [string, LinkedCluster] => [
         cluster.name,
-        { cluster, balancing: linkBalancer(cluster, endpoints.clusters[cluster.name] ?? NO_ENDPOINTS, options.host.random) },
+        {
+          cluster,
+          balancing: linkBalancer(
+            cluster,
+            endpoints.clusters[cluster.name] ?? NO_ENDPOINTS,
+            options.host.random,
+          ),
+        },
       ]),
     );
     return {
@@ -96,6 +126,9 @@ export function link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: Key
     };
   } catch (error) {
     if (error instanceof LinkError) throw error;
-    throw new LinkError(`snapshot ${named.version} can't be linked: ${error instanceof Error ? error.message : 'unknown fault'}`, error);
+    throw new LinkError(
+      `snapshot ${named.version} can't be linked: ${error instanceof Error ? error.message : 'unknown fault'}`,
+      error,
+    );
   }
 }

@@ -26,7 +26,10 @@ function outcome(x: EngineExchange): string {
 
 function upstream(x: EngineExchange): string {
   if (x.cluster === undefined) return '';
-  const endpoint = x.endpoint === undefined ? '' : optional('endpoint', `${x.endpoint.address}:${x.endpoint.port}`);
+  const endpoint =
+    x.endpoint === undefined
+      ? ''
+      : optional('endpoint', `${x.endpoint.address}:${x.endpoint.port}`);
   const wait = x.responseMs === 0 ? '' : `,"upstream_ms":${x.responseMs - x.upstreamStartMs}`;
   return `${optional('cluster', x.cluster.name)}${endpoint},"attempts":${x.attempts}${wait}`;
 }

@@ -58,16 +58,31 @@ export function upstreamFailed(failure: UpstreamFailure, attempts: number): Loca
   const [flag, reason] = REASONS[failure];
   const status = failure === 'protocol-error' ? 502 : 503;
   const again = attempts > 1 ? 'retried and the latest ' : '';
-  return reply(status, flag, `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}}`, `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`);
+  return reply(
+    status,
+    flag,
+    `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}}`,
+    `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`,
+  );
 }
 
-const GRPC_STATUS: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 4 };
+const GRPC_STATUS: Readonly<Record<number, number>> = {
+  400: 13,
+  401: 16,
+  403: 7,
+  404: 12,
+  429: 14,
+  502: 14,
+  503: 14,
+  504: 4,
+};
 
 /** gRPC callers get HTTP 200 with the status in the head. */
 export function toGrpc(local: LocalReply): LocalReply {
   if (local.headers.some(([name]) => name === 'grpc-status')) return local;
   const text = typeof local.body === 'string' ? local.body : '';
-  const message = encodeURIComponent(text).replaceAll('%20', ' ');
+  // As gRPC over HTTP/2 says: only what isn't printable, and the percent sign itself.
+  const message = text.replaceAll(/[^ -$&-~]/g, (char) => encodeURIComponent(char));
   return {
     ...local,
     status: 200,

@@ -50,7 +50,12 @@ const GRPC_CODES: Readonly<Record<string, string>> = {
   unavailable: '14',
 };
 /** The request never left, or was provably not executed. */
-const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set(['connect-failure', 'connect-timeout', 'refused-stream', 'reset-before-request']);
+const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([
+  'connect-failure',
+  'connect-timeout',
+  'refused-stream',
+  'reset-before-request',
+]);
 
 export function createRetryState(policy: RetryPolicy): RetryState {
   return { policy, left: policy.attempts, intervalMs: policy.backoffMs };
@@ -73,18 +78,25 @@ export function retriesResponse(policy: RetryPolicy, method: string, head: Respo
   return grpcStatus !== undefined && on.some((word) => GRPC_CODES[word] === grpcStatus);
 }
 
-export function retriesFailure(policy: RetryPolicy, method: string, failure: UpstreamFailure): boolean {
+export function retriesFailure(
+  policy: RetryPolicy,
+  method: string,
+  failure: UpstreamFailure,
+): boolean {
   const { on } = policy;
   const isSafe = NEVER_EXECUTED.has(failure);
   if (!isSafe && !mayRepeat(policy, method)) return false;
   if (on.includes('5xx') || on.includes('gateway-error')) return true;
   if (failure === 'timeout') return on.includes('reset');
   if (on.includes('reset')) return true;
-  if (failure === 'connect-failure' || failure === 'connect-timeout') return on.includes('connect-failure');
+  if (failure === 'connect-failure' || failure === 'connect-timeout')
+    return on.includes('connect-failure');
   if (failure === 'refused-stream') return on.includes('refused-stream');
   if (failure === 'reset-before-request') return on.includes('reset-before-request');
   // An edge runtime tells no failure from another: for a method that may be repeated it counts as a failed connect.
-  return failure === 'unknown' && (on.includes('connect-failure') || on.includes('reset-before-request'));
+  return (
+    failure === 'unknown' && (on.includes('connect-failure') || on.includes('reset-before-request'))
+  );
 }
 
 /** Envoy's code: a draw modulo an interval that doubles from the base to ten times the base. */

@@ -37,9 +37,18 @@ export function redirectLocation(x: EngineExchange, action: RedirectAction): str
   let authority = action.authority ?? x.authority;
   if (action.port !== undefined) {
     const bare = action.authority === undefined ? authority.replace(/:\d+$/, '') : authority;
-    const port = action.port === 'request-port' ? String(x.port) : action.port === 'protocol-default' ? '' : String(action.port);
+    const port =
+      action.port === 'request-port'
+        ? String(x.port)
+        : action.port === 'protocol-default'
+          ? ''
+          : String(action.port);
     authority = port === '' || port === DEFAULT_PORTS[scheme] ? bare : `${bare}:${port}`;
-  } else if (action.authority === undefined && changesScheme && portOf(authority) === DEFAULT_PORTS[x.scheme]) {
+  } else if (
+    action.authority === undefined &&
+    changesScheme &&
+    portOf(authority) === DEFAULT_PORTS[x.scheme]
+  ) {
     // The port that stood for the old scheme means nothing under the new one.
     authority = authority.replace(/:\d+$/, '');
   }

@@ -25,7 +25,9 @@ function operatorText(x: EngineExchange, { op, args }: Operator): string | undef
     case 'REQ':
       return args.map((name) => requestField(x, name)).find((value) => value !== undefined);
     case 'RESP':
-      return args.map((name) => x.response?.get(name.toLowerCase())).find((value) => value !== undefined);
+      return args
+        .map((name) => x.response?.get(name.toLowerCase()))
+        .find((value) => value !== undefined);
     case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
       return x.remoteIp;
     case 'DOWNSTREAM_REMOTE_ADDRESS':

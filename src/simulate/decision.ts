@@ -14,9 +14,17 @@ export interface Decision {
   readonly requestHeaders?: Readonly<Record<string, string>>;
   readonly responseHeaders?: Readonly<Record<string, string>>;
   readonly body?: string;
-  readonly mirrors?: readonly { readonly service: string; readonly subset?: string; readonly percent: number }[];
+  readonly mirrors?: readonly {
+    readonly service: string;
+    readonly subset?: string;
+    readonly percent: number;
+  }[];
   readonly timeout?: string;
-  readonly retries?: { readonly attempts: number; readonly perTryTimeout?: string; readonly retryOn?: readonly string[] };
+  readonly retries?: {
+    readonly attempts: number;
+    readonly perTryTimeout?: string;
+    readonly retryOn?: readonly string[];
+  };
   readonly fault?: { readonly delay?: string; readonly percent?: number; readonly abort?: number };
   readonly route?: string;
   readonly policy?: string;

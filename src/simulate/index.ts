@@ -17,7 +17,10 @@ export interface Simulation {
   readonly host: Host;
   readonly request: SimulatedRequest;
   /** What the backend answers. @default 200 without headers */
-  readonly upstream?: { readonly status: number; readonly headers: readonly (readonly [string, string])[] };
+  readonly upstream?: {
+    readonly status: number;
+    readonly headers: readonly (readonly [string, string])[];
+  };
   /** Collects why. @default false */
   readonly trace?: boolean;
 }
@@ -33,7 +36,9 @@ function peerOf(request: SimulatedRequest): Peer {
   return {
     ip: request.peer?.ip ?? '192.0.2.1',
     ...(principal === undefined ? {} : { principal }),
-    ...(isTls || request.tls !== undefined ? { tls: { sni: request.tls?.sni ?? host, mutual: request.tls?.mutual === true } } : {}),
+    ...(isTls || request.tls !== undefined
+      ? { tls: { sni: request.tls?.sni ?? host, mutual: request.tls?.mutual === true } }
+      : {}),
   };
 }
 
@@ -45,7 +50,10 @@ function fieldsOf(head: HeaderBlock): Record<string, string> {
   return fields;
 }
 
-function share(linked: LinkedSnapshot, route: Route | undefined): Record<string, number> | undefined {
+function share(
+  linked: LinkedSnapshot,
+  route: Route | undefined,
+): Record<string, number> | undefined {
   if (route?.action.kind !== 'forward' || route.action.destinations.length < 2) return undefined;
   const { destinations } = route.action;
   const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
@@ -60,16 +68,26 @@ function share(linked: LinkedSnapshot, route: Route | undefined): Record<string,
   return shares;
 }
 
-function target(cluster: Cluster | undefined): { service?: string; subset?: string; port?: number } {
+function target(cluster: Cluster | undefined): {
+  service?: string;
+  subset?: string;
+  port?: number;
+} {
   if (cluster === undefined || cluster.service === '') return {};
-  return { service: cluster.service, port: cluster.port, ...(cluster.subset === undefined ? {} : { subset: cluster.subset }) };
+  return {
+    service: cluster.service,
+    port: cluster.port,
+    ...(cluster.subset === undefined ? {} : { subset: cluster.subset }),
+  };
 }
 
 /** `outbound|port|subset|service` where no such cluster exists to say it. */
 function routePolicy(x: Exchange, linked: LinkedSnapshot): Partial<Decision> {
   const { route } = x;
   if (route === undefined) return { mirrors: [], retries: { attempts: 0 }, timeout: '0s' };
-  const fault = route.filters.find((filter) => filter.kind === 'fault')?.config as { delay?: { ms: number; percent: number }; abort?: { status: number; percent: number } } | undefined;
+  const fault = route.filters.find((filter) => filter.kind === 'fault')?.config as
+    | { delay?: { ms: number; percent: number }; abort?: { status: number; percent: number } }
+    | undefined;
   const { retry } = route;
   const split = share(linked, route);
   return {
@@ -77,18 +95,36 @@ function routePolicy(x: Exchange, linked: LinkedSnapshot): Partial<Decision> {
     retries:
       retry === undefined
         ? { attempts: 0 }
-        : { attempts: retry.attempts, retryOn: [...retry.on, ...retry.statusCodes.map(String)], ...(retry.perTryTimeoutMs === 0 ? {} : { perTryTimeout: formatDuration(retry.perTryTimeoutMs) }) },
+        : {
+            attempts: retry.attempts,
+            retryOn: [...retry.on, ...retry.statusCodes.map(String)],
+            ...(retry.perTryTimeoutMs === 0
+              ? {}
+              : { perTryTimeout: formatDuration(retry.perTryTimeoutMs) }),
+          },
     mirrors: (route.mirrors ?? [])
       .map(({ cluster, percent }) => ({ cluster: linked.clusters.get(cluster)?.cluster, percent }))
       .filter(({ cluster }) => cluster !== undefined)
-      .map(({ cluster, percent }) => ({ service: cluster?.service ?? '', percent, ...(cluster?.subset === undefined ? {} : { subset: cluster.subset }) })),
+      .map(({ cluster, percent }) => ({
+        service: cluster?.service ?? '',
+        percent,
+        ...(cluster?.subset === undefined ? {} : { subset: cluster.subset }),
+      })),
     ...(split === undefined ? {} : { split }),
-    ...(fault?.delay !== undefined ? { fault: { delay: formatDuration(fault.delay.ms), percent: fault.delay.percent } } : fault?.abort !== undefined ? { fault: { abort: fault.abort.status, percent: fault.abort.percent } } : {}),
+    ...(fault?.delay !== undefined
+      ? { fault: { delay: formatDuration(fault.delay.ms), percent: fault.delay.percent } }
+      : fault?.abort !== undefined
+        ? { fault: { abort: fault.abort.status, percent: fault.abort.percent } }
+        : {}),
     ...(route.name === undefined ? {} : { route: route.name }),
   };
 }
 
-function toDecision(x: Exchange, linked: LinkedSnapshot, forwarded: Record<string, string> | undefined): SimulatedDecision {
+function toDecision(
+  x: Exchange,
+  linked: LinkedSnapshot,
+  forwarded: Record<string, string> | undefined,
+): SimulatedDecision {
   const common = {
     flags: x.flags,
     details: x.details,
@@ -121,7 +157,12 @@ export async function simulate(simulation: Simulation): Promise<SimulatedDecisio
   const { linked, host, request } = simulation;
   const engine = createEngine({ host });
   const scheme = request.scheme ?? 'http';
-  const line = { method: request.method ?? 'GET', scheme, authority: request.host ?? '', target: request.path ?? '/' };
+  const line = {
+    method: request.method ?? 'GET',
+    scheme,
+    authority: request.host ?? '',
+    target: request.path ?? '/',
+  };
   const head = new RequestHeaderList(line, request.headers ?? []);
   const x = engine.begin({
     linked,

@@ -43,6 +43,8 @@ export interface ConformanceCase {
   readonly at?: string;
   readonly about?: string;
   readonly findings?: readonly string[];
+  /** Why the case couldn't be read; it then counts as one that failed. */
+  readonly unreadable?: string;
 }
 
 function yamlFiles(path: string): string[] {
@@ -56,14 +58,40 @@ function yamlFiles(path: string): string[] {
     .sort();
 }
 
+function parseEntry(text: string): ConformanceCase {
+  try {
+    return (parse(text) as ConformanceCase[])[0] as ConformanceCase;
+  } catch {
+    // Lines that go on inside quotes may stand no deeper than their mapping, which YAML doesn't let pass.
+    return (
+      parse(text.replaceAll(/\n\n( +)/g, '\n\n$1    ')) as ConformanceCase[]
+    )[0] as ConformanceCase;
+  }
+}
+
+/** Case by case, so that one that can't be read hides no other. */
+function readEntries(file: string): ConformanceCase[] {
+  return readFileSync(file, 'utf8')
+    .split(/^(?=- id:)/m)
+    .filter((text) => text.startsWith('- id:'))
+    .map((text): ConformanceCase => {
+      try {
+        return parseEntry(text);
+      } catch (error) {
+        const id = /^- id: *(\S+)/.exec(text)?.[1] ?? 'unnamed';
+        const unreadable =
+          error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'not YAML';
+        return { file, id, title: '', tags: [], resources: '', unreadable };
+      }
+    });
+}
+
 /** @throws Error naming the file when it isn't a list of cases, or an id stands twice. */
 export function loadCases(paths: readonly string[]): ConformanceCase[] {
   const cases: ConformanceCase[] = [];
   const seen = new Map<string, string>();
   for (const file of paths.flatMap((path) => yamlFiles(path))) {
-    const list: unknown = parse(readFileSync(file, 'utf8'));
-    if (!Array.isArray(list)) throw new Error(`${file}: want a list of cases`);
-    for (const entry of list as ConformanceCase[]) {
+    for (const entry of readEntries(file)) {
       if (typeof entry.id !== 'string' || typeof entry.resources !== 'string')
         throw new Error(`${file}: a case needs id and resources`);
       const other = seen.get(entry.id);

@@ -165,7 +165,9 @@ export function compileGateway(
     ([a], [b]) => a - b,
   )) {
     // The oldest server says what the port speaks; others of another family are left out.
-    const family = entries[0] !== undefined && isTls(entries[0].server);
+    const oldest = entries[0];
+    if (oldest === undefined || !(isTls(oldest.server) || isHttp(oldest.server))) continue;
+    const family = isTls(oldest.server);
     const same = entries.filter(({ server }) => (family ? isTls(server) : isHttp(server)));
     if (same.length === 0) continue;
     if (family) listeners.push(...tlsListeners(same, context, filters, used));

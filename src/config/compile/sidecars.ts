@@ -5,7 +5,7 @@ import type { CompileContext } from './context.ts';
 import { bySpecificity, covers, domainsOf } from './names.ts';
 import { defaultRetry } from './retries.ts';
 import { compileRoutes, defaultRoute } from './routes.ts';
-import type { Service } from './services.ts';
+import type { Service, ServicePort } from './services.ts';
 import { isHttpPort } from './services.ts';
 import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
@@ -56,16 +56,16 @@ function routesOf(outbound: Outbound, owner: BoundService, port: number): readon
   return routes;
 }
 
-function serviceHost(outbound: Outbound, service: Service, port: number): VirtualHost | undefined {
+function serviceHost(outbound: Outbound, service: Service, port: number): VirtualHost {
   const { context, owners, used } = outbound;
   const owner = owners.ownerOf(service.host);
   used.add(service.host);
   const { namespace } = context.scope;
+  const ruled = owner === undefined ? [] : routesOf(outbound, owner, port);
   const routes =
-    owner === undefined
-      ? [defaultRoute(service.host, port, context.origins.of(service.resource, 'spec'))]
-      : routesOf(outbound, owner, port);
-  if (routes.length === 0) return undefined;
+    ruled.length > 0
+      ? ruled
+      : [defaultRoute(service.host, port, context.origins.of(service.resource, 'spec'))];
   const addresses = service.addresses.filter((address) => !address.includes('/'));
   return {
     name: `${service.host}:${port}`,
@@ -134,8 +134,7 @@ export function compileOutbound(context: CompileContext): {
         .filter((service) =>
           service.ports.some((entry) => entry.number === port && isHttpPort(entry)),
         )
-        .map((service) => serviceHost(outbound, service, port))
-        .filter((host) => host !== undefined);
+        .map((service) => serviceHost(outbound, service, port));
       const unknown = port === UNKNOWN_HOST_PORT ? unknownHosts(outbound) : [];
       return {
         name: `outbound.${port}`,
@@ -151,6 +150,11 @@ export function compileOutbound(context: CompileContext): {
   return { listeners, used };
 }
 
+/** Policies and callers name the workload's port, not the service's. */
+function listenPort(port: ServicePort): number {
+  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
+}
+
 /** One listener for each port of the service; everything goes to the service itself. */
 export function compileInbound(
   context: CompileContext,
@@ -162,8 +166,8 @@ export function compileInbound(
   const listeners = ports.map((port): Listener => {
     const origin = service === undefined ? 0 : context.origins.of(service.resource, 'spec');
     return {
-      name: `inbound.${port.number}`,
-      port: port.number,
+      name: `inbound.${listenPort(port)}`,
+      port: listenPort(port),
       direction: 'inbound',
       protocol: 'HTTP',
       filters,

@@ -129,6 +129,9 @@ function mergeDelegate(root: HttpRoute, delegate: HttpRoute): HttpRoute | undefi
   if (rootMatches.length === 0)
     return matches.length === 0 ? merged : { ...merged, match: matches };
   if (matches.length === 0) return { ...merged, match: rootMatches };
+  // One entry that lies inside no match of the root drops the whole rule.
+  const isSound = matches.every((inner) => rootMatches.some((outer) => isInside(inner, outer)));
+  if (!isSound) return undefined;
   const combined = rootMatches.flatMap((outer) =>
     matches.filter((inner) => isInside(inner, outer)).map((inner) => mergeMatch(outer, inner)),
   );

@@ -10,7 +10,10 @@ function originMatch(match: StringMatchSpec): OriginMatch {
   return { kind: 'exact', value: match.exact ?? '' };
 }
 
-function listed(name: 'methods' | 'headers' | 'expose', values: readonly string[] | undefined): Partial<CorsConfig> {
+function listed(
+  name: 'methods' | 'headers' | 'expose',
+  values: readonly string[] | undefined,
+): Partial<CorsConfig> {
   return values === undefined || values.length === 0 ? {} : { [name]: values.join(',') };
 }
 
@@ -21,7 +24,9 @@ function compileCors(cors: CorsPolicySpec): CorsConfig {
     ...listed('methods', cors.allowMethods),
     ...listed('headers', cors.allowHeaders),
     ...listed('expose', cors.exposeHeaders),
-    ...(cors.maxAge === undefined ? {} : { maxAgeSeconds: (parseDuration(cors.maxAge) ?? 0) / 1000 }),
+    ...(cors.maxAge === undefined
+      ? {}
+      : { maxAgeSeconds: (parseDuration(cors.maxAge) ?? 0) / 1000 }),
     ...(cors.allowCredentials === true ? { credentials: true } : {}),
     answersUnmatched: cors.unmatchedPreflights === 'IGNORE',
   };
@@ -32,7 +37,12 @@ export const corsCompiler: PolicyCompiler = {
   phase: 'cors',
   compileRoute({ route }) {
     // Istio's route action decides: beside a redirect or a direct response the policy does nothing.
-    if (route.corsPolicy === undefined || route.redirect !== undefined || route.directResponse !== undefined) return { diagnostics: [] };
+    if (
+      route.corsPolicy === undefined ||
+      route.redirect !== undefined ||
+      route.directResponse !== undefined
+    )
+      return { diagnostics: [] };
     return { diagnostics: [], filter: { kind: 'cors', config: compileCors(route.corsPolicy) } };
   },
 };

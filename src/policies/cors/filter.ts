@@ -32,7 +32,8 @@ class CorsFilter implements Filter {
     const isAllowed = this.#origins.some((matches) => matches(origin));
     const asked = x.request.get('access-control-request-method');
     const isPreflight = x.method === 'OPTIONS' && asked !== undefined && asked !== '';
-    if (!isAllowed) return isPreflight && this.#config.answersUnmatched ? this.#answer([]) : undefined;
+    if (!isAllowed)
+      return isPreflight && this.#config.answersUnmatched ? this.#answer([]) : undefined;
     if (isPreflight) return this.#answer(this.#preflight(x, origin, asked));
     x.slots[this.#slot] = origin;
     return undefined;
@@ -42,8 +43,10 @@ class CorsFilter implements Filter {
     const origin = x.slots[this.#slot];
     if (typeof origin !== 'string' || x.response === undefined) return;
     x.response.set('access-control-allow-origin', origin);
-    if (this.#config.credentials === true) x.response.set('access-control-allow-credentials', 'true');
-    if (this.#config.expose !== undefined) x.response.set('access-control-expose-headers', this.#config.expose);
+    if (this.#config.credentials === true)
+      x.response.set('access-control-allow-credentials', 'true');
+    if (this.#config.expose !== undefined)
+      x.response.set('access-control-expose-headers', this.#config.expose);
   }
 
   #answer(headers: readonly Header[]): LocalReply {
@@ -56,7 +59,8 @@ class CorsFilter implements Filter {
     const asked = x.request.get('access-control-request-headers');
     const list: Header[] = [['access-control-allow-origin', origin]];
     if (credentials === true) list.push(['access-control-allow-credentials', 'true']);
-    if (methods !== undefined) list.push(['access-control-allow-methods', methods === '*' ? method : methods]);
+    if (methods !== undefined)
+      list.push(['access-control-allow-methods', methods === '*' ? method : methods]);
     if (headers === '*') {
       if (asked !== undefined) list.push(['access-control-allow-headers', asked]);
     } else if (headers !== undefined) list.push(['access-control-allow-headers', headers]);

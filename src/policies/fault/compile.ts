@@ -4,8 +4,22 @@ import type { PolicyCompiler } from '../../model/policy.ts';
 import type { FaultConfig } from './config.ts';
 
 const GRPC_NAMES = [
-  'OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS',
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
   'UNAUTHENTICATED',
 ];
 
@@ -17,10 +31,18 @@ function compileFault({ delay, abort }: HttpFault): FaultConfig {
   const grpcStatus = GRPC_NAMES.indexOf(abort?.grpcStatus ?? '');
   const status = grpcStatus >= 0 ? 200 : abort?.httpStatus;
   return {
-    ...(delay === undefined ? {} : { delay: { ms, percent: percentOf(delay.percentage, delay.percent) } }),
+    ...(delay === undefined
+      ? {}
+      : { delay: { ms, percent: percentOf(delay.percentage, delay.percent) } }),
     ...(abort === undefined || status === undefined
       ? {}
-      : { abort: { status, percent: percentOf(abort.percentage), ...(grpcStatus < 0 ? {} : { grpcStatus }) } }),
+      : {
+          abort: {
+            status,
+            percent: percentOf(abort.percentage),
+            ...(grpcStatus < 0 ? {} : { grpcStatus }),
+          },
+        }),
   };
 }
 

@@ -46,7 +46,9 @@ class FaultFilter implements Filter {
 
   #abort(): LocalReply | undefined {
     const { abort } = this.#config;
-    return abort !== undefined && isDrawn(abort.percent, this.#host) ? abortReply(abort) : undefined;
+    return abort !== undefined && isDrawn(abort.percent, this.#host)
+      ? abortReply(abort)
+      : undefined;
   }
 }
 

@@ -8,12 +8,22 @@ function inlineKeys(jwks: string): JwtRuleConfig['jwks'] {
 }
 
 /** Giving any location replaces the defaults. */
-function locations(rule: JwtRule): Pick<JwtRuleConfig, 'fromHeaders' | 'fromParams' | 'fromCookies'> {
-  const fromHeaders = (rule.fromHeaders ?? []).map(({ name, prefix = '' }) => ({ name: name.toLowerCase(), prefix }));
+function locations(
+  rule: JwtRule,
+): Pick<JwtRuleConfig, 'fromHeaders' | 'fromParams' | 'fromCookies'> {
+  const fromHeaders = (rule.fromHeaders ?? []).map(({ name, prefix = '' }) => ({
+    name: name.toLowerCase(),
+    prefix,
+  }));
   const fromParams = rule.fromParams ?? [];
   const fromCookies = rule.fromCookies ?? [];
-  if (fromHeaders.length + fromParams.length + fromCookies.length > 0) return { fromHeaders, fromParams, fromCookies };
-  return { fromHeaders: [{ name: 'authorization', prefix: 'Bearer ' }], fromParams: ['access_token'], fromCookies };
+  if (fromHeaders.length + fromParams.length + fromCookies.length > 0)
+    return { fromHeaders, fromParams, fromCookies };
+  return {
+    fromHeaders: [{ name: 'authorization', prefix: 'Bearer ' }],
+    fromParams: ['access_token'],
+    fromCookies,
+  };
 }
 
 function compileRule(rule: JwtRule): JwtRuleConfig {
@@ -25,14 +35,21 @@ function compileRule(rule: JwtRule): JwtRuleConfig {
     ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } } : { jwksUri: uri }),
     ...locations(rule),
     forwardOriginalToken: rule.forwardOriginalToken === true,
-    ...(rule.outputPayloadToHeader === undefined ? {} : { outputPayloadToHeader: rule.outputPayloadToHeader.toLowerCase() }),
-    outputClaimToHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({ header: header.toLowerCase(), claim })),
+    ...(rule.outputPayloadToHeader === undefined
+      ? {}
+      : { outputPayloadToHeader: rule.outputPayloadToHeader.toLowerCase() }),
+    outputClaimToHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({
+      header: header.toLowerCase(),
+      claim,
+    })),
     spaceDelimitedClaims: rule.spaceDelimitedClaims ?? [],
   };
 }
 
 function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
-  const rules = input.requestAuthentications.flatMap((resource) => (resource.spec.jwtRules ?? []).map((rule) => compileRule(rule)));
+  const rules = input.requestAuthentications.flatMap((resource) =>
+    (resource.spec.jwtRules ?? []).map((rule) => compileRule(rule)),
+  );
   const config: JwtConfig = { rules };
   return { diagnostics: [], ...(rules.length === 0 ? {} : { filter: { kind: 'jwt', config } }) };
 }

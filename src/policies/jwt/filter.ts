@@ -41,6 +41,16 @@ function refuse(x: Exchange, why: Refusal): LocalReply {
   };
 }
 
+const isGiven = (x: Exchange, name: string): boolean => (x.request.get(name) ?? '') !== '';
+
+const UNSENDABLE: LocalReply = {
+  status: 503,
+  body: '',
+  headers: [],
+  flag: '',
+  details: 'claim_breaks_header',
+};
+
 class JwtFilter implements Filter {
   readonly #rules: readonly JwtRuleConfig[];
   readonly #context: LinkContext;
@@ -52,7 +62,8 @@ class JwtFilter implements Filter {
   }
 
   request(x: Exchange): FilterAnswer {
-    const isPreflight = x.method === 'OPTIONS' && x.request.has('origin') && x.request.has('access-control-request-method');
+    const isPreflight =
+      x.method === 'OPTIONS' && isGiven(x, 'origin') && isGiven(x, 'access-control-request-method');
     const found = this.#rules.map((rule) => ({ rule, tokens: locateTokens(x, rule) }));
     clearOutputs(x, this.#rules);
     if (isPreflight) return undefined;
@@ -71,7 +82,9 @@ class JwtFilter implements Filter {
   }
 
   /** All answers at once, or undefined when one needs a signature to be checked. */
-  #fromCache(found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[]): RuleResult[] | undefined {
+  #fromCache(
+    found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[],
+  ): RuleResult[] | undefined {
     const results: RuleResult[] = [];
     for (const { rule, tokens } of found) {
       const [token] = tokens;
@@ -91,8 +104,14 @@ class JwtFilter implements Filter {
     const cached = this.#cache.get(this.#cacheKey(rule, token));
     if (cached !== undefined && cached.keys === this.#keysOf(rule)) {
       const { claims, payload } = cached.verified;
-      const fault = checkClaims({ header: {}, claims, payload }, rule, this.#context.host.clock.nowMs());
-      return fault === undefined ? { ok: true, verified: cached.verified } : { ok: false, why: fault };
+      const fault = checkClaims(
+        { header: {}, claims, payload },
+        rule,
+        this.#context.host.clock.nowMs(),
+      );
+      return fault === undefined
+        ? { ok: true, verified: cached.verified }
+        : { ok: false, why: fault };
     }
     const parsed = parseToken(token);
     if (typeof parsed === 'string') return { ok: false, why: parsed };
@@ -100,7 +119,9 @@ class JwtFilter implements Filter {
     return fault === undefined ? undefined : { ok: false, why: fault };
   }
 
-  async #verifyAll(found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[]): Promise<RuleResult[]> {
+  async #verifyAll(
+    found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[],
+  ): Promise<RuleResult[]> {
     const results: RuleResult[] = [];
     for (const { rule, tokens } of found) {
       let result: RuleResult = { rule };
@@ -127,8 +148,14 @@ class JwtFilter implements Filter {
 
   async #verifyOnce(rule: JwtRuleConfig, token: string): Promise<Outcome> {
     const keys = this.#keysOf(rule);
-    const outcome = await verifyToken({ token, rule, keys, nowMs: this.#context.host.clock.nowMs() });
-    if (outcome.ok) this.#cache.set(this.#cacheKey(rule, token), { verified: outcome.verified, keys });
+    const outcome = await verifyToken({
+      token,
+      rule,
+      keys,
+      nowMs: this.#context.host.clock.nowMs(),
+    });
+    if (outcome.ok)
+      this.#cache.set(this.#cacheKey(rule, token), { verified: outcome.verified, keys });
     return outcome;
   }
 
@@ -138,13 +165,16 @@ class JwtFilter implements Filter {
     if (verified.length === 0) {
       const failed = results.filter((result) => result.outcome?.ok === false);
       // A rule of another issuer says less than one that knows the token's.
-      const best = failed.find(({ outcome }) => outcome?.ok === false && outcome.why !== 'Jwt issuer is not configured') ?? failed[0];
+      const best =
+        failed.find(
+          ({ outcome }) => outcome?.ok === false && outcome.why !== 'Jwt issuer is not configured',
+        ) ?? failed[0];
       if (best?.outcome?.ok === false) return refuse(x, best.outcome.why);
       return undefined;
     }
     for (const { rule, token, outcome } of verified)
       if (outcome?.ok === true) {
-        applyIdentity(x, rule, outcome.verified);
+        if (!applyIdentity(x, rule, outcome.verified)) return UNSENDABLE;
         if (!rule.forwardOriginalToken) token?.strip(x);
       }
     return undefined;

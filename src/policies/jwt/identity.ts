@@ -14,7 +14,8 @@ export function clearOutputs(x: Exchange, rules: readonly JwtRuleConfig[]): void
   for (const { outputPayloadToHeader, outputClaimToHeaders } of rules) {
     const names = outputClaimToHeaders.map(({ header }) => header);
     if (outputPayloadToHeader !== undefined) names.push(outputPayloadToHeader);
-    for (const name of names.flatMap((header) => aliases(header))) if (x.request.has(name)) x.request.remove(name);
+    for (const name of names.flatMap((header) => aliases(header)))
+      if (x.request.has(name)) x.request.remove(name);
   }
 }
 
@@ -31,13 +32,15 @@ function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unkno
 function claimText(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
   if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? String(value) : value.toFixed(6);
+  if (typeof value === 'number')
+    return Number.isInteger(value) && value >= 0 ? String(value) : value.toFixed(6);
   if (value === null || value === undefined) return undefined;
   const bytes = new TextEncoder().encode(JSON.stringify(value));
   return btoa(String.fromCharCode(...bytes));
 }
 
-export function applyIdentity(x: Exchange, rule: JwtRuleConfig, verified: Verified): void {
+/** False = a claim holds a line break that would end a header: the request can't be sent on. */
+export function applyIdentity(x: Exchange, rule: JwtRuleConfig, verified: Verified): boolean {
   const { claims, payload } = verified;
   const issuer = typeof claims['iss'] === 'string' ? claims['iss'] : '';
   const subject = typeof claims['sub'] === 'string' ? claims['sub'] : '';
@@ -54,6 +57,9 @@ export function applyIdentity(x: Exchange, rule: JwtRuleConfig, verified: Verifi
   if (rule.outputPayloadToHeader !== undefined) x.request.set(rule.outputPayloadToHeader, payload);
   for (const { header, claim } of rule.outputClaimToHeaders) {
     const text = claimText(claimAt(claims, claim));
-    if (text !== undefined && !/[\r\n\0]/.test(text)) x.request.set(header, text);
+    if (text === undefined) continue;
+    if (/[\r\n\0]/.test(text)) return false;
+    x.request.set(header, text);
   }
+  return true;
 }

@@ -10,11 +10,11 @@ export interface FoundToken {
 
 const KEEP = (): void => undefined;
 
-/** The prefix is looked for anywhere in the value, as Envoy does; the token ends where its alphabet does. */
+/** The prefix is looked for anywhere in the value, as Envoy does, and all behind it is the token. */
 function afterPrefix(value: string, prefix: string): string | undefined {
   if (prefix === '') return value;
   const at = value.indexOf(prefix);
-  return at < 0 ? undefined : (/^[-A-Za-z0-9._~+/=]*/.exec(value.slice(at + prefix.length).trimStart())?.[0] ?? '');
+  return at < 0 ? undefined : value.slice(at + prefix.length).trim();
 }
 
 function queryValues(query: string, name: string): string[] {
@@ -36,21 +36,35 @@ function decodeName(name: string): string {
 function cookieValue(header: string | undefined, name: string): string | undefined {
   for (const part of (header ?? '').split(';')) {
     const equals = part.indexOf('=');
-    if (equals > 0 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim().replace(/^"(.*)"$/, '$1');
+    if (equals > 0 && part.slice(0, equals).trim() === name)
+      return part
+        .slice(equals + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
   }
   return undefined;
 }
 
 function withoutParam(query: string, name: string): string {
-  const left = query.slice(1).split('&').filter((pair) => decodeName(pair.split('=')[0] ?? '') !== name);
+  const left = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => decodeName(pair.split('=')[0] ?? '') !== name);
   return left.length === 0 ? '' : `?${left.join('&')}`;
+}
+
+/** Repeats of Authorization are one value, as the proxies that people know join it. */
+function headerValues(x: Exchange, name: string): readonly string[] {
+  if (name !== 'authorization') return x.request.getAll(name);
+  const joined = x.request.get(name);
+  return joined === undefined ? [] : [joined];
 }
 
 /** Headers, then query, then cookies. Of a repeated parameter or cookie the first counts, of a header every value. */
 export function locateTokens(x: Exchange, rule: JwtRuleConfig): FoundToken[] {
   const found: FoundToken[] = [];
   for (const { name, prefix } of rule.fromHeaders)
-    for (const value of x.request.getAll(name)) {
+    for (const value of headerValues(x, name)) {
       const text = afterPrefix(value, prefix);
       if (text !== undefined) found.push({ text, strip: (y) => y.request.remove(name) });
     }

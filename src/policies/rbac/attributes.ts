@@ -6,12 +6,15 @@ import type { Attribute } from './config.ts';
 export type Values = readonly string[] | 'undecidable';
 
 const NONE: readonly string[] = [];
-const one = (value: string | undefined): readonly string[] => (value === undefined || value === '' ? NONE : [value]);
+const one = (value: string | undefined): readonly string[] =>
+  value === undefined || value === '' ? NONE : [value];
 
 /** `trust.domain/ns/a/sa/b` to its parts. */
 function spiffe(x: Exchange): { domain: string; namespace: string; account: string } | undefined {
   const match = /^([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(x.peer.principal ?? '');
-  return match === null ? undefined : { domain: match[1] ?? '', namespace: match[2] ?? '', account: match[3] ?? '' };
+  return match === null
+    ? undefined
+    : { domain: match[1] ?? '', namespace: match[2] ?? '', account: match[3] ?? '' };
 }
 
 function claimValues(x: Exchange, path: readonly string[]): readonly string[] {
@@ -20,10 +23,15 @@ function claimValues(x: Exchange, path: readonly string[]): readonly string[] {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return NONE;
     value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
   }
-  if (Array.isArray(value)) return value.filter((entry): entry is string => typeof entry === 'string');
+  if (Array.isArray(value))
+    return value.filter((entry): entry is string => typeof entry === 'string');
   if (typeof value !== 'string') return NONE;
   const name = path[0] ?? '';
-  const splits = path.length === 1 && (name === 'scope' || name === 'permission' || x.identity?.spaceDelimitedClaims.includes(name) === true);
+  const splits =
+    path.length === 1 &&
+    (name === 'scope' ||
+      name === 'permission' ||
+      x.identity?.spaceDelimitedClaims.includes(name) === true);
   return splits ? value.split(' ') : [value];
 }
 
@@ -38,13 +46,8 @@ function headerValues(x: Exchange, name: string): readonly string[] {
       return one(x.path + x.query);
     case ':scheme':
       return one(x.scheme);
-    default: {
-      const values = x.request.getAll(name);
-      // Either reading of repeats counts: each by itself, and all joined as a backend may see them.
-      if (values.length > 1) return [...values, values.join(',')];
-      const [value] = values;
-      return x.request.joinsRepeated && value?.includes(',') === true ? [value, ...value.split(',').map((part) => part.trim())] : values;
-    }
+    default:
+      return x.request.getAll(name);
   }
 }
 
@@ -61,7 +64,9 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
     case 'trustDomain':
       return one(spiffe(x)?.domain ?? x.peer.principal?.split('/')[0]);
     case 'requestPrincipal':
-      return one(x.identity?.principal);
+      return x.identity === undefined || x.identity.principal === ''
+        ? NONE
+        : [`${x.identity.issuer}\0${x.identity.subject}`];
     case 'audience':
       return x.identity?.audiences ?? NONE;
     case 'presenter':
@@ -79,7 +84,10 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
     case 'sourceIp':
       return one(x.peer.ip);
     case 'remoteIp':
-      return one(x.remoteIp);
+      // Written as IPv6 it is no IPv4 address to one proxy and one to another.
+      return x.remoteIp !== x.peer.ip && /^::ffff:.*\./i.test(x.remoteIp)
+        ? 'undecidable'
+        : one(x.remoteIp);
     case 'destinationIp':
       return NONE;
     case 'header':
@@ -90,5 +98,29 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
       return 'undecidable';
     default:
       return attribute satisfies never;
+  }
+}
+
+/**
+ * How else a backend may read the same request, where that differs: a path without its parameters, a host
+ * without port and final dot, repeats of a header as one value or a joined value as several.
+ */
+export function otherReading(x: Exchange, attribute: Attribute): readonly string[] | undefined {
+  switch (attribute.of) {
+    case 'path':
+      return x.path.includes(';') ? [x.path.replaceAll(/;[^/]*/g, '')] : undefined;
+    case 'host': {
+      const bare = x.host.endsWith('.') ? x.host.slice(0, -1) : x.host;
+      return bare === x.authority.toLowerCase() ? undefined : [bare];
+    }
+    case 'header': {
+      const values = x.request.getAll(attribute.name);
+      if (values.length > 1) return [values.join(',')];
+      return x.request.joinsRepeated && values[0]?.includes(',') === true
+        ? values[0].split(',').map((part) => part.trim())
+        : undefined;
+    }
+    default:
+      return undefined;
   }
 }

@@ -1,28 +1,59 @@
 import { isPathTemplate } from '../../lib/path-template.ts';
-import type { AuthorizationOperation, AuthorizationPolicySpec, AuthorizationRule, AuthorizationSource, Resource } from '../../model/api.ts';
+import type {
+  AuthorizationOperation,
+  AuthorizationPolicySpec,
+  AuthorizationRule,
+  AuthorizationSource,
+  Resource,
+} from '../../model/api.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
 import type { MeshSettings } from '../../model/snapshot.ts';
-import type { Attribute, CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
+import type {
+  Attribute,
+  CompiledAuthorization,
+  CompiledRule,
+  RbacConfig,
+  Test,
+  TextMatch,
+} from './config.ts';
 
 type Values = readonly string[] | undefined;
 
 function textMatch(value: string, ignoreCase = false): TextMatch {
   const folded = ignoreCase ? { ignoreCase: true } : {};
   if (value === '*') return { kind: 'present' };
-  if (value.endsWith('*')) return { kind: 'prefix', value: value.slice(0, -1), ...folded };
   if (value.startsWith('*')) return { kind: 'suffix', value: value.slice(1), ...folded };
+  if (value.endsWith('*')) return { kind: 'prefix', value: value.slice(0, -1), ...folded };
   return { kind: 'exact', value, ...folded };
 }
 
-const pathMatch = (value: string): TextMatch => (isPathTemplate(value) ? { kind: 'template', value } : textMatch(value));
+/** Istio splits at the last slash, so a prefix of an issuer that ends in a star never matches. */
+function principalMatch(value: string): TextMatch {
+  const slash = value.lastIndexOf('/');
+  if (value === '*' || slash < 0) return textMatch(value);
+  return {
+    kind: 'pair',
+    issuer: textMatch(value.slice(0, slash)),
+    subject: textMatch(value.slice(slash + 1)),
+  };
+}
+
+const pathMatch = (value: string): TextMatch =>
+  isPathTemplate(value) ? { kind: 'template', value } : textMatch(value);
 const hostMatch = (value: string): TextMatch => textMatch(value, true);
-const globMatch = (value: string): TextMatch => (value === '*' ? { kind: 'present' } : { kind: 'glob', parts: value.split('*') });
+const globMatch = (value: string): TextMatch =>
+  value === '*' ? { kind: 'present' } : { kind: 'glob', parts: value.split('*') };
 const exactMatch = (value: string): TextMatch => ({ kind: 'exact', value });
 
-const given = (values: Values): values is readonly string[] => values !== undefined && values.length > 0;
+const given = (values: Values): values is readonly string[] =>
+  values !== undefined && values.length > 0;
 
-function textTest(attribute: Attribute, pair: readonly [Values, Values], match: (value: string) => TextMatch = textMatch): Test[] {
+function textTest(
+  attribute: Attribute,
+  pair: readonly [Values, Values],
+  match: (value: string) => TextMatch = textMatch,
+): Test[] {
   const [values, notValues] = pair;
   if (!given(values) && !given(notValues)) return [];
   return [
@@ -36,7 +67,9 @@ function textTest(attribute: Attribute, pair: readonly [Values, Values], match: 
 
 function blockTest(attribute: Attribute, blocks: Values, notBlocks: Values): Test[] {
   if (!given(blocks) && !given(notBlocks)) return [];
-  return [{ attribute, ...(given(blocks) ? { blocks } : {}), ...(given(notBlocks) ? { notBlocks } : {}) }];
+  return [
+    { attribute, ...(given(blocks) ? { blocks } : {}), ...(given(notBlocks) ? { notBlocks } : {}) },
+  ];
 }
 
 /** `cluster.local` and the mesh's own domain stand for the trust domain and all its aliases. */
@@ -46,7 +79,9 @@ function principals(values: Values, mesh: MeshSettings): Values {
   return values.flatMap((value) => {
     const slash = value.indexOf('/');
     const domain = slash < 0 ? '' : value.slice(0, slash);
-    if (domain !== 'cluster.local' && !domains.includes(domain)) return [value];
+    // A pattern of fewer parts than a whole identity is taken as it is.
+    if (value.split('/').length < 5 || (domain !== 'cluster.local' && !domains.includes(domain)))
+      return [value];
     return [...new Set(domains)].map((name) => name + value.slice(slash));
   });
 }
@@ -58,10 +93,21 @@ function accounts(values: Values, namespace: string): Values {
 
 function compileSource(source: AuthorizationSource, mesh: MeshSettings, namespace: string): Test[] {
   return [
-    ...textTest({ of: 'principal' }, [principals(source.principals, mesh), principals(source.notPrincipals, mesh)]),
-    ...textTest({ of: 'requestPrincipal' }, [source.requestPrincipals, source.notRequestPrincipals]),
+    ...textTest({ of: 'principal' }, [
+      principals(source.principals, mesh),
+      principals(source.notPrincipals, mesh),
+    ]),
+    ...textTest(
+      { of: 'requestPrincipal' },
+      [source.requestPrincipals, source.notRequestPrincipals],
+      principalMatch,
+    ),
     ...textTest({ of: 'namespace' }, [source.namespaces, source.notNamespaces], globMatch),
-    ...textTest({ of: 'serviceAccount' }, [accounts(source.serviceAccounts, namespace), accounts(source.notServiceAccounts, namespace)], exactMatch),
+    ...textTest(
+      { of: 'serviceAccount' },
+      [accounts(source.serviceAccounts, namespace), accounts(source.notServiceAccounts, namespace)],
+      exactMatch,
+    ),
     ...textTest({ of: 'trustDomain' }, [source.trustDomains, source.notTrustDomains]),
     ...blockTest({ of: 'sourceIp' }, source.ipBlocks, source.notIpBlocks),
     ...blockTest({ of: 'remoteIp' }, source.remoteIpBlocks, source.notRemoteIpBlocks),
@@ -94,20 +140,32 @@ const ADDRESS_KEYS: Readonly<Record<string, Attribute>> = {
   'destination.ip': { of: 'destinationIp' },
 };
 
-function compileCondition(condition: NonNullable<AuthorizationRule['when']>[number], mesh: MeshSettings, namespace: string): Test[] {
+function compileCondition(
+  condition: NonNullable<AuthorizationRule['when']>[number],
+  mesh: MeshSettings,
+  namespace: string,
+): Test[] {
   const { key, values, notValues } = condition;
   const address = ADDRESS_KEYS[key];
   if (address !== undefined) return blockTest(address, values, notValues);
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
-  if (header !== undefined) return textTest({ of: 'header', name: header.toLowerCase() }, [values, notValues]);
+  if (header !== undefined)
+    return textTest({ of: 'header', name: header.toLowerCase() }, [values, notValues]);
   if (key.startsWith('request.auth.claims')) {
     const path = [...key.matchAll(/\[([^\][]+)\]/g)].map((match) => match[1] ?? '');
     return textTest({ of: 'claim', path }, [values, notValues]);
   }
   const plain = PLAIN_KEYS[key] ?? { of: 'unknown', key };
-  if (plain.of === 'principal') return textTest(plain, [principals(values, mesh), principals(notValues, mesh)]);
+  if (plain.of === 'principal')
+    return textTest(plain, [principals(values, mesh), principals(notValues, mesh)]);
+  if (plain.of === 'requestPrincipal') return textTest(plain, [values, notValues], principalMatch);
   if (plain.of === 'namespace') return textTest(plain, [values, notValues], globMatch);
-  if (plain.of === 'serviceAccount') return textTest(plain, [accounts(values, namespace), accounts(notValues, namespace)], exactMatch);
+  if (plain.of === 'serviceAccount')
+    return textTest(
+      plain,
+      [accounts(values, namespace), accounts(notValues, namespace)],
+      exactMatch,
+    );
   return textTest(plain, [values, notValues]);
 }
 
@@ -115,11 +173,16 @@ function compileRule(rule: AuthorizationRule, mesh: MeshSettings, namespace: str
   return {
     sources: (rule.from ?? []).map(({ source }) => compileSource(source ?? {}, mesh, namespace)),
     operations: (rule.to ?? []).map(({ operation }) => compileOperation(operation ?? {})),
-    conditions: (rule.when ?? []).flatMap((condition) => compileCondition(condition, mesh, namespace)),
+    conditions: (rule.when ?? []).flatMap((condition) =>
+      compileCondition(condition, mesh, namespace),
+    ),
   };
 }
 
-function compileOne(resource: Resource<AuthorizationPolicySpec>, mesh: MeshSettings): CompiledAuthorization {
+function compileOne(
+  resource: Resource<AuthorizationPolicySpec>,
+  mesh: MeshSettings,
+): CompiledAuthorization {
   const { metadata, spec } = resource;
   return {
     name: `${metadata.namespace}/${metadata.name}`,
@@ -132,7 +195,8 @@ function customFindings(policies: readonly Resource<AuthorizationPolicySpec>[]):
   return policies.map(({ metadata }) => ({
     code: 'LAT0110',
     level: 'warning',
-    message: 'no external authorizer is asked by this version: what this CUSTOM policy matches is refused',
+    message:
+      'no external authorizer is asked by this version: what this CUSTOM policy matches is refused',
     resource: `AuthorizationPolicy ${metadata.namespace}/${metadata.name}`,
     path: 'spec.action',
     remedy: 'use DENY and ALLOW, or accept that matching requests get 403',
@@ -142,11 +206,19 @@ function customFindings(policies: readonly Resource<AuthorizationPolicySpec>[]):
 function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
   const of = (...actions: string[]): Resource<AuthorizationPolicySpec>[] =>
     input.authorizationPolicies.filter((policy) => actions.includes(policy.spec.action ?? 'ALLOW'));
-  const make = (policies: readonly Resource<AuthorizationPolicySpec>[]): CompiledAuthorization[] => policies.map((policy) => compileOne(policy, input.mesh));
+  const make = (policies: readonly Resource<AuthorizationPolicySpec>[]): CompiledAuthorization[] =>
+    policies.map((policy) => compileOne(policy, input.mesh));
   const custom = of('CUSTOM');
-  const config: RbacConfig = { deny: make([...custom, ...of('DENY')]), allow: make(of('ALLOW')), audit: make(of('AUDIT')) };
+  const config: RbacConfig = {
+    deny: make([...custom, ...of('DENY')]),
+    allow: make(of('ALLOW')),
+    audit: make(of('AUDIT')),
+  };
   const isEmpty = config.deny.length + config.allow.length + config.audit.length === 0;
-  return { diagnostics: customFindings(custom), ...(isEmpty ? {} : { filter: { kind: 'rbac', config } }) };
+  return {
+    diagnostics: customFindings(custom),
+    ...(isEmpty ? {} : { filter: { kind: 'rbac', config } }),
+  };
 }
 
 export const rbacCompiler: PolicyCompiler = { kind: 'rbac', phase: 'authz', compileWorkload };

@@ -1,14 +1,33 @@
 /** What rbac's compile half hands to its filter: AuthorizationPolicies of one workload, values resolved. */
 
 export type TextMatch =
-  | { readonly kind: 'exact' | 'prefix' | 'suffix' | 'template'; readonly value: string; readonly ignoreCase?: boolean }
+  | {
+      readonly kind: 'exact' | 'prefix' | 'suffix' | 'template';
+      readonly value: string;
+      readonly ignoreCase?: boolean;
+    }
   | { readonly kind: 'present' }
+  /** Of `issuer/subject`, each part by itself. */
+  | { readonly kind: 'pair'; readonly issuer: TextMatch; readonly subject: TextMatch }
   /** Parts between the stars of a namespace pattern. */
   | { readonly kind: 'glob'; readonly parts: readonly string[] };
 
 /** Where a value comes from. */
 export type Attribute =
-  | { readonly of: 'principal' | 'namespace' | 'serviceAccount' | 'trustDomain' | 'requestPrincipal' | 'audience' | 'presenter' | 'host' | 'method' | 'path' | 'sni' }
+  | {
+      readonly of:
+        | 'principal'
+        | 'namespace'
+        | 'serviceAccount'
+        | 'trustDomain'
+        | 'requestPrincipal'
+        | 'audience'
+        | 'presenter'
+        | 'host'
+        | 'method'
+        | 'path'
+        | 'sni';
+    }
   | { readonly of: 'port' }
   | { readonly of: 'sourceIp' | 'remoteIp' | 'destinationIp' }
   | { readonly of: 'header'; readonly name: string }

@@ -6,7 +6,7 @@ import { linkCidrs } from '../../lib/cidr.ts';
 import { linkTemplate } from '../../lib/path-template.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
-import { valuesOf } from './attributes.ts';
+import { otherReading, valuesOf } from './attributes.ts';
 import type { CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
 
 /** Undefined = can't be judged. */
@@ -29,6 +29,14 @@ function linkText(match: TextMatch): (text: string) => boolean {
       const { parts } = match;
       return (text) => globMatches(parts, text);
     }
+    case 'pair': {
+      const issuer = linkText(match.issuer);
+      const subject = linkText(match.subject);
+      return (text) => {
+        const middle = text.indexOf('\0');
+        return issuer(text.slice(0, middle)) && subject(text.slice(middle + 1));
+      };
+    }
     case 'exact':
     case 'prefix':
     case 'suffix':
@@ -39,7 +47,10 @@ function linkText(match: TextMatch): (text: string) => boolean {
 }
 
 function linkPlain(match: Extract<TextMatch, { value: string }>): (text: string) => boolean {
-  const fold = match.ignoreCase === true ? (text: string): string => text.toLowerCase() : (text: string): string => text;
+  const fold =
+    match.ignoreCase === true
+      ? (text: string): string => text.toLowerCase()
+      : (text: string): string => text;
   const value = fold(match.value);
   if (match.kind === 'prefix') return (text) => fold(text).startsWith(value);
   if (match.kind === 'suffix') return (text) => fold(text).endsWith(value);
@@ -51,7 +62,8 @@ function globMatches(parts: readonly string[], text: string): boolean {
   const [first = ''] = parts;
   if (parts.length === 1) return text === first;
   const last = parts.at(-1) ?? '';
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length)
+    return false;
   let at = first.length;
   for (const part of parts.slice(1, -1)) {
     const found = text.indexOf(part, at);
@@ -71,9 +83,20 @@ function linkAddresses(test: Test): LinkedTest {
     if (ip === undefined) return inside === undefined;
     const isInside = inside?.(ip);
     const isOutside = outside?.(ip);
-    if ((inside !== undefined && isInside === undefined) || (outside !== undefined && isOutside === undefined)) return undefined;
+    if (
+      (inside !== undefined && isInside === undefined) ||
+      (outside !== undefined && isOutside === undefined)
+    )
+      return undefined;
     return isInside !== false && isOutside !== true;
   };
+}
+
+function anyMatches(
+  tests: readonly ((text: string) => boolean)[],
+  values: readonly string[],
+): boolean {
+  return values.some((value) => tests.some((matches) => matches(value)));
 }
 
 function linkTest(test: Test): LinkedTest {
@@ -83,8 +106,14 @@ function linkTest(test: Test): LinkedTest {
   return (x) => {
     const values = valuesOf(x, test.attribute);
     if (values === 'undecidable') return undefined;
-    if (unwanted !== undefined && values.some((value) => unwanted.some((matches) => matches(value)))) return false;
-    return wanted === undefined || values.some((value) => wanted.some((matches) => matches(value)));
+    const other = otherReading(x, test.attribute);
+    if (unwanted !== undefined) {
+      if (anyMatches(unwanted, values)) return false;
+      if (other !== undefined && anyMatches(unwanted, other)) return undefined;
+    }
+    if (wanted === undefined || anyMatches(wanted, values)) return true;
+    // Matched in one reading only: DENY takes it, ALLOW doesn't.
+    return other !== undefined && anyMatches(wanted, other) ? undefined : false;
   };
 }
 
@@ -115,12 +144,17 @@ function any(tests: readonly LinkedTest[]): LinkedTest {
 function linkRule(rule: CompiledRule): LinkedTest {
   const parts: LinkedTest[] = [];
   for (const lists of [rule.sources, rule.operations])
-    if (lists.length > 0) parts.push(any(lists.map((tests) => all(tests.map((test) => linkTest(test))))));
+    if (lists.length > 0)
+      parts.push(any(lists.map((tests) => all(tests.map((test) => linkTest(test))))));
   return all([...parts, ...rule.conditions.map((test) => linkTest(test))]);
 }
 
 function linkPolicy(policy: CompiledAuthorization): LinkedPolicy {
-  return { name: policy.name, dryRun: policy.dryRun, rules: policy.rules.map((rule) => linkRule(rule)) };
+  return {
+    name: policy.name,
+    dryRun: policy.dryRun,
+    rules: policy.rules.map((rule) => linkRule(rule)),
+  };
 }
 
 function matchingRule(policy: LinkedPolicy, x: Exchange, undecided: boolean): number {
@@ -149,7 +183,8 @@ class RbacFilter implements Filter {
   }
 
   request(x: Exchange): LocalReply | undefined {
-    for (const policy of this.#audit) this.#trace(x, policy, matchingRule(policy, x, false), 'passed');
+    for (const policy of this.#audit)
+      this.#trace(x, policy, matchingRule(policy, x, false), 'passed');
     for (const policy of this.#deny) {
       const rule = matchingRule(policy, x, true);
       this.#trace(x, policy, rule, 'denied');
@@ -175,8 +210,15 @@ class RbacFilter implements Filter {
   #trace(x: Exchange, policy: LinkedPolicy, rule: number, outcome: 'denied' | 'passed'): void {
     if (x.trace === undefined) return;
     const shadow = policy.dryRun ? ' (dry run)' : '';
-    if (rule < 0) x.trace.push({ step: 'policy', name: policy.name, outcome: 'not-matched', detail: `no rule matches${shadow}` });
-    else x.trace.push({ step: 'policy', name: policy.name, outcome, detail: `rule ${rule}${shadow}` });
+    if (rule < 0)
+      x.trace.push({
+        step: 'policy',
+        name: policy.name,
+        outcome: 'not-matched',
+        detail: `no rule matches${shadow}`,
+      });
+    else
+      x.trace.push({ step: 'policy', name: policy.name, outcome, detail: `rule ${rule}${shadow}` });
   }
 }
 

@@ -21,7 +21,10 @@ function equalWeights(endpoints: readonly Endpoint[]): boolean {
 }
 
 /** Smooth weighted rotation: each turn raises every endpoint by its weight, the highest pays the sum. */
-function weightedRotation(endpoints: readonly Endpoint[], weightOf: (index: number) => number): Pick {
+function weightedRotation(
+  endpoints: readonly Endpoint[],
+  weightOf: (index: number) => number,
+): Pick {
   const credit = endpoints.map(() => 0);
   return () => {
     let total = 0;
@@ -38,7 +41,8 @@ function weightedRotation(endpoints: readonly Endpoint[], weightOf: (index: numb
 }
 
 function roundRobin(endpoints: readonly Endpoint[]): Pick {
-  if (!equalWeights(endpoints)) return weightedRotation(endpoints, (index) => (endpoints[index] as Endpoint).weight);
+  if (!equalWeights(endpoints))
+    return weightedRotation(endpoints, (index) => (endpoints[index] as Endpoint).weight);
   let next = 0;
   return () => {
     const endpoint = endpoints[next] as Endpoint;
@@ -49,7 +53,8 @@ function roundRobin(endpoints: readonly Endpoint[]): Pick {
 
 function random(endpoints: readonly Endpoint[], source: Random): Pick {
   const total = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
-  if (equalWeights(endpoints)) return () => endpoints[Math.floor(source.uniform() * endpoints.length)] as Endpoint;
+  if (equalWeights(endpoints))
+    return () => endpoints[Math.floor(source.uniform() * endpoints.length)] as Endpoint;
   return () => {
     let left = source.uniform() * total;
     for (const endpoint of endpoints) {
@@ -61,7 +66,11 @@ function random(endpoints: readonly Endpoint[], source: Random): Pick {
 }
 
 /** Two at random, the one with fewer requests; with unequal weights a rotation by weight over load. */
-function leastRequest(endpoints: readonly Endpoint[], source: Random, active: Map<Endpoint, number>): Pick {
+function leastRequest(
+  endpoints: readonly Endpoint[],
+  source: Random,
+  active: Map<Endpoint, number>,
+): Pick {
   const load = (endpoint: Endpoint): number => active.get(endpoint) ?? 0;
   if (!equalWeights(endpoints))
     return weightedRotation(endpoints, (index) => {
@@ -75,14 +84,23 @@ function leastRequest(endpoints: readonly Endpoint[], source: Random, active: Ma
   };
 }
 
-function linkPick(cluster: Cluster, endpoints: readonly Endpoint[], source: Random, active: Map<Endpoint, number>): Pick {
+function linkPick(
+  cluster: Cluster,
+  endpoints: readonly Endpoint[],
+  source: Random,
+  active: Map<Endpoint, number>,
+): Pick {
   if (endpoints.length === 1) return () => endpoints[0] as Endpoint;
   if (cluster.balancer === 'ROUND_ROBIN') return roundRobin(endpoints);
   if (cluster.balancer === 'RANDOM') return random(endpoints, source);
   return leastRequest(endpoints, source, active);
 }
 
-export function linkBalancer(cluster: Cluster, all: readonly Endpoint[], source: Random): Balancing {
+export function linkBalancer(
+  cluster: Cluster,
+  all: readonly Endpoint[],
+  source: Random,
+): Balancing {
   const endpoints = all.filter((endpoint) => endpoint.healthy);
   const active = new Map<Endpoint, number>();
   const pickOne = endpoints.length === 0 ? undefined : linkPick(cluster, endpoints, source, active);

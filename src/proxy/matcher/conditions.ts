@@ -19,7 +19,11 @@ function pathCondition(match: NonNullable<RouteMatch['path']>): Condition {
   return ({ path }) => (test(path) ? undefined : `path is not ${describe(match)}`);
 }
 
-function describe(match: { readonly kind: string; readonly value?: string; readonly source?: string }): string {
+function describe(match: {
+  readonly kind: string;
+  readonly value?: string;
+  readonly source?: string;
+}): string {
   return `${match.kind} ${match.value ?? match.source ?? ''}`.trim();
 }
 
@@ -45,7 +49,10 @@ function headerCondition(match: HeaderMatch): Condition {
   const test = linkString(match.value);
   const { name } = match;
   if (match.invert !== true)
-    return (x) => (headerValues(x, name).some((value) => test(value)) ? undefined : `header ${name} is not ${describe(match.value)}`);
+    return (x) =>
+      headerValues(x, name).some((value) => test(value))
+        ? undefined
+        : `header ${name} is not ${describe(match.value)}`;
   const missing = match.missingAsEmpty === true && test('');
   return (x) => {
     const values = headerValues(x, name);
@@ -58,19 +65,27 @@ function queryValue(query: string, name: string): string | undefined {
   if (query.length < 2) return undefined;
   for (const pair of query.slice(1).split('&')) {
     const equals = pair.indexOf('=');
-    if ((equals < 0 ? pair : pair.slice(0, equals)) === name) return equals < 0 ? '' : pair.slice(equals + 1);
+    if ((equals < 0 ? pair : pair.slice(0, equals)) === name)
+      return equals < 0 ? '' : pair.slice(equals + 1);
   }
   return undefined;
 }
 
-function claimValues(claims: Readonly<Record<string, unknown>> | undefined, path: readonly string[], splits: ReadonlySet<string>): readonly string[] {
+function claimValues(
+  claims: Readonly<Record<string, unknown>> | undefined,
+  path: readonly string[],
+  splits: ReadonlySet<string>,
+): readonly string[] {
   let value: unknown = claims;
   for (const step of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
     value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
   }
-  if (typeof value === 'string') return path.length === 1 && splits.has(path[0] ?? '') ? value.split(' ') : [value];
-  return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : [];
+  if (typeof value === 'string')
+    return path.length === 1 && splits.has(path[0] ?? '') ? value.split(' ') : [value];
+  return Array.isArray(value)
+    ? value.filter((entry): entry is string => typeof entry === 'string')
+    : [];
 }
 
 function claimCondition(match: ClaimMatch): Condition {
@@ -78,7 +93,9 @@ function claimCondition(match: ClaimMatch): Condition {
   return (x) => {
     const splits = new Set(['scope', 'permission', ...(x.identity?.spaceDelimitedClaims ?? [])]);
     const found = claimValues(x.identity?.claims, match.path, splits).some((value) => test(value));
-    return found === (match.invert !== true) ? undefined : `claim ${match.path.join('.')} is not as wanted`;
+    return found === (match.invert !== true)
+      ? undefined
+      : `claim ${match.path.join('.')} is not as wanted`;
   };
 }
 
@@ -97,7 +114,9 @@ export function linkConditions(match: RouteMatch, withPath: boolean): Condition 
     const test = linkString(value);
     conditions.push((x) => {
       const found = queryValue(x.query, name);
-      return found !== undefined && test(found) ? undefined : `query parameter ${name} is not ${describe(value)}`;
+      return found !== undefined && test(found)
+        ? undefined
+        : `query parameter ${name} is not ${describe(value)}`;
     });
   }
   for (const claim of match.claims ?? []) conditions.push(claimCondition(claim));

@@ -55,7 +55,13 @@ export function linkRoutes(routes: readonly Route[]): RouteMatcher {
 
 function addToTrie(trie: PathTrie, route: Route, index: number): boolean {
   const { path } = route.match;
-  if (path === undefined || path.kind === 'regex' || path.kind === 'present' || path.kind === 'suffix') return false;
+  if (
+    path === undefined ||
+    path.kind === 'regex' ||
+    path.kind === 'present' ||
+    path.kind === 'suffix'
+  )
+    return false;
   if (path.kind === 'segment-prefix' || path.ignoreCase === true) return false;
   if (path.kind === 'prefix') trie.addPrefix(path.value, index);
   else trie.addExact(path.value, index);

@@ -14,15 +14,21 @@ export function linkString(match: StringMatch): TextTest {
     }
     case 'exact': {
       const value = match.ignoreCase === true ? match.value.toLowerCase() : match.value;
-      return match.ignoreCase === true ? (text) => text.toLowerCase() === value : (text) => text === value;
+      return match.ignoreCase === true
+        ? (text) => text.toLowerCase() === value
+        : (text) => text === value;
     }
     case 'prefix': {
       const value = match.ignoreCase === true ? match.value.toLowerCase() : match.value;
-      return match.ignoreCase === true ? (text) => text.toLowerCase().startsWith(value) : (text) => text.startsWith(value);
+      return match.ignoreCase === true
+        ? (text) => text.toLowerCase().startsWith(value)
+        : (text) => text.startsWith(value);
     }
     case 'suffix': {
       const value = match.ignoreCase === true ? match.value.toLowerCase() : match.value;
-      return match.ignoreCase === true ? (text) => text.toLowerCase().endsWith(value) : (text) => text.endsWith(value);
+      return match.ignoreCase === true
+        ? (text) => text.toLowerCase().endsWith(value)
+        : (text) => text.endsWith(value);
     }
     default:
       return match satisfies never;

@@ -100,7 +100,7 @@ function checkTls(
   place: { path: string; faults: Faults },
 ): void {
   const { path, faults } = place;
-  const mode = settings.mode ?? 'SIMPLE';
+  const mode = settings.mode ?? 'PASSTHROUGH'; // the API's zero value
   const protocol = server.port.protocol.toUpperCase();
   if (!TLS_PROTOCOLS.has(protocol)) {
     const others = Object.keys(settings).filter((name) => name !== 'httpsRedirect');
@@ -111,7 +111,7 @@ function checkTls(
     return;
   }
   if (settings.httpsRedirect === true)
-    faults.error(`${path}.httpsRedirect`, 'httpsRedirect is for plain HTTP servers');
+    faults.warn(`${path}.httpsRedirect`, 'httpsRedirect is for plain HTTP servers');
   if (isGiven(settings.credentialName) && isGiven(settings.credentialNames))
     faults.error(path, 'credentialName and credentialNames exclude each other');
   if ((settings.credentialNames?.length ?? 0) > 2)

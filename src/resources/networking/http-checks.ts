@@ -119,7 +119,7 @@ function checkHeaderMatches(match: HttpMatch, path: string, context: RouteContex
   for (const field of ['headers', 'withoutHeaders'] as const)
     for (const [name, value] of Object.entries(match[field] ?? {})) {
       const at = `${path}.${field}.${name}`;
-      if (name.startsWith('@request.auth.claims')) {
+      if (name.toLowerCase().startsWith('@request.auth.claims')) {
         if (context.appliesToMesh && !context.isDelegate)
           faults.error(
             `${path}.${field}`,
@@ -127,8 +127,9 @@ function checkHeaderMatches(match: HttpMatch, path: string, context: RouteContex
           );
       } else if (!name.startsWith(':')) checkHeaderName(name, `${path}.${field}`, faults);
       if (value.prefix === '') faults.error(at, 'an empty prefix matches everything, want text');
-      if (value.regex === '*') faults.error(at, 'regex * repeats nothing, want .*');
-      else checkStringMatch(value, at, faults);
+      if (value.regex === '*' && field === 'headers')
+        faults.error(at, 'regex * repeats nothing, want .*');
+      else if (value.regex !== '*') checkStringMatch(value, at, faults);
     }
 }
 
