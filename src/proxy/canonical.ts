@@ -39,8 +39,6 @@ function decodeUnreserved(path: string): string {
 
 /** A dot segment with parameters is a dot segment; parameters reach to the next plain slash (CVE-2026-73551). */
 const DOTS_WITH_PARAMETERS = /(^|\/)(\.\.?);[^/]*/g;
-/** What is left of them after decoding (`%2e%2e;`): a backend that drops parameters would resolve it. */
-const HIDDEN_DOTS = /(?:^|\/)\.\.?;/;
 
 /** RFC 3986, 5.2.4. */
 function removeDotSegments(path: string): string {
@@ -62,8 +60,7 @@ function removeDotSegments(path: string): string {
   return joined.startsWith('/') ? joined : `/${joined}`;
 }
 
-/** Undefined = a dot segment hides in it. */
-function normalise(path: string, mode: PathNormalization): string | undefined {
+function normalise(path: string, mode: PathNormalization): string {
   if (mode === 'NONE') return path;
   let text = path;
   if (mode === 'DECODE_AND_MERGE_SLASHES')
@@ -72,7 +69,6 @@ function normalise(path: string, mode: PathNormalization): string | undefined {
   text = decodeUnreserved(text.replaceAll('\\', '/')).replaceAll(TO_ENCODE, (char) =>
     percentEncode(char),
   );
-  if (HIDDEN_DOTS.test(text)) return undefined;
   text = removeDotSegments(text);
   return mode === 'BASE' ? text : text.replaceAll(/\/{2,}/g, '/');
 }
@@ -91,7 +87,7 @@ export function canonicalTarget(
   if (!NEEDS_WORK.test(raw)) return { path: raw, query };
   if (raw.includes('%00')) return undefined;
   const path = normalise(raw, mode);
-  return path?.startsWith('/') === true ? { path, query } : undefined;
+  return path.startsWith('/') ? { path, query } : undefined;
 }
 
 /** RFC 9112, 3.2.2: then the host stands in the target and the Host header has no say. */
@@ -106,24 +102,10 @@ export function splitAbsoluteForm(
   return { authority: match[1] ?? '', target: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
-const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
-
-/** A target in absolute form names the authority; the Host field has no say then (RFC 9112, 3.2.2). */
-export function splitTarget(
-  target: string,
-  authority: string,
-): { readonly target: string; readonly authority: string } {
-  const parts = target.startsWith('/') ? null : ABSOLUTE.exec(target);
-  if (parts === null) return { target, authority };
-  const rest = parts[2] ?? '';
-  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority: parts[1] ?? '' };
-}
-
 const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[-A-Za-z0-9._~!$&'()+=;*%]+)$/;
 
 /** Undefined = empty, with user information, or with a port that is none (400). */
-export function canonicalAuthority(received: string): CanonicalAuthority | undefined {
-  const text = received.trim();
+export function canonicalAuthority(text: string): CanonicalAuthority | undefined {
   const colon = text.startsWith('[') ? text.indexOf(':', text.indexOf(']')) : text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   if (!HOST.test(name)) return undefined;

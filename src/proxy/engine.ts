@@ -70,7 +70,8 @@ class StateMachine implements Engine {
   onResponse(exchange: Exchange, head: ResponseHead): Step {
     const x = exchange as EngineExchange;
     const { retry } = x;
-    if (retry !== undefined && retry.left > 0 && retriesResponse(retry.policy, x.method, head)) {
+    this.#releaseRetry(x);
+    if (retry !== undefined && retriesResponse(retry.policy, x.method, head)) {
       const step = this.#retry(x);
       if (step !== undefined) return step;
     }
@@ -86,12 +87,8 @@ class StateMachine implements Engine {
     const x = exchange as EngineExchange;
     const { retry } = x;
     const isOver = x.deadlineMs !== 0 && this.#host.clock.nowMs() >= x.deadlineMs;
-    if (
-      retry !== undefined &&
-      !isOver &&
-      retry.left > 0 &&
-      retriesFailure(retry.policy, x.method, failure)
-    ) {
+    this.#releaseRetry(x);
+    if (retry !== undefined && !isOver && retriesFailure(retry.policy, x.method, failure)) {
       const step = this.#retry(x);
       if (step !== undefined) return step;
     }
@@ -105,8 +102,18 @@ class StateMachine implements Engine {
   onEnd(exchange: Exchange, end: RequestEnd = {}): void {
     const x = exchange as EngineExchange;
     this.#budget.requestEnds();
+    this.#releaseRetry(x);
     endAttempt(x);
-    for (const filter of this.#filtersOf(x)) filter.done?.(x);
+    for (const filter of this.#filtersOf(x)) {
+      try {
+        filter.done?.(x);
+      } catch (error) {
+        // What a filter counts must not cost the request its line.
+        this.#host.log(
+          `{"fault":${JSON.stringify(error instanceof Error ? error.message : 'filter failed')}}`,
+        );
+      }
+    }
     recordRequest(x, end, this.#host);
   }
 
@@ -212,17 +219,30 @@ class StateMachine implements Engine {
     return refused === undefined ? 'forward' : this.#reply(x, refused);
   }
 
-  /** Undefined = no retry is left in the budget. */
+  /** Undefined = no retry is left, in the policy or in the budget. */
   #retry(x: EngineExchange): Step | undefined {
     const { retry } = x;
-    if (retry === undefined || !this.#budget.take()) return undefined;
+    if (retry === undefined) return undefined;
+    if (retry.left === 0) {
+      addFlag(x, 'URX');
+      return undefined;
+    }
+    if (!this.#budget.take()) return undefined;
+    x.holdsRetry = true;
     endAttempt(x);
     x.mirrors = [];
     retry.left--;
-    x.waiting = this.#host.clock.sleep(nextBackoffMs(retry, this.#host.random)).finally(() => {
-      this.#budget.release();
-    });
+    const backoffMs = nextBackoffMs(retry, this.#host.random);
+    const leftMs = x.deadlineMs === 0 ? backoffMs : x.deadlineMs - this.#host.clock.nowMs();
+    x.waiting = this.#host.clock.sleep(Math.max(0, Math.min(backoffMs, leftMs)));
     return 'wait';
+  }
+
+  /** A retry counts until it is answered, not only while it waits. */
+  #releaseRetry(x: EngineExchange): void {
+    if (!x.holdsRetry) return;
+    x.holdsRetry = false;
+    this.#budget.release();
   }
 
   /** Local replies pass the response side like any other; direct responses keep their route's headers. */
@@ -230,7 +250,7 @@ class StateMachine implements Engine {
     const local = x.isGrpc && given.details !== 'direct_response' ? toGrpc(given) : given;
     const head = new ResponseHeaderList(local.status, local.headers);
     x.response = head;
-    if (local.flag !== '') x.flags = x.flags === '' ? local.flag : `${x.flags},${local.flag}`;
+    if (local.flag !== '') addFlag(x, local.flag);
     x.details = x.details === '' ? local.details : `${local.details}{${x.details}}`;
     if (x.route !== undefined) applyRouteHeaders(x, head, 'responseHeaders');
     this.#responseFilters(x);
@@ -257,6 +277,10 @@ class StateMachine implements Engine {
       }
     }
   }
+}
+
+function addFlag(x: EngineExchange, flag: string): void {
+  x.flags = x.flags === '' ? flag : `${x.flags},${flag}`;
 }
 
 export function createEngine(options: EngineOptions): Engine {

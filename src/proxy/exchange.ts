@@ -20,6 +20,8 @@ export interface EngineExchange extends Exchange {
   /** Deadline of the whole request in clock milliseconds; 0 = none. */
   deadlineMs: number;
   retry: RetryState | undefined;
+  /** A place in the retry budget is taken. */
+  holdsRetry: boolean;
   /** Endpoints that were tried. */
   readonly tried: Endpoint[];
   /** The endpoint counts a request of this exchange as under way. */
@@ -83,6 +85,7 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     linkedListener: undefined,
     deadlineMs: 0,
     retry: undefined,
+    holdsRetry: false,
     tried: [],
     isAttemptOpen: false,
     upstreamStartMs: 0,

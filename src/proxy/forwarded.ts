@@ -7,13 +7,16 @@ import type { EngineExchange } from './exchange.ts';
 const HOP_BY_HOP = [
   'keep-alive',
   'proxy-connection',
-  'te',
   'trailer',
   'proxy-authenticate',
   'proxy-authorization',
 ];
 /** Nobody outside may say these; what a Connection header names may not include them either. */
 const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'];
+const MAX_NAMED = 9;
+const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
+/** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
+const MAPPED = /^::ffff:(?=\d+\.)/i;
 const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
 
 /** Undefined = fine; else why the request is refused (400). */
@@ -21,6 +24,8 @@ export function stripHopByHop(head: RequestHead): string | undefined {
   const connection = head.get('connection');
   if (connection !== undefined) {
     const names = connection.split(',').map((name) => name.trim().toLowerCase());
+    if (names.length > MAX_NAMED)
+      return `connection names ${names.length} headers, want at most ${MAX_NAMED}`;
     for (const name of names) {
       if (FORWARDED.includes(name) || name.startsWith(':')) return `connection names ${name}`;
       if (name !== '' && name !== 'upgrade' && name !== 'close' && name !== 'keep-alive')
@@ -31,7 +36,14 @@ export function stripHopByHop(head: RequestHead): string | undefined {
       head.remove('upgrade');
     }
   }
+  if (connection === undefined && head.has('upgrade')) head.remove('upgrade');
   for (const name of HOP_BY_HOP) if (head.has(name)) head.remove(name);
+  // gRPC backends ask for `te: trailers`; nothing else of it may pass.
+  const te = head.get('te');
+  if (te !== undefined && te !== 'trailers') {
+    if (TRAILERS.test(te)) head.set('te', 'trailers');
+    else head.remove('te');
+  }
   return undefined;
 }
 
@@ -54,7 +66,7 @@ export function clientAddress(x: EngineExchange, trustedHops: number): string {
   if (hops === 0) return x.peer.ip;
   const entries = (x.request.get('x-forwarded-for') ?? '').split(',').map((entry) => entry.trim());
   const entry = entries[entries.length - hops];
-  return entry !== undefined && isIp(entry) ? entry : x.peer.ip;
+  return entry !== undefined && isIp(entry) && !MAPPED.test(entry) ? entry : x.peer.ip;
 }
 
 /** Gateways append the peer and say the scheme; a sidecar passes on what it got. */
@@ -62,7 +74,8 @@ export function addForwarded(x: EngineExchange): void {
   const { request, listener } = x;
   if (listener?.direction === 'gateway') {
     const before = request.get('x-forwarded-for');
-    request.set('x-forwarded-for', before === undefined ? x.peer.ip : `${before},${x.peer.ip}`);
+    const peer = x.peer.ip.replace(MAPPED, '');
+    request.set('x-forwarded-for', before === undefined ? peer : `${before},${peer}`);
     request.set('x-forwarded-proto', x.scheme);
   } else if (!request.has('x-forwarded-proto')) request.set('x-forwarded-proto', x.scheme);
 }

@@ -11,9 +11,15 @@ export interface RequestEnd {
 
 const ESCAPED = /["\\\x00-\x1f\x7f-\uffff]/;
 
+/** JSON leaves these as they are; a terminal or a log shipper may not (CVE-2024-45808). */
+const BEYOND_JSON = /[\x7f-\x9f\u2028\u2029]/g;
+const unicode = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** JSON text; most values need no escape. */
 function text(value: string): string {
-  return ESCAPED.test(value) ? JSON.stringify(value) : `"${value}"`;
+  return ESCAPED.test(value)
+    ? JSON.stringify(value).replaceAll(BEYOND_JSON, unicode)
+    : `"${value}"`;
 }
 
 const optional = (name: string, value: string | undefined): string =>

@@ -28,9 +28,9 @@ export function linkRoutes(routes: readonly Route[]): RouteMatcher {
   const trie = new PathTrie();
   const residue: number[] = [];
   const linked = routes.map((route, index): LinkedRoute => {
-    const inTrie = addToTrie(trie, route, index);
-    if (!inTrie) residue.push(index);
-    return { route, condition: linkConditions(route.match, !inTrie) };
+    const found = addToTrie(trie, route, index);
+    if (found === 'residue') residue.push(index);
+    return { route, condition: linkConditions(route.match, found !== 'decided') };
   });
   return {
     match(x) {
@@ -53,7 +53,12 @@ export function linkRoutes(routes: readonly Route[]): RouteMatcher {
   };
 }
 
-function addToTrie(trie: PathTrie, route: Route, index: number): boolean {
+/** `decided`: the trie's answer is the path's; `candidate`: the path must still be tested. */
+function addToTrie(
+  trie: PathTrie,
+  route: Route,
+  index: number,
+): 'decided' | 'candidate' | 'residue' {
   const { path } = route.match;
   if (
     path === undefined ||
@@ -61,11 +66,15 @@ function addToTrie(trie: PathTrie, route: Route, index: number): boolean {
     path.kind === 'present' ||
     path.kind === 'suffix'
   )
-    return false;
-  if (path.kind === 'segment-prefix' || path.ignoreCase === true) return false;
+    return 'residue';
+  if (path.kind === 'segment-prefix') {
+    trie.addPrefix(path.value.endsWith('/') ? path.value.slice(0, -1) : path.value, index);
+    return 'candidate';
+  }
+  if (path.ignoreCase === true) return 'residue';
   if (path.kind === 'prefix') trie.addPrefix(path.value, index);
   else trie.addExact(path.value, index);
-  return true;
+  return 'decided';
 }
 
 /** Insertion sort: a path has few candidates, and they come nearly sorted. */
