@@ -52,7 +52,12 @@ function fieldName(path: readonly PropertyKey[]): string {
   return from < 0 ? 'document' : pathText(path.slice(from));
 }
 
-function toFaults(issue: z.core.$ZodIssue, schema: z.ZodType, document: unknown): Fault[] {
+/** One finding of zod as faults: path, value seen, value wanted. */
+export function issueFaults(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  document: unknown,
+): Fault[] {
   const path = pathText(issue.path);
   const seen = valueAt(document, issue.path);
   const fault = (message: string, remedy?: string): Fault => ({
@@ -136,7 +141,7 @@ export function defineKind<Spec>(definition: KindDefinition<Spec>): ResourceKind
       const result = schema.safeParse(document);
       return result.success
         ? []
-        : result.error.issues.flatMap((issue) => toFaults(issue, schema, document));
+        : result.error.issues.flatMap((issue) => issueFaults(issue, schema, document));
     },
     validate: (resource) =>
       definition.validate?.(resource.spec as Spec, resource as Resource<Spec>) ?? [],

@@ -1,6 +1,7 @@
 /** Every kind that this version admits; a new kind is one file and one entry here. */
 import type { ResourceKind } from '../model/config.ts';
-import { configMap, inertKinds, namespace, secret, service } from './core/core.ts';
+import { inertKinds, namespace, service } from './core/core.ts';
+import { configMap, secret } from './core/data-kinds.ts';
 import { destinationRule } from './networking/destination-rule.ts';
 import { gateway } from './networking/gateway.ts';
 import { serviceEntry } from './networking/service-entry.ts';

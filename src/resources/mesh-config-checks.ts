@@ -1,0 +1,116 @@
+/** What admission asks of the mesh-wide settings: a slip there would change every policy in silence. */
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { Fault } from '../model/config.ts';
+import { duration, flag, integer, text, texts } from './fields.ts';
+import { issueFaults, pathText } from './define.ts';
+
+const exportTo = texts.optional();
+
+/** The settings that this version reads, or keeps for a later one with their types checked. */
+const known = {
+  trustDomain: text.min(1, { error: 'trustDomain is empty' }).optional(),
+  trustDomainAliases: texts.optional(),
+  pathNormalization: z
+    .strictObject({
+      normalization: z
+        .enum(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'])
+        .optional(),
+    })
+    .optional(),
+  outboundTrafficPolicy: z
+    .looseObject({
+      mode: z.enum(['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS']).optional(),
+    })
+    .optional(),
+  rootNamespace: text
+    .regex(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/, { error: 'want the name of a namespace' })
+    .optional(),
+  connectTimeout: duration.optional(),
+  enableAutoMtls: flag.optional(),
+  defaultServiceExportTo: exportTo,
+  defaultVirtualServiceExportTo: exportTo,
+  defaultDestinationRuleExportTo: exportTo,
+  defaultHttpRetryPolicy: z
+    .strictObject({
+      attempts: integer.optional(),
+      perTryTimeout: duration.optional(),
+      retryOn: text.optional(),
+      retryRemoteLocalities: flag.optional(),
+      retryIgnorePreviousHosts: flag.optional(),
+      backoff: duration.optional(),
+    })
+    .optional(),
+  defaultConfig: z
+    .looseObject({
+      gatewayTopology: z
+        .looseObject({
+          numTrustedProxies: integer.min(0, { error: 'want 0 or more trusted proxies' }).optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+  extensionProviders: z.array(z.looseObject({ name: text })).optional(),
+};
+const schema = z.looseObject(known);
+
+/** Admitted, checked, and without effect so far. */
+const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy', 'extensionProviders'] as const;
+
+const fault = (level: Fault['level'], path: string, message: string): Fault => ({
+  code: level === 'info' ? 'LAT0008' : 'LAT0005',
+  level,
+  path,
+  message,
+});
+
+function providerFaults(settings: Readonly<Record<string, unknown>>): Fault[] {
+  const providers = (settings['extensionProviders'] ?? []) as readonly { readonly name: string }[];
+  const seen = new Set<string>();
+  return providers.flatMap(({ name }) => {
+    const isTwice = seen.has(name);
+    seen.add(name);
+    return isTwice
+      ? [
+          fault(
+            'error',
+            'data.mesh',
+            `extensionProviders name ${JSON.stringify(name)} stands twice`,
+          ),
+        ]
+      : [];
+  });
+}
+
+function unusedSettings(settings: Readonly<Record<string, unknown>>): Fault[] {
+  const names = Object.keys(settings).filter(
+    (name) => !(name in known) || (WITHOUT_EFFECT as readonly string[]).includes(name),
+  );
+  return names.map((name) =>
+    fault('info', 'data.mesh', `mesh setting ${name} has no effect in this version`),
+  );
+}
+
+/** Faults of the text under key `mesh` of ConfigMap istio-system/istio. */
+export function checkMeshConfig(source: string): Fault[] {
+  let settings: unknown;
+  try {
+    settings = parse(source, { version: '1.1', logLevel: 'silent', maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unreadable';
+    return [fault('error', 'data.mesh', `mesh settings are no YAML: ${why}`)];
+  }
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
+    return [fault('error', 'data.mesh', 'mesh settings must be a map')];
+  const result = schema.safeParse(settings);
+  if (!result.success)
+    return result.error.issues.flatMap((issue) =>
+      issueFaults(issue, schema, settings).map((found) => ({
+        ...found,
+        path: 'data.mesh',
+        message: `mesh setting ${pathText(issue.path)}: ${found.message}`,
+      })),
+    );
+  const fields = settings as Readonly<Record<string, unknown>>;
+  return [...providerFaults(fields), ...unusedSettings(fields)];
+}
