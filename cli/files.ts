@@ -51,3 +51,8 @@ export async function readSources(names: readonly string[]): Promise<SourceText[
     throw new CommandError(`no .yaml, .yml or .json file in ${names.join(', ')}`);
   return sources;
 }
+
+/** Commander's collector for options that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}

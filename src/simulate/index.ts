@@ -7,6 +7,8 @@ import type { HeaderBlock } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Cluster, Route } from '../model/snapshot.ts';
 import { createEngine } from '../proxy/index.ts';
+
+export { link } from '../proxy/index.ts';
 import type { LinkedSnapshot } from '../proxy/index.ts';
 import type { Decision, SimulatedRequest } from './decision.ts';
 

@@ -14,7 +14,7 @@ const unordered =
 
 function headerText(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
-  return Array.isArray(value) ? value.map(String).join(',') : String(value);
+  return Array.isArray(value) ? value.join(',') : `${value as string | number}`;
 }
 
 /** Without regard to spaces after commas; CORS lists also without regard to order. */

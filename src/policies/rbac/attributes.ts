@@ -106,21 +106,16 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
  * without port and final dot, repeats of a header as one value or a joined value as several.
  */
 export function otherReading(x: Exchange, attribute: Attribute): readonly string[] | undefined {
-  switch (attribute.of) {
-    case 'path':
-      return x.path.includes(';') ? [x.path.replaceAll(/;[^/]*/g, '')] : undefined;
-    case 'host': {
-      const bare = x.host.endsWith('.') ? x.host.slice(0, -1) : x.host;
-      return bare === x.authority.toLowerCase() ? undefined : [bare];
-    }
-    case 'header': {
-      const values = x.request.getAll(attribute.name);
-      if (values.length > 1) return [values.join(',')];
-      return x.request.joinsRepeated && values[0]?.includes(',') === true
-        ? values[0].split(',').map((part) => part.trim())
-        : undefined;
-    }
-    default:
-      return undefined;
+  if (attribute.of === 'path')
+    return x.path.includes(';') ? [x.path.replaceAll(/;[^/]*/g, '')] : undefined;
+  if (attribute.of === 'host') {
+    const bare = x.host.endsWith('.') ? x.host.slice(0, -1) : x.host;
+    return bare === x.authority.toLowerCase() ? undefined : [bare];
   }
+  if (attribute.of !== 'header') return undefined;
+  const values = x.request.getAll(attribute.name);
+  if (values.length > 1) return [values.join(',')];
+  return x.request.joinsRepeated && values[0]?.includes(',') === true
+    ? values[0].split(',').map((part) => part.trim())
+    : undefined;
 }
