@@ -13,30 +13,13 @@ function isLetThrough(x: EngineExchange): boolean {
   return scope.type === 'sidecar-outbound' && mesh.outboundPolicy === 'ALLOW_ANY';
 }
 
-function acceptUnlistened(x: EngineExchange): LocalReply | undefined {
-  const target = canonicalTarget(x.request.target, x.linked.named.snapshot.mesh.pathNormalization);
-  const authority = canonicalAuthority(x.request.authority.trim());
-  if (target === undefined) return replies.badPath;
-  if (authority === undefined) return replies.badAuthority;
-  x.path = target.path;
-  x.query = target.query;
-  x.authority = authority.authority;
-  x.host = authority.host;
-  return undefined;
-}
-
-/** Listener and canonical request; a reply when either can't be had. */
-export function accept(x: EngineExchange): LocalReply | undefined {
-  const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
-  if (linked === undefined) return isLetThrough(x) ? acceptUnlistened(x) : replies.noListener;
-  x.linkedListener = linked;
-  x.listener = linked.listener;
-  x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
-  const { mesh } = x.linked.named.snapshot;
+/** Framing, target, authority and the fields of the hop: the same for every request, whatever takes it. */
+function canonicalise(x: EngineExchange): LocalReply | undefined {
   const framing = framingFault(x.request);
   if (framing !== undefined) return framing;
   const absolute = splitAbsoluteForm(x.request.target);
-  const target = canonicalTarget(absolute?.target ?? x.request.target, mesh.pathNormalization);
+  const { pathNormalization } = x.linked.named.snapshot.mesh;
+  const target = canonicalTarget(absolute?.target ?? x.request.target, pathNormalization);
   if (target === undefined)
     return x.request.target === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
   const authority = canonicalAuthority(absolute?.authority ?? x.request.authority.trim());
@@ -46,8 +29,19 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.authority = authority.authority;
   x.host = authority.host;
   const fault = stripHopByHop(x.request);
-  if (fault !== undefined) return badRequest(fault);
-  x.remoteIp = clientAddress(x, mesh.trustedHops);
+  return fault === undefined ? undefined : badRequest(fault);
+}
+
+/** Listener and canonical request; a reply when either can't be had. */
+export function accept(x: EngineExchange): LocalReply | undefined {
+  const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
+  if (linked === undefined) return isLetThrough(x) ? canonicalise(x) : replies.noListener;
+  x.linkedListener = linked;
+  x.listener = linked.listener;
+  x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  const refused = canonicalise(x);
+  if (refused !== undefined) return refused;
+  x.remoteIp = clientAddress(x, x.linked.named.snapshot.mesh.trustedHops);
   stripTrustHeaders(x, x.listener.direction === 'gateway');
   x.isGrpc = x.request.get('content-type')?.startsWith('application/grpc') === true;
   return undefined;

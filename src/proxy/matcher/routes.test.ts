@@ -23,7 +23,7 @@ function exchange(path: string, headers: readonly (readonly [string, string])[] 
   } as unknown as Exchange;
 }
 
-const regex = (source: string): RouteMatch['path'] => ({
+const regex = (source: string): NonNullable<RouteMatch['path']> => ({
   kind: 'regex',
   source,
   program: compileRegex(source),

@@ -1,0 +1,454 @@
+import { describe, expect, test } from 'vitest';
+import {
+  cluster,
+  clusterName,
+  endpoint,
+  forward,
+  listener,
+  noKeys,
+  overlay,
+  retryPolicy,
+  route,
+  shopEndpoint,
+  snapshot,
+  virtualHost,
+} from '../../test/fixtures/snapshots.ts';
+import type { SnapshotParts } from '../../test/fixtures/snapshots.ts';
+import { createFakeHost } from '../host/fake-host.ts';
+import type { FakeHost, FakeHostOptions } from '../host/fake-host.ts';
+import { RequestHeaderList, ResponseHeaderList } from '../lib/header-list.ts';
+import type { Exchange } from '../model/exchange.ts';
+import type { Filter, PolicyFilter } from '../model/policy.ts';
+import type { EndpointOverlay, Route } from '../model/snapshot.ts';
+import { createEngine } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { link } from './link.ts';
+
+type Fields = readonly (readonly [string, string])[];
+
+interface Bench {
+  readonly engine: Engine;
+  readonly host: FakeHost;
+  begin(
+    target?: string,
+    headers?: Fields,
+    line?: { method?: string; authority?: string },
+  ): Exchange;
+}
+
+interface BenchOptions extends FakeHostOptions {
+  readonly endpoints?: EndpointOverlay;
+  readonly filter?: Filter;
+}
+
+function bench(parts: SnapshotParts = {}, options: BenchOptions = {}): Bench {
+  const host = createFakeHost(options);
+  const policy: PolicyFilter = { kind: 'test', phase: 'authz', link: () => options.filter ?? {} };
+  const linked = link(snapshot(parts), options.endpoints ?? shopEndpoint, noKeys, {
+    host,
+    filters: [policy],
+  });
+  const engine = createEngine({ host });
+  return {
+    engine,
+    host,
+    begin(target = '/', headers = [], line = {}) {
+      const start = {
+        method: line.method ?? 'GET',
+        scheme: 'http',
+        authority: line.authority ?? 'shop.test',
+        target,
+      } as const;
+      return engine.begin({
+        linked,
+        head: new RequestHeaderList(start, headers),
+        peer: { ip: '192.0.2.7' },
+        port: 80,
+      });
+    },
+  };
+}
+
+const withRoutes = (...routes: readonly Route[]): SnapshotParts => ({
+  listeners: [listener({ virtualHosts: [virtualHost(routes)] })],
+});
+const ok = (fields: Fields = []): ResponseHeadOf => new ResponseHeaderList(200, fields);
+type ResponseHeadOf = ResponseHeaderList;
+const lineOf = (host: FakeHost): Record<string, unknown> =>
+  JSON.parse(host.lines[0] ?? '{}') as Record<string, unknown>;
+
+describe('the way of a request', () => {
+  test('forward, deliver, one log line; nothing waits', () => {
+    const { engine, host, begin } = bench();
+    const x = begin('/a/../b?c=d');
+    expect(engine.onRequest(x)).toBe('forward');
+    expect(x.waiting).toBeUndefined();
+    expect(x).toMatchObject({
+      path: '/b',
+      upstreamTarget: '/b?c=d',
+      upstreamAuthority: 'shop.test',
+      attempts: 1,
+    });
+    expect(x.endpoint?.address).toBe('10.0.0.1');
+    host.advance(12);
+    expect(engine.onResponse(x, ok())).toBe('deliver');
+    engine.onEnd(x, { bytesSent: 5 });
+    expect(host.lines).toHaveLength(1);
+    expect(lineOf(host)).toMatchObject({
+      method: 'GET',
+      authority: 'shop.test',
+      path: '/b?c=d',
+      status: 200,
+      endpoint: '10.0.0.1:8080',
+      attempts: 1,
+      duration_ms: 12,
+      upstream_ms: 12,
+      bytes_sent: 5,
+      snapshot: 's1',
+      client: '192.0.2.7',
+    });
+  });
+
+  test.each([
+    [
+      'no virtual host',
+      { listeners: [listener({ virtualHosts: [virtualHost([route()], ['other.test'])] })] },
+      404,
+      'NR',
+      '',
+    ],
+    ['no route', withRoutes(), 404, 'NR', ''],
+    ['unknown cluster', withRoutes(route({ action: forward('gone') })), 503, 'NC', ''],
+    [
+      'no destination',
+      withRoutes(route({ action: { kind: 'forward', destinations: [] } })),
+      503,
+      'NC',
+      '',
+    ],
+    [
+      'blocked host',
+      { listeners: [listener({ unmatchedHost: 'block', virtualHosts: [] })] },
+      502,
+      '',
+      '',
+    ],
+    [
+      'direct response',
+      withRoutes(route({ action: { kind: 'respond', status: 418, body: 'tea' } })),
+      418,
+      '',
+      'tea',
+    ],
+    [
+      'bytes',
+      withRoutes(
+        route({ action: { kind: 'respond', status: 200, body: 'AP8=', bodyBase64: true } }),
+      ),
+      200,
+      '',
+      Uint8Array.of(0, 255),
+    ],
+  ] as const)('%s', (...[, parts, status, flags, body]) => {
+    const { engine, host, begin } = bench(parts);
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply).toMatchObject({ status, body });
+    engine.onEnd(x);
+    expect(lineOf(host)).toMatchObject({ status, ...(flags === '' ? {} : { flags }) });
+  });
+
+  test('no healthy endpoint is 503 UH with the text of Envoy', () => {
+    const sick = overlay({ [clusterName('shop')]: [endpoint('10.0.0.1', { healthy: false })] });
+    const { engine, begin } = bench({}, { endpoints: sick });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x).toMatchObject({
+      flags: 'UH',
+      attempts: 0,
+      reply: { status: 503, body: 'no healthy upstream' },
+    });
+  });
+
+  test('nothing listens on the port: the connection is closed', () => {
+    const { engine, begin } = bench({ listeners: [] });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply?.close).toBe(true);
+  });
+
+  test('a host that nobody knows passes where the mesh lets it', () => {
+    const outbound = listener({
+      direction: 'outbound',
+      unmatchedHost: 'passthrough',
+      virtualHosts: [],
+    });
+    const { engine, begin } = bench({ listeners: [outbound], type: 'sidecar-outbound' });
+    const x = begin('/x', [], { authority: 'example.org:8080' });
+    expect(engine.onRequest(x)).toBe('forward');
+    expect(x.cluster).toMatchObject({ name: 'PassthroughCluster', discovery: 'original' });
+    expect(x.upstreamAuthority).toBe('example.org:8080');
+  });
+
+  test.each(['', 'a b', 'a:x', 'shop.test,x'])(
+    'authority %j never reaches a backend',
+    (authority) => {
+      const { engine, begin } = bench();
+      const x = begin('/', [], { authority });
+      expect(engine.onRequest(x)).toBe('reply');
+      expect([400, 404]).toContain(x.reply?.status);
+    },
+  );
+
+  test('https only: 301 with the port that was sent', () => {
+    const host = { ...virtualHost([route()]), httpsRedirect: true };
+    const { engine, begin } = bench({ listeners: [listener({ virtualHosts: [host] })] });
+    const x = begin('/p?q', [['x-forwarded-proto', 'https']], { authority: 'shop.test:80' });
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply).toMatchObject({
+      status: 301,
+      headers: [['location', 'https://shop.test:80/p?q']],
+    });
+  });
+
+  test('a gRPC caller gets HTTP 200 with a status', () => {
+    const { engine, begin } = bench(withRoutes());
+    const x = begin('/svc/Call', [['content-type', 'application/grpc+proto']], { method: 'POST' });
+    engine.onRequest(x);
+    expect(x.reply?.status).toBe(200);
+    expect(Object.fromEntries(x.reply?.headers ?? [])).toMatchObject({
+      'grpc-status': '12',
+      'content-type': 'application/grpc',
+    });
+  });
+});
+
+describe('filters', () => {
+  const guarded = { listeners: [listener({ filters: [{ kind: 'test', config: {} }] })] };
+  const denied = { status: 403, body: 'no', headers: [], flag: '', details: 'denied' } as const;
+
+  test('an answer ends it', () => {
+    const { engine, begin } = bench(guarded, { filter: { request: () => denied } });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply).toMatchObject({ status: 403, body: 'no' });
+  });
+
+  test('a promise makes the driver wait, then it goes on', async () => {
+    const { engine, begin } = bench(guarded, {
+      filter: { request: () => Promise.resolve(undefined) },
+    });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('wait');
+    await x.waiting;
+    expect(engine.resume(x)).toBe('forward');
+  });
+
+  test.each([
+    [
+      'throws',
+      (): never => {
+        throw new Error('broken');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('broken'))],
+  ])('one that %s refuses, and its message stays inside', async (_name, request) => {
+    const { engine, host, begin } = bench(guarded, { filter: { request } });
+    const x = begin();
+    let step = engine.onRequest(x);
+    if (step === 'wait') {
+      await x.waiting;
+      step = engine.resume(x);
+    }
+    expect(step).toBe('reply');
+    expect(x.reply).toMatchObject({ status: 500, body: '' });
+    engine.onEnd(x);
+    expect(lineOf(host)['details']).toContain('broken');
+  });
+
+  test('response filters see upstream responses and local replies', () => {
+    const filter: Filter = { response: (x) => x.response?.set('x-seen', 'yes') };
+    const { engine, begin } = bench(
+      {
+        listeners: [
+          listener({
+            filters: [{ kind: 'test', config: {} }],
+            virtualHosts: [
+              virtualHost([route({ match: { path: { kind: 'exact', value: '/' } } })]),
+            ],
+          }),
+        ],
+      },
+      { filter },
+    );
+    const x = begin();
+    engine.onRequest(x);
+    const head = ok();
+    engine.onResponse(x, head);
+    expect(head.get('x-seen')).toBe('yes');
+    const local = begin('/none');
+    expect(engine.onRequest(local)).toBe('reply');
+    expect(local.reply?.headers).toContainEqual(['x-seen', 'yes']);
+  });
+
+  test('one that fails while it counts does not cost the line', () => {
+    const filter: Filter = {
+      done: () => {
+        throw new Error('counter');
+      },
+    };
+    const { engine, host, begin } = bench(guarded, { filter });
+    const x = begin();
+    engine.onRequest(x);
+    engine.onResponse(x, ok());
+    engine.onEnd(x);
+    expect(host.lines.some((line) => line.includes('"status":200'))).toBe(true);
+  });
+});
+
+describe('attempts', () => {
+  const two = overlay({ [clusterName('shop')]: [endpoint('10.0.0.1'), endpoint('10.0.0.2')] });
+
+  test('a refused connection is tried elsewhere, then given up with the flag URX', async () => {
+    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy({ attempts: 1 }) })), {
+      endpoints: two,
+      sleepless: true,
+    });
+    const x = begin();
+    engine.onRequest(x);
+    const first = x.endpoint?.address;
+    expect(engine.onFailure(x, 'connect-failure')).toBe('wait');
+    await x.waiting;
+    expect(engine.resume(x)).toBe('forward');
+    expect(x.endpoint?.address).not.toBe(first);
+    expect(engine.onFailure(x, 'connect-failure')).toBe('reply');
+    expect(x.flags).toBe('URX,UF');
+    expect(x.reply?.status).toBe(503);
+    expect(x.reply?.body).toBe(
+      'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure',
+    );
+  });
+
+  test('a retried response is not delivered, the last one is', async () => {
+    const { engine, begin } = bench(
+      withRoutes(route({ retry: retryPolicy({ attempts: 1, on: ['5xx'] }) })),
+      { sleepless: true },
+    );
+    const x = begin();
+    engine.onRequest(x);
+    expect(engine.onResponse(x, new ResponseHeaderList(503, []))).toBe('wait');
+    await x.waiting;
+    expect(engine.resume(x)).toBe('forward');
+    expect(engine.onResponse(x, new ResponseHeaderList(502, []))).toBe('deliver');
+    expect(x).toMatchObject({ attempts: 2, flags: 'URX', response: { status: 502 } });
+  });
+
+  test('the route timeout bounds all tries and the waits between them', async () => {
+    const parts = withRoutes(
+      route({
+        timeoutMs: 100,
+        retry: retryPolicy({ attempts: 5, perTryTimeoutMs: 60, on: ['5xx'] }),
+      }),
+    );
+    const { engine, host, begin } = bench(parts, { sleepless: true, fallback: 0 });
+    const x = begin();
+    engine.onRequest(x);
+    expect(x.attemptTimeoutMs).toBe(60);
+    host.advance(60);
+    expect(engine.onFailure(x, 'timeout')).toBe('wait');
+    await x.waiting;
+    expect(engine.resume(x)).toBe('forward');
+    expect(x.attemptTimeoutMs).toBe(40);
+    host.advance(40);
+    expect(engine.onFailure(x, 'timeout')).toBe('reply');
+    expect(x.reply).toMatchObject({ status: 504, body: 'upstream request timeout' });
+    expect(x.flags).toBe('UT');
+  });
+
+  test('retries under way are bounded until they are answered', async () => {
+    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy() })), {
+      sleepless: true,
+    });
+    const exchanges = Array.from({ length: 4 }, () => begin());
+    const steps = exchanges.map((x) => {
+      engine.onRequest(x);
+      return engine.onFailure(x, 'connect-failure');
+    });
+    expect(steps).toEqual(['wait', 'wait', 'wait', 'reply']);
+    const [first] = exchanges;
+    if (first === undefined) throw new Error('no exchange');
+    await first.waiting;
+    engine.resume(first);
+    const late = begin();
+    engine.onRequest(late);
+    expect(engine.onFailure(late, 'connect-failure')).toBe('reply');
+    engine.onResponse(first, ok());
+    const later = begin();
+    engine.onRequest(later);
+    expect(engine.onFailure(later, 'connect-failure')).toBe('wait');
+  });
+});
+
+describe('what the backend sees', () => {
+  test('rewrites, header operations and where it came from', () => {
+    const action = forward('shop', {
+      rewrite: { kind: 'prefix', prefix: '/api', value: '/v2' },
+      authority: 'inner.test',
+    });
+    const ops = {
+      remove: ['x-gone'],
+      set: [{ name: 'x-path', value: [{ op: 'REQ', args: [':path'] }] }],
+    };
+    const { engine, begin } = bench(withRoutes(route({ action, requestHeaders: ops })));
+    const x = begin('/api/a?b', [
+      ['x-gone', '1'],
+      ['x-envoy-original-path', '/forged'],
+      ['x-forwarded-for', '198.51.100.1'],
+    ]);
+    engine.onRequest(x);
+    expect(x).toMatchObject({ upstreamTarget: '/v2/a?b', upstreamAuthority: 'inner.test' });
+    const { request } = x;
+    expect(request.get('x-envoy-original-path')).toBe('/api/a?b');
+    expect(request.get('x-envoy-original-host')).toBe('shop.test');
+    expect(request.get('x-forwarded-for')).toBe('198.51.100.1,192.0.2.7');
+    expect(request.get('x-path')).toBe('/api/a?b');
+    expect(request.has('x-gone')).toBe(false);
+  });
+
+  test('a draw decides between weights, in half-open intervals, and mirrors go once', async () => {
+    const destinations = [
+      { cluster: clusterName('a'), weight: 90 },
+      { cluster: clusterName('b'), weight: 10 },
+    ];
+    const parts: SnapshotParts = {
+      ...withRoutes(
+        route({
+          action: forward('', { destinations }),
+          mirrors: [{ cluster: clusterName('a'), percent: 100 }],
+          retry: retryPolicy(),
+        }),
+      ),
+      clusters: [cluster('a', { balancer: 'ROUND_ROBIN' }), cluster('b')],
+    };
+    const endpoints = overlay({
+      [clusterName('a')]: [endpoint('10.0.0.1')],
+      [clusterName('b')]: [endpoint('10.0.0.2')],
+    });
+    for (const [draw, service] of [
+      [0, 'a'],
+      [0.8999, 'a'],
+      [0.9, 'b'],
+      [0.9999, 'b'],
+    ] as const) {
+      const { engine, begin } = bench(parts, { endpoints, draws: [draw], sleepless: true });
+      const x = begin();
+      engine.onRequest(x);
+      expect(x.cluster?.service).toBe(service);
+      expect(x.mirrors).toHaveLength(1);
+      engine.onFailure(x, 'connect-failure');
+      await x.waiting;
+      engine.resume(x);
+      expect(x.mirrors).toHaveLength(0);
+    }
+  });
+});
