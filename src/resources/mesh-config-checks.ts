@@ -95,7 +95,7 @@ function unusedSettings(settings: Readonly<Record<string, unknown>>): Fault[] {
 export function checkMeshConfig(source: string): Fault[] {
   let settings: unknown;
   try {
-    settings = parse(source, { version: '1.1', logLevel: 'silent', maxAliasCount: 100 }) ?? {};
+    settings = parse(source, { version: '1.1', logLevel: 'error', maxAliasCount: 100 }) ?? {};
   } catch (error) {
     const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unreadable';
     return [fault('error', 'data.mesh', `mesh settings are no YAML: ${why}`)];

@@ -15,11 +15,9 @@ import {
   checkPort,
   checkRegex,
   checkStringMatch,
-  isDnsLabel,
-  isHostOrWildcard,
-  isIpAddress,
 } from '../checks.ts';
 import type { Faults } from '../define.ts';
+import { checkDestination } from './destination-checks.ts';
 import { checkHeaderOperations } from './header-checks.ts';
 
 export interface RouteContext {
@@ -79,34 +77,6 @@ const RETRY_ON = new Set([
   'unavailable',
 ]);
 const REDIRECT_CODES = new Set([301, 302, 303, 307, 308]);
-
-function checkDestination(
-  destination:
-    | {
-        readonly host?: string;
-        readonly subset?: string;
-        readonly port?: { readonly number?: number };
-      }
-    | undefined,
-  path: string,
-  faults: Faults,
-): void {
-  if (destination === undefined) {
-    faults.error(path, 'destination is required');
-    return;
-  }
-  const { host = '', subset, port } = destination;
-  if (host === '*' || host.startsWith('*'))
-    faults.error(`${path}.host`, `destination host ${host} is invalid: a wildcard is no host`);
-  else if (!isHostOrWildcard(host) && !isIpAddress(host))
-    faults.error(`${path}.host`, `destination host ${JSON.stringify(host)} is invalid`);
-  if (subset !== undefined && !isDnsLabel(subset) && !/^[-_a-zA-Z0-9]+$/.test(subset))
-    faults.error(`${path}.subset`, `subset ${JSON.stringify(subset)} is no name`);
-  if (port !== undefined) {
-    if (port.number === undefined) faults.error(`${path}.port`, 'port needs a number');
-    else checkPort(port.number, `${path}.port`, faults);
-  }
-}
 
 function checkPercent(value: Percent | undefined, path: string, faults: Faults): void {
   const number = value?.value ?? 0;

@@ -12,6 +12,7 @@ import { Faults, defineKind } from '../define.ts';
 import { integer, labels, text, texts } from '../fields.ts';
 import { destination, httpRoute } from './http-schema.ts';
 import { checkHttpRoute } from './http-checks.ts';
+import { checkL4 } from './l4-checks.ts';
 
 const l4Route = z.array(z.strictObject({ destination, weight: integer.optional() }));
 const l4Match = {
@@ -100,18 +101,6 @@ function checkDelegate(rules: VirtualServiceSpec, faults: Faults): void {
     faults.error('spec.tls', 'a delegate has http rules only, not tls');
   if (rules.tcp !== undefined && rules.tcp.length > 0)
     faults.error('spec.tcp', 'a delegate has http rules only, not tcp');
-}
-
-function checkL4(rules: VirtualServiceSpec, faults: Faults): void {
-  for (const name of ['tls', 'tcp'] as const)
-    for (const [index, rule] of (rules[name] ?? []).entries()) {
-      const route = rule['route'];
-      const match = rule['match'];
-      if (!Array.isArray(route) || route.length === 0)
-        faults.error(`spec.${name}[${index}].route`, `${name} rule has no route`);
-      if (name === 'tls' && (!Array.isArray(match) || match.length === 0))
-        faults.error(`spec.tls[${index}].match`, 'a tls rule needs a match with sniHosts');
-    }
 }
 
 function validate(rules: VirtualServiceSpec, resource: Resource): Faults['list'] {
