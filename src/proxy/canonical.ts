@@ -19,7 +19,7 @@ export interface CanonicalAuthority {
 const NEEDS_WORK = /[%\\"<>{}|^`\x00-\x20\x7f-\uffff]|\/\.|\/\//;
 const UNRESERVED = /^[-A-Za-z0-9._~]$/;
 /** What BASE writes as %XX although it was sent plain. */
-const TO_ENCODE = /["<>{}|^`\x00-\x20\x7f-\uffff]/g;
+const TO_ENCODE = /["<>{}|^`\x00-\x20\x7f-\u{10ffff}]/gu;
 
 const encoder = new TextEncoder();
 

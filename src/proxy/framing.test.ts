@@ -38,6 +38,7 @@ test.each([
     ],
     400,
   ],
+  [[['transfer-encoding', '\u000bchunked']], 400],
   [[['transfer-encoding', 'Chunked']], undefined],
   [[['content-length', '12']], undefined],
   [[], undefined],

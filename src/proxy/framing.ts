@@ -6,6 +6,8 @@ import { badRequest } from './rescue.ts';
 /** Methods are case-sensitive; a lower-case one is another method to some backends and the same to others. */
 const METHOD = /^[A-Z][A-Z0-9_-]*$/;
 
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
+
 function lengthFault(head: RequestHead): string | undefined {
   const lengths = head.getAll('content-length');
   if (lengths.length === 0) return undefined;
@@ -22,6 +24,7 @@ export function framingFault(head: RequestHead): LocalReply | undefined {
   if (head.has('content-length')) return badRequest('content_length_with_transfer_encoding');
   const codings = head.getAll('transfer-encoding');
   if (codings.length > 1) return badRequest('transfer_encoding_repeated');
+  if (CONTROL.test(codings[0] ?? '')) return badRequest('transfer_encoding_malformed');
   if (codings[0]?.toLowerCase() === 'chunked') return undefined;
   return { ...badRequest('transfer_encoding_unknown'), status: 501 };
 }

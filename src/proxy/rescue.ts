@@ -82,7 +82,7 @@ export function toGrpc(local: LocalReply): LocalReply {
   if (local.headers.some(([name]) => name === 'grpc-status')) return local;
   const text = typeof local.body === 'string' ? local.body : '';
   // As gRPC over HTTP/2 says: only what isn't printable, and the percent sign itself.
-  const message = text.replaceAll(/[^ -$&-~]/g, (char) => encodeURIComponent(char));
+  const message = text.toWellFormed().replaceAll(/[^ -$&-~]/gu, (char) => encodeURIComponent(char));
   return {
     ...local,
     status: 200,
