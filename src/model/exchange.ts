@@ -83,6 +83,8 @@ export interface Exchange {
   attemptTimeoutMs: number;
   /** Copies to send beside the first attempt. */
   mirrors: readonly Mirror[];
+  /** A driver clears it for a body that it can't send again: then nothing is retried. */
+  isReplayable: boolean;
   response: ResponseHead | undefined;
   reply: LocalReply | undefined;
   /** What a driver awaits after `wait`, before `resume`. */

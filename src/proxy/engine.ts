@@ -10,6 +10,7 @@ import type { UpstreamFailure } from '../model/error.ts';
 import type { Exchange, LocalReply, Step } from '../model/exchange.ts';
 import type { ResponseHead } from '../model/head.ts';
 import type { Filter } from '../model/policy.ts';
+import type { Endpoint } from '../model/snapshot.ts';
 import { beginAttempt, beginForward, beginPassthrough, endAttempt } from './attempt.ts';
 import { accept, route } from './decide.ts';
 import type { Arrival, EngineExchange } from './exchange.ts';
@@ -29,6 +30,8 @@ export interface Engine {
   resume(x: Exchange): Step;
   onResponse(x: Exchange, head: ResponseHead): Step;
   onFailure(x: Exchange, failure: UpstreamFailure): Step;
+  /** One endpoint for each mirror of the request. */
+  mirrorEndpoints(x: Exchange): readonly Endpoint[];
   /** Once for every exchange that was begun. */
   onEnd(x: Exchange, end?: RequestEnd): void;
 }
@@ -97,6 +100,13 @@ class StateMachine implements Engine {
       failure === 'timeout' && (isOver || (x.retry?.policy.perTryTimeoutMs ?? 0) === 0);
     const local = isRouteTimeout ? replies.timeout : upstreamFailed(failure, x.attempts);
     return this.#reply(x, local);
+  }
+
+  mirrorEndpoints(exchange: Exchange): readonly Endpoint[] {
+    const { clusters } = (exchange as EngineExchange).linked;
+    return exchange.mirrors
+      .map(({ cluster }) => clusters.get(cluster)?.balancing.pick([]))
+      .filter((endpoint) => endpoint !== undefined);
   }
 
   onEnd(exchange: Exchange, end: RequestEnd = {}): void {
@@ -222,7 +232,7 @@ class StateMachine implements Engine {
   /** Undefined = no retry is left, in the policy or in the budget. */
   #retry(x: EngineExchange): Step | undefined {
     const { retry } = x;
-    if (retry === undefined) return undefined;
+    if (retry === undefined || !x.isReplayable) return undefined;
     if (retry.left === 0) {
       addFlag(x, 'URX');
       return undefined;

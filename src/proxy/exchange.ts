@@ -70,6 +70,7 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     upstreamScheme: 'http',
     attemptTimeoutMs: 0,
     mirrors: NO_MIRRORS,
+    isReplayable: true,
     response: undefined,
     reply: undefined,
     waiting: undefined,

@@ -1,0 +1,177 @@
+/** The driver on Web fetch: does what the engine says, and nothing else. */
+import type { Host } from '../host/host.ts';
+import type { Exchange, Step } from '../model/exchange.ts';
+import type { Peer } from '../model/identity.ts';
+import type { Endpoint } from '../model/snapshot.ts';
+import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
+import { WebRequestHead, WebResponseHead } from './web-head.ts';
+
+/** Sends one attempt; `endpoint` is undefined where the request goes to its own authority. */
+export type Dial = (endpoint: Endpoint | undefined, request: Request) => Promise<Response>;
+
+export interface FetchDriverOptions {
+  readonly engine: Engine;
+  readonly host: Host;
+  readonly dial: Dial;
+}
+
+export interface FetchArrival {
+  readonly request: Request;
+  readonly linked: LinkedSnapshot;
+  readonly peer: Peer;
+  /** Listener port. */
+  readonly port: number;
+}
+
+export interface FetchDriver {
+  handle(arrival: FetchArrival): Promise<Response>;
+}
+
+/** Bodies up to this size are kept for retries and mirrors; larger ones stream and are sent once. */
+const MAX_KEPT_BODY_BYTES = 65_536;
+/** Statuses that a Response must not carry a body with. */
+const BODILESS = new Set([101, 204, 205, 304]);
+const REDIRECT_STATUS_LIMIT = 200;
+
+type Body = ReadableStream<Uint8Array> | ArrayBuffer | null;
+
+/** undici wants it for streams; workerd ignores it. */
+interface StreamingInit extends RequestInit {
+  duplex?: 'half';
+}
+
+interface ProxiedInit extends ResponseInit {
+  encodeBody?: 'manual';
+  webSocket?: unknown;
+}
+
+async function keepBody(request: Request, x: Exchange): Promise<Body> {
+  if (request.body === null) return null;
+  const length = Number(request.headers.get('content-length') ?? Number.NaN);
+  const wantsCopy = x.route?.retry !== undefined || x.mirrors.length > 0;
+  if (wantsCopy && length <= MAX_KEPT_BODY_BYTES) return request.arrayBuffer();
+  x.isReplayable = false;
+  return request.body;
+}
+
+function targetUrl(x: Exchange, endpoint: Endpoint | undefined): string {
+  const authority = endpoint === undefined || endpoint.address.startsWith('binding:') ? x.upstreamAuthority : hostPort(endpoint);
+  return `${x.upstreamScheme}://${authority}${x.upstreamTarget}`;
+}
+
+function hostPort({ address, port }: Endpoint): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function buildRequest(x: Exchange, head: WebRequestHead, sent: { url: string; body: Body; signal: AbortSignal | undefined }): Request {
+  const headers = head.toHeaders();
+  headers.set('host', x.upstreamAuthority);
+  const init: StreamingInit = { method: x.method, headers, redirect: 'manual' };
+  if (sent.signal !== undefined) init.signal = sent.signal;
+  if (sent.body !== null && x.method !== 'GET' && x.method !== 'HEAD') {
+    init.body = sent.body;
+    if (sent.body instanceof ReadableStream) init.duplex = 'half';
+  }
+  return new Request(sent.url, init);
+}
+
+function localResponse(x: Exchange): Response {
+  const { reply } = x;
+  const status = reply === undefined || reply.status < REDIRECT_STATUS_LIMIT ? 500 : reply.status;
+  const headers = new Headers();
+  for (const [name, value] of reply?.headers ?? []) headers.append(name, value);
+  const body = BODILESS.has(status) || x.method === 'HEAD' ? null : (reply?.body ?? null);
+  return new Response(body as BodyInit | null, { status, headers });
+}
+
+/** Untouched where nothing was edited: rebuilding a Response is what costs at the edge. */
+function deliver(head: WebResponseHead, response: Response): Response {
+  if (head.editCount === 0) return response;
+  const init: ProxiedInit = { status: response.status, statusText: response.statusText, headers: head.toHeaders() };
+  const socket = (response as { readonly webSocket?: unknown }).webSocket;
+  if (response.status === 101 && socket !== undefined && socket !== null) init.webSocket = socket;
+  if (response.headers.has('content-encoding')) init.encodeBody = 'manual';
+  return new Response(BODILESS.has(response.status) ? null : response.body, init);
+}
+
+class Driver implements FetchDriver {
+  readonly #options: FetchDriverOptions;
+
+  constructor(options: FetchDriverOptions) {
+    this.#options = options;
+  }
+
+  async handle(arrival: FetchArrival): Promise<Response> {
+    const { engine } = this.#options;
+    const head = new WebRequestHead(arrival.request);
+    const x = engine.begin({ linked: arrival.linked, head, peer: arrival.peer, port: arrival.port });
+    try {
+      return await this.#run(x, head, arrival.request);
+    } finally {
+      // The line is written when the head is known: waiting for the body's end would wrap every body.
+      engine.onEnd(x);
+    }
+  }
+
+  async #run(x: Exchange, head: WebRequestHead, request: Request): Promise<Response> {
+    const { engine } = this.#options;
+    let step: Step = engine.onRequest(x);
+    let body: Body | undefined;
+    for (;;) {
+      if (step === 'wait') {
+        await x.waiting;
+        step = engine.resume(x);
+      } else if (step === 'forward') {
+        if (body === undefined) {
+          body = await keepBody(request, x);
+          this.#mirror(x, head, body);
+        }
+        const attempt = await this.#attempt(x, head, body);
+        if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
+        else {
+          const received = new WebResponseHead(attempt);
+          step = engine.onResponse(x, received);
+          if (step === 'deliver') return deliver(received, attempt);
+          await attempt.body?.cancel();
+        }
+      } else return localResponse(x);
+    }
+  }
+
+  /** An edge runtime doesn't say why no response came, but our own timer is known. */
+  async #attempt(x: Exchange, head: WebRequestHead, body: Body): Promise<Response | 'timeout' | 'unknown'> {
+    const timer = x.attemptTimeoutMs > 0 ? new AbortController() : undefined;
+    let isOver = false;
+    if (timer !== undefined)
+      void this.#options.host.clock.sleep(x.attemptTimeoutMs).then(() => {
+        if (!isOver) timer.abort();
+        return undefined;
+      });
+    try {
+      const sent = { url: targetUrl(x, x.endpoint), body, signal: timer?.signal };
+      return await this.#options.dial(x.endpoint, buildRequest(x, head, sent));
+    } catch {
+      return timer?.signal.aborted === true ? 'timeout' : 'unknown';
+    } finally {
+      isOver = true;
+    }
+  }
+
+  /** Fire and forget; a body that streams can't be sent twice, so its mirrors are left out. */
+  #mirror(x: Exchange, head: WebRequestHead, body: Body): void {
+    if (x.mirrors.length === 0 || body instanceof ReadableStream) return;
+    for (const endpoint of this.#options.engine.mirrorEndpoints(x)) {
+      const request = buildRequest(x, head, { url: targetUrl(x, endpoint), body, signal: undefined });
+      this.#options.host.background(
+        this.#options.dial(endpoint, request).then(
+          (response) => response.body?.cancel(),
+          () => undefined,
+        ),
+      );
+    }
+  }
+}
+
+export function createFetchDriver(options: FetchDriverOptions): FetchDriver {
+  return new Driver(options);
+}

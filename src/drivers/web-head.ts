@@ -1,0 +1,103 @@
+/** The header port over Web Headers. The runtime's objects are never cloned; edits stand beside them. */
+import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
+
+class WebHeaders implements HeaderBlock {
+  /** Web Headers join repeated fields before anybody sees them. */
+  readonly joinsRepeated: boolean = true;
+  editCount = 0;
+  readonly #received: Headers;
+  /** Values by name; empty = removed. */
+  #edits: Map<string, string[]> | undefined;
+
+  constructor(received: Headers) {
+    this.#received = received;
+  }
+
+  get(name: string): string | undefined {
+    const edited = this.#edits?.get(name);
+    if (edited !== undefined) return edited.length === 0 ? undefined : edited.join(',');
+    return this.#received.get(name) ?? undefined;
+  }
+
+  getAll(name: string): readonly string[] {
+    const edited = this.#edits?.get(name);
+    if (edited !== undefined) return edited;
+    const value = this.#received.get(name);
+    return value === null ? [] : [value];
+  }
+
+  has(name: string): boolean {
+    const edited = this.#edits?.get(name);
+    return edited === undefined ? this.#received.has(name) : edited.length > 0;
+  }
+
+  set(name: string, value: string): void {
+    this.#edit(name, [value]);
+  }
+
+  add(name: string, value: string): void {
+    this.#edit(name, [...this.getAll(name), value]);
+  }
+
+  remove(name: string): void {
+    if (this.has(name)) this.#edit(name, []);
+  }
+
+  forEach(visit: (name: string, value: string) => void): void {
+    this.#received.forEach((value, name) => {
+      if (this.#edits?.has(name) !== true) visit(name, value);
+    });
+    for (const [name, values] of this.#edits ?? []) for (const value of values) visit(name, value);
+  }
+
+  /** New Headers with the edits; Set-Cookie keeps its repeats. */
+  toHeaders(): Headers {
+    const headers = new Headers(this.#received);
+    for (const [name, values] of this.#edits ?? []) {
+      headers.delete(name);
+      for (const value of values) headers.append(name, value);
+    }
+    return headers;
+  }
+
+  #edit(name: string, values: string[]): void {
+    this.editCount++;
+    (this.#edits ??= new Map()).set(name, values);
+  }
+}
+
+/** Path and query of a URL's text: parsing it again would only repeat what the runtime did. */
+function targetOf(url: string): string {
+  const slash = url.indexOf('/', url.indexOf('://') + 3);
+  return slash < 0 ? '/' : url.slice(slash);
+}
+
+function authorityOf(url: string): string {
+  const start = url.indexOf('://') + 3;
+  const slash = url.indexOf('/', start);
+  return slash < 0 ? url.slice(start) : url.slice(start, slash);
+}
+
+export class WebRequestHead extends WebHeaders implements RequestHead {
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  readonly authority: string;
+  readonly target: string;
+
+  constructor(request: Request) {
+    super(request.headers);
+    this.method = request.method;
+    this.scheme = request.url.startsWith('https:') ? 'https' : 'http';
+    this.authority = request.headers.get('host') ?? authorityOf(request.url);
+    this.target = targetOf(request.url);
+  }
+}
+
+export class WebResponseHead extends WebHeaders implements ResponseHead {
+  readonly status: number;
+
+  constructor(response: Response) {
+    super(response.headers);
+    this.status = response.status;
+  }
+}

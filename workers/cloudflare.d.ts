@@ -1,0 +1,18 @@
+/** The part of the platform module that the workers use; the full types clash with the DOM's. */
+declare module 'cloudflare:workers' {
+  interface WorkerContext {
+    waitUntil(work: Promise<unknown>): void;
+  }
+
+  export class WorkerEntrypoint<Env = unknown> {
+    protected readonly env: Env;
+    protected readonly ctx: WorkerContext;
+    fetch?(request: Request): Promise<Response>;
+  }
+
+  export class DurableObject<Env = unknown> {
+    constructor(context: { readonly storage: unknown }, env: Env);
+    protected readonly env: Env;
+    fetch?(request: Request): Promise<Response>;
+  }
+}

@@ -1,0 +1,36 @@
+/** The gateway's own endpoints under /_lateen/; nothing below it is ever forwarded. */
+import { AutoRouter, error, json } from 'itty-router';
+import type { LinkedSnapshot } from '../../src/proxy/index.ts';
+
+export const OWN_PREFIX = '/_lateen/';
+
+export interface OwnState {
+  readonly linked: LinkedSnapshot | undefined;
+  /** Of the operator; '' = nobody may look. */
+  readonly adminToken: string;
+  readonly version: string;
+}
+
+/** Every byte is compared, whatever the first difference. */
+function sameSecret(a: string, b: string): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(1, b.length));
+  return difference === 0;
+}
+
+export async function answerOwn(request: Request, state: OwnState): Promise<Response> {
+  const isOperator = (): boolean => {
+    const given = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
+    return state.adminToken !== '' && sameSecret(given, state.adminToken);
+  };
+  const router = AutoRouter();
+  router.get('/_lateen/health', () => json({ ok: true }));
+  router.get('/_lateen/ready', () => (state.linked === undefined ? error(503, { ready: false }) : json({ ready: true })));
+  router.get('/_lateen/version', () => json({ version: state.version, snapshot: state.linked?.pointer.snapshot ?? null }));
+  router.get('/_lateen/config_dump', () => {
+    if (!isOperator()) return error(401, { error: 'a token is required' });
+    return json({ pointer: state.linked?.pointer ?? null, snapshot: state.linked?.named.snapshot ?? null });
+  });
+  router.all('*', () => error(404, { error: 'no such endpoint' }));
+  return (await router.fetch(request)) as Response;
+}
