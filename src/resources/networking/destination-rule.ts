@@ -62,10 +62,11 @@ function notEnforcedIn(
     path: `${path}.${name}`,
     reason,
   }));
-  const balancer = policy.loadBalancer;
+  const balancer = policy.loadBalancer as Readonly<Record<string, unknown>> | undefined;
   for (const name of [
     'consistentHash',
     'localityLbSetting',
+    'zoneAwareLbSetting',
     'warmup',
     'warmupDurationSecs',
   ] as const)
@@ -74,7 +75,13 @@ function notEnforcedIn(
         path: `${path}.loadBalancer.${name}`,
         reason: 'this version balances by LEAST_REQUEST, RANDOM and ROUND_ROBIN only',
       });
-  return found;
+  const levels = policy.portLevelSettings ?? [];
+  return [
+    ...found,
+    ...levels.flatMap((level, index) =>
+      notEnforcedIn(level, `${path}.portLevelSettings[${index}]`),
+    ),
+  ];
 }
 
 export const destinationRule: ResourceKind = defineKind<DestinationRuleSpec>({

@@ -36,7 +36,9 @@ const loadBalancer = z
       .optional(),
     consistentHash: consistentHash.optional(),
     localityLbSetting: locality.optional(),
-    zoneAwareLbSetting: anyMap.optional(),
+    zoneAwareLbSetting: z
+      .looseObject({ enabled: flag.optional(), failoverPriority: texts.optional() })
+      .optional(),
     warmupDurationSecs: duration.optional(),
     warmup: z
       .strictObject({
@@ -256,7 +258,7 @@ function checkTunnel(tunnel: Fields, path: string, faults: Faults): void {
   if (typeof targetPort !== 'number' || targetPort < 1 || targetPort > 65_535)
     faults.error(
       `${path}.targetPort`,
-      `tunnel target port ${JSON.stringify(targetPort)} is out of range`,
+      `tunnel target port ${JSON.stringify(targetPort ?? 0)} is out of range, want 1 to 65535`,
     );
 }
 
