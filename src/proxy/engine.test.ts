@@ -5,74 +5,23 @@ import {
   endpoint,
   forward,
   listener,
-  noKeys,
   overlay,
   retryPolicy,
   route,
-  shopEndpoint,
-  snapshot,
   virtualHost,
 } from '../../test/fixtures/snapshots.ts';
+import { bench } from '../../test/fixtures/bench.ts';
 import type { SnapshotParts } from '../../test/fixtures/snapshots.ts';
-import { createFakeHost } from '../host/fake-host.ts';
-import type { FakeHost, FakeHostOptions } from '../host/fake-host.ts';
-import { RequestHeaderList, ResponseHeaderList } from '../lib/header-list.ts';
-import type { Exchange } from '../model/exchange.ts';
-import type { Filter, PolicyFilter } from '../model/policy.ts';
-import type { EndpointOverlay, Route } from '../model/snapshot.ts';
-import { createEngine } from './engine.ts';
-import type { Engine } from './engine.ts';
-import { link } from './link.ts';
-
-type Fields = readonly (readonly [string, string])[];
-
-interface Bench {
-  readonly engine: Engine;
-  readonly host: FakeHost;
-  begin(
-    target?: string,
-    headers?: Fields,
-    line?: { method?: string; authority?: string },
-  ): Exchange;
-}
-
-interface BenchOptions extends FakeHostOptions {
-  readonly endpoints?: EndpointOverlay;
-  readonly filter?: Filter;
-}
-
-function bench(parts: SnapshotParts = {}, options: BenchOptions = {}): Bench {
-  const host = createFakeHost(options);
-  const policy: PolicyFilter = { kind: 'test', phase: 'authz', link: () => options.filter ?? {} };
-  const linked = link(snapshot(parts), options.endpoints ?? shopEndpoint, noKeys, {
-    host,
-    filters: [policy],
-  });
-  const engine = createEngine({ host });
-  return {
-    engine,
-    host,
-    begin(target = '/', headers = [], line = {}) {
-      const start = {
-        method: line.method ?? 'GET',
-        scheme: 'http',
-        authority: line.authority ?? 'shop.test',
-        target,
-      } as const;
-      return engine.begin({
-        linked,
-        head: new RequestHeaderList(start, headers),
-        peer: { ip: '192.0.2.7' },
-        port: 80,
-      });
-    },
-  };
-}
+import type { FakeHost } from '../host/fake-host.ts';
+import { ResponseHeaderList } from '../lib/header-list.ts';
+import type { Filter } from '../model/policy.ts';
+import type { Route } from '../model/snapshot.ts';
 
 const withRoutes = (...routes: readonly Route[]): SnapshotParts => ({
   listeners: [listener({ virtualHosts: [virtualHost(routes)] })],
 });
-const ok = (fields: Fields = []): ResponseHeadOf => new ResponseHeaderList(200, fields);
+const ok = (fields: readonly (readonly [string, string])[] = []): ResponseHeadOf =>
+  new ResponseHeaderList(200, fields);
 type ResponseHeadOf = ResponseHeaderList;
 const lineOf = (host: FakeHost): Record<string, unknown> =>
   JSON.parse(host.lines[0] ?? '{}') as Record<string, unknown>;
@@ -303,89 +252,6 @@ describe('filters', () => {
     engine.onResponse(x, ok());
     engine.onEnd(x);
     expect(host.lines.some((line) => line.includes('"status":200'))).toBe(true);
-  });
-});
-
-describe('attempts', () => {
-  const two = overlay({ [clusterName('shop')]: [endpoint('10.0.0.1'), endpoint('10.0.0.2')] });
-
-  test('a refused connection is tried elsewhere, then given up with the flag URX', async () => {
-    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy({ attempts: 1 }) })), {
-      endpoints: two,
-      sleepless: true,
-    });
-    const x = begin();
-    engine.onRequest(x);
-    const first = x.endpoint?.address;
-    expect(engine.onFailure(x, 'connect-failure')).toBe('wait');
-    await x.waiting;
-    expect(engine.resume(x)).toBe('forward');
-    expect(x.endpoint?.address).not.toBe(first);
-    expect(engine.onFailure(x, 'connect-failure')).toBe('reply');
-    expect(x.flags).toBe('URX,UF');
-    expect(x.reply?.status).toBe(503);
-    expect(x.reply?.body).toBe(
-      'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure',
-    );
-  });
-
-  test('a retried response is not delivered, the last one is', async () => {
-    const { engine, begin } = bench(
-      withRoutes(route({ retry: retryPolicy({ attempts: 1, on: ['5xx'] }) })),
-      { sleepless: true },
-    );
-    const x = begin();
-    engine.onRequest(x);
-    expect(engine.onResponse(x, new ResponseHeaderList(503, []))).toBe('wait');
-    await x.waiting;
-    expect(engine.resume(x)).toBe('forward');
-    expect(engine.onResponse(x, new ResponseHeaderList(502, []))).toBe('deliver');
-    expect(x).toMatchObject({ attempts: 2, flags: 'URX', response: { status: 502 } });
-  });
-
-  test('the route timeout bounds all tries and the waits between them', async () => {
-    const parts = withRoutes(
-      route({
-        timeoutMs: 100,
-        retry: retryPolicy({ attempts: 5, perTryTimeoutMs: 60, on: ['5xx'] }),
-      }),
-    );
-    const { engine, host, begin } = bench(parts, { sleepless: true, fallback: 0 });
-    const x = begin();
-    engine.onRequest(x);
-    expect(x.attemptTimeoutMs).toBe(60);
-    host.advance(60);
-    expect(engine.onFailure(x, 'timeout')).toBe('wait');
-    await x.waiting;
-    expect(engine.resume(x)).toBe('forward');
-    expect(x.attemptTimeoutMs).toBe(40);
-    host.advance(40);
-    expect(engine.onFailure(x, 'timeout')).toBe('reply');
-    expect(x.reply).toMatchObject({ status: 504, body: 'upstream request timeout' });
-    expect(x.flags).toBe('UT');
-  });
-
-  test('retries under way are bounded until they are answered', async () => {
-    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy() })), {
-      sleepless: true,
-    });
-    const exchanges = Array.from({ length: 4 }, () => begin());
-    const steps = exchanges.map((x) => {
-      engine.onRequest(x);
-      return engine.onFailure(x, 'connect-failure');
-    });
-    expect(steps).toEqual(['wait', 'wait', 'wait', 'reply']);
-    const [first] = exchanges;
-    if (first === undefined) throw new Error('no exchange');
-    await first.waiting;
-    engine.resume(first);
-    const late = begin();
-    engine.onRequest(late);
-    expect(engine.onFailure(late, 'connect-failure')).toBe('reply');
-    engine.onResponse(first, ok());
-    const later = begin();
-    engine.onRequest(later);
-    expect(engine.onFailure(later, 'connect-failure')).toBe('wait');
   });
 });
 
