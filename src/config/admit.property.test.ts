@@ -6,12 +6,13 @@ import { readConfig } from './pipeline.ts';
 const kinds = [...istioKinds, ...coreKinds];
 
 /** Names that the schemas know, so that odd values reach deep. */
-const names = [
-  ...['hosts', 'http', 'tls', 'tcp', 'match', 'route', 'uri', 'headers', 'destination', 'host'],
-  ...['trafficPolicy', 'loadBalancer', 'consistentHash', 'subsets', 'labels', 'servers', 'port'],
-  ...['rules', 'from', 'source', 'when', 'key', 'values', 'jwtRules', 'fromHeaders', 'endpoints'],
-  ...['address', 'ports', 'selector', 'timeout', 'regex', 'exact', 'prefix', 'redirect', 'retries'],
-];
+const names = `
+  hosts http tls tcp match route uri headers destination host trafficPolicy loadBalancer
+  consistentHash subsets labels servers port rules from source when key values jwtRules
+  fromHeaders endpoints address ports selector timeout regex exact prefix redirect retries
+`
+  .trim()
+  .split(/\s+/);
 const leaf = fc.oneof(
   fc.constantFrom('', '*', 'a.test', '1s', '(', '{**}', '10.0.0.0/8', 'v1', '%', '~', 'yes'),
   fc.integer(),

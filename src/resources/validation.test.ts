@@ -313,6 +313,12 @@ describe('fields whose enforcement comes later', () => {
       'spec.subsets[0].trafficPolicy.retryBudget',
     ]);
     expect(paths('VirtualService', '{hosts: [a], tcp: [{}]}')).toEqual(['spec.tcp']);
+    expect(
+      paths(
+        'Gateway',
+        '{servers: [{port: {number: 1, name: a, protocol: TCP}, hosts: []}, {port: {number: 80, name: b, protocol: HTTP}, hosts: []}]}',
+      ),
+    ).toEqual(['spec.servers[0].port.protocol']);
     expect(paths('AuthorizationPolicy', '{action: CUSTOM}')).toEqual(['spec.action']);
     expect(paths('AuthorizationPolicy', '{action: DENY}')).toEqual([]);
   });

@@ -173,6 +173,23 @@ function validate(gateway: GatewaySpec, resource: Resource): Faults['list'] {
   return faults.list;
 }
 
+const NOT_HTTP = new Set(['TCP', 'TLS', 'MONGO']);
+
+function notEnforcedIn(server: GatewayServer, index: number): { path: string; reason: string }[] {
+  const path = `spec.servers[${index}]`;
+  const mode = server.tls?.mode;
+  if (NOT_HTTP.has(server.port.protocol.toUpperCase()))
+    return [
+      {
+        path: `${path}.port.protocol`,
+        reason: 'no runtime of this version carries more than HTTP',
+      },
+    ];
+  if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH')
+    return [{ path: `${path}.tls.mode`, reason: 'no runtime of this version routes TLS by SNI' }];
+  return [];
+}
+
 export const gateway: ResourceKind = defineKind<GatewaySpec>({
   group: 'networking.istio.io',
   kind: 'Gateway',
@@ -180,4 +197,6 @@ export const gateway: ResourceKind = defineKind<GatewaySpec>({
   plural: 'gateways',
   spec,
   validate,
+  notEnforced: (gateway) =>
+    (gateway.servers ?? []).flatMap((server, index) => notEnforcedIn(server, index)),
 });

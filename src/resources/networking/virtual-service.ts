@@ -142,5 +142,15 @@ export const virtualService: ResourceKind = defineKind<VirtualServiceSpec>({
     ...(rules.tcp === undefined
       ? []
       : [{ path: 'spec.tcp', reason: 'no runtime of this version routes TCP' }]),
+    ...(rules.http ?? []).flatMap((route, index) =>
+      route.retries?.retryRemoteLocalities === true
+        ? [
+            {
+              path: `spec.http[${index}].retries.retryRemoteLocalities`,
+              reason: 'localities are not told apart by this version',
+            },
+          ]
+        : [],
+    ),
   ],
 });
