@@ -1,5 +1,6 @@
 /** What applying would change: resources by key, fields by path. */
 import type { Resource } from '../model/api.ts';
+import { joinPath } from './path.ts';
 
 export interface FieldChange {
   readonly path: string;
@@ -32,15 +33,10 @@ export function resourceKey({ group, kind, metadata }: Resource): string {
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function childPath(path: string, key: string): string {
-  if (!/^[^.[\]"\s]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
-  return path === '' ? key : `${path}.${key}`;
-}
-
 function collect(before: unknown, after: unknown, path: string, changes: FieldChange[]): void {
   if (isFields(before) && isFields(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    for (const key of keys) collect(before[key], after[key], childPath(path, key), changes);
+    for (const key of keys) collect(before[key], after[key], joinPath(path, key), changes);
     return;
   }
   if (Array.isArray(before) && Array.isArray(after)) {

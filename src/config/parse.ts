@@ -3,30 +3,21 @@ import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
 import type { Document, Node, Tags } from 'yaml';
 import type { ParsedDocument, SourceText } from '../model/config.ts';
 import type { Diagnostic, Place } from '../model/diagnostic.ts';
+import { pathSteps } from './path.ts';
 import { keyFaults, sizeFault, unquotedWord } from './yaml-checks.ts';
 
 /** Of one document. */
 export const MAX_DOCUMENT_BYTES: number = 1024 * 1024;
 /** Of one source, in documents. */
-export const MAX_DOCUMENTS = 20_000;
+const MAX_DOCUMENTS = 20_000;
 /** Of one source, in characters. */
-export const MAX_SOURCE_LENGTH: number = 64 * 1024 * 1024;
+const MAX_SOURCE_LENGTH = 64 * 1024 * 1024;
 /** Of one document; what follows is mostly the echo of the first. */
 const MAX_FAULTS = 20;
 
 export interface ParseResult {
   readonly documents: readonly ParsedDocument[];
   readonly diagnostics: readonly Diagnostic[];
-}
-
-/** `spec.http[0].route` to its steps; quoted keys as `labels["a.b"]`. */
-export function pathSteps(path: string): (string | number)[] {
-  const steps: (string | number)[] = [];
-  for (const match of path.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.[\]]+)/g)) {
-    if (match[2] !== undefined) steps.push(Number(match[2]));
-    else steps.push(match[1] ?? match[3] ?? '');
-  }
-  return steps;
 }
 
 interface Source {

@@ -1,24 +1,18 @@
 /** What YAML allows and a resource must not hold: odd keys, unknown tags, cycles, bombs. */
 import { isMap, isScalar, isSeq } from 'yaml';
 import type { Document, Scalar } from 'yaml';
+import { joinPath } from './path.ts';
 
 /** Of maps and lists in each other; deeper than any API's schema. */
-export const MAX_DEPTH = 100;
+const MAX_DEPTH = 100;
 /** Of one document after its aliases are put in. */
-export const MAX_NODES = 1_000_000;
+const MAX_NODES = 1_000_000;
 
-export interface TextFault {
+interface TextFault {
   readonly offset: number;
   readonly path: string;
   readonly message: string;
   readonly remedy?: string;
-}
-
-/** As people write a path; a key that isn't a plain word stands in quotes. */
-export function joinPath(path: string, key: string): string {
-  const step = /^[^.[\]"\s]+$/.test(key) ? key : undefined;
-  if (step === undefined) return `${path}[${JSON.stringify(key)}]`;
-  return path === '' ? step : `${path}.${step}`;
 }
 
 /** The unquoted word of a scalar that YAML reads as something else than that text. */
