@@ -4,6 +4,7 @@ import {
   cluster,
   clusterName,
   endpoint,
+  forward,
   listener,
   overlay,
   retryPolicy,
@@ -145,3 +146,20 @@ describe('endpoints and waits', () => {
     expect(x.reply?.status).toBe(504);
   });
 });
+
+test.each(['/api../admin', '/api..', '/api.;/x'])(
+  'a rewrite never makes a dot segment of %s',
+  (path) => {
+    const rewrite = { kind: 'prefix', prefix: '/api', value: '/v2/' } as const;
+    const match = { path: { kind: 'prefix', value: '/api' } } as const;
+    const { engine, begin } = bench(
+      withRoutes(route({ match, action: forward('shop', { rewrite }) })),
+    );
+    const x = begin(path);
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply?.status).toBe(400);
+    const fine = begin('/api.v1/x');
+    expect(engine.onRequest(fine)).toBe('forward');
+    expect(fine.upstreamTarget).toBe('/v2/.v1/x');
+  },
+);

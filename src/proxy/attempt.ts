@@ -45,16 +45,27 @@ function drawMirrors(mirrors: readonly Mirror[] | undefined, random: Random): re
   );
 }
 
+/** A rewrite that leaves `/api..` as `/v2/..` would lead out of what was matched. */
+const DOT_SEGMENT = /^[^?]*\/\.\.?(?:[/;?]|$)/;
+
 /** The request as the backend will see it; done once, all attempts send the same. */
-function prepareHead(x: EngineExchange, action: ForwardAction, destination: Destination): void {
+function prepareHead(
+  x: EngineExchange,
+  action: ForwardAction,
+  destination: Destination,
+): LocalReply | undefined {
   const path = rewritePath(x.path, action.rewrite);
   const full = path.startsWith('/') ? path : `/${path}`;
-  if (full !== x.path) x.request.set('x-envoy-original-path', x.path + x.query);
+  if (full !== x.path) {
+    if (DOT_SEGMENT.test(full) && !DOT_SEGMENT.test(x.path)) return replies.badPath;
+    x.request.set('x-envoy-original-path', x.path + x.query);
+  }
   x.upstreamTarget = full + x.query;
   x.upstreamAuthority = action.authority ?? destination.authority ?? x.authority;
   if (x.upstreamAuthority !== x.authority) x.request.set('x-envoy-original-host', x.authority);
   applyRouteHeaders(x, x.request, 'requestHeaders');
   addForwarded(x);
+  return undefined;
 }
 
 /** Cluster and head of a forward; a reply when there is no such cluster. */
@@ -83,7 +94,8 @@ export function beginForward(
     outcome: 'chosen',
     origin: linked.cluster.origin,
   });
-  prepareHead(x, action, destination);
+  const refused = prepareHead(x, action, destination);
+  if (refused !== undefined) return refused;
   x.mirrors = drawMirrors(x.route?.mirrors, random).filter((mirror) =>
     x.linked.clusters.has(mirror.cluster),
   );
