@@ -1,7 +1,10 @@
 /** lateen: the command line. */
 import { Command, CommanderError } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
+import { registerApply } from './commands/apply.ts';
 import { registerExplain } from './commands/explain.ts';
+import { registerRead } from './commands/read.ts';
+import { registerUp } from './commands/up.ts';
 import { CommandError } from './errors.ts';
 import { diagnosticText, note } from './output.ts';
 
@@ -11,6 +14,9 @@ function createProgram(): Command {
     .version('0.1.0')
     .exitOverride()
     .showHelpAfterError();
+  registerUp(program);
+  registerApply(program);
+  registerRead(program);
   registerAnalyze(program);
   registerExplain(program);
   return program;

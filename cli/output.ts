@@ -20,6 +20,22 @@ export function printData(value: unknown, format: 'yaml' | 'json'): void {
   );
 }
 
+/** Left-aligned columns, three spaces apart, as kubectl prints them. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return [header, ...rows]
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('   ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
 const paint = { error: colors.red, warning: colors.yellow, info: colors.blue };
 
 export function diagnosticText(finding: Diagnostic): string {

@@ -26,12 +26,17 @@ export const TOKEN_PREFIX = '!token/';
 
 function bearer(request: Request): string {
   const value = request.headers.get('authorization') ?? '';
-  if (!value.startsWith('Bearer ') || value.length > 512) throw new Problem(401, 'unauthorized', 'a bearer token is required');
+  if (!value.startsWith('Bearer ') || value.length > 512)
+    throw new Problem(401, 'unauthorized', 'a bearer token is required');
   return value.slice(7).trim();
 }
 
 /** Hashes are compared, so that timing tells nothing of the token; the record is found by its hash. */
-export async function authenticate(request: Request, store: Store, bootstrapHash: string): Promise<Principal> {
+export async function authenticate(
+  request: Request,
+  store: Store,
+  bootstrapHash: string,
+): Promise<Principal> {
   const hash = sha256Hex(bearer(request));
   if (hash === bootstrapHash) return { name: 'bootstrap', role: 'admin', scopes: [] };
   const found = await store.get(TOKEN_PREFIX + hash);
@@ -43,5 +48,6 @@ export async function authenticate(request: Request, store: Store, bootstrapHash
 export function requireRole(principal: Principal, role: Role): void {
   const isProxy = principal.role === 'proxy' || role === 'proxy';
   const isEnough = isProxy ? principal.role === role : RANK[principal.role] >= RANK[role];
-  if (!isEnough) throw new Problem(403, 'forbidden', `role ${principal.role} may not do this, want ${role}`);
+  if (!isEnough)
+    throw new Problem(403, 'forbidden', `role ${principal.role} may not do this, want ${role}`);
 }

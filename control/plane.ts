@@ -14,7 +14,14 @@ import { TOKEN_PREFIX, authenticate, requireRole } from './auth.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush, scopeKey } from './push.ts';
 import type { Ack, Push } from './push.ts';
-import { RESOURCE_PREFIX, applyDocuments, deleteDocuments, listResources, nameOf, withRevision } from './resources.ts';
+import {
+  RESOURCE_PREFIX,
+  applyDocuments,
+  deleteDocuments,
+  listResources,
+  nameOf,
+  withRevision,
+} from './resources.ts';
 import type { ApplyOptions } from './resources.ts';
 
 export interface ControlDependencies {
@@ -35,7 +42,11 @@ export interface ControlPlane {
 }
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-const TEST_SCOPES: readonly ProxyScope['type'][] = ['gateway', 'sidecar-outbound', 'sidecar-inbound'];
+const TEST_SCOPES: readonly ProxyScope['type'][] = [
+  'gateway',
+  'sidecar-outbound',
+  'sidecar-inbound',
+];
 
 interface Env {
   Variables: { principal: Principal };
@@ -69,7 +80,8 @@ async function readSources(c: Ctx): Promise<SourceText[]> {
   if (!Array.isArray(sources)) return [{ file: 'body', text }];
   return sources.map((source: unknown) => {
     const { file, text: content } = (source ?? {}) as { file?: unknown; text?: unknown };
-    if (typeof file !== 'string' || typeof content !== 'string') throw new Problem(400, 'bad request', 'a source needs file and text');
+    if (typeof file !== 'string' || typeof content !== 'string')
+      throw new Problem(400, 'bad request', 'a source needs file and text');
     return { file, text: content };
   });
 }
@@ -93,7 +105,10 @@ function allow(c: Ctx, role: Role): void {
 /** Secrets are for the mesh alone: people see their keys. */
 function redact(resource: Resource): Resource {
   if (resource.kind !== 'Secret' || resource.data === undefined) return resource;
-  return { ...resource, data: Object.fromEntries(Object.keys(resource.data).map((key) => [key, '<hidden>'])) };
+  return {
+    ...resource,
+    data: Object.fromEntries(Object.keys(resource.data).map((key) => [key, '<hidden>'])),
+  };
 }
 
 function resourceRoutes(app: Hono<Env>, services: Services): void {
@@ -108,9 +123,13 @@ function resourceRoutes(app: Hono<Env>, services: Services): void {
   });
   app.post('/v1/diff', async (c) => {
     allow(c, 'viewer');
-    const admission = readConfig(await readSources(c), { kinds, defaultNamespace: c.req.query('namespace') ?? 'default' });
+    const admission = readConfig(await readSources(c), {
+      kinds,
+      defaultNamespace: c.req.query('namespace') ?? 'default',
+    });
     const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
-    if (errors.length > 0) throw new Problem(422, 'invalid configuration', `${errors.length} faults`, errors);
+    if (errors.length > 0)
+      throw new Problem(422, 'invalid configuration', `${errors.length} faults`, errors);
     const given = admission.resources.map(({ resource }) => resource);
     const names = new Set(given.map((resource) => nameOf(resource)));
     const before = (await listResources(store)).filter((resource) => names.has(nameOf(resource)));
@@ -128,11 +147,25 @@ function resourceRoutes(app: Hono<Env>, services: Services): void {
     allow(c, 'editor');
     const { group, kind, namespace, name } = c.req.param();
     const key = `${RESOURCE_PREFIX}${group}/${kind}/${namespace}/${name}`;
-    if ((await store.get(key)) === undefined) throw new Problem(404, 'not found', `no ${kind} ${namespace}/${name}`);
+    if ((await store.get(key)) === undefined)
+      throw new Problem(404, 'not found', `no ${kind} ${namespace}/${name}`);
     const expected = /^"(\d+)"$/.exec(c.req.header('if-match') ?? '')?.[1];
-    const change: StoreChange = { op: 'delete', key, ...(expected === undefined ? {} : { ifRevision: Number(expected) }) };
-    const result = await store.commit([change], { actor: c.get('principal').name, message: c.req.query('message') ?? '', atMs: services.deps.nowMs() });
-    if (!result.ok) throw new Problem(412, 'precondition failed', `revision ${result.expected} was expected, ${result.found} is stored`);
+    const change: StoreChange = {
+      op: 'delete',
+      key,
+      ...(expected === undefined ? {} : { ifRevision: Number(expected) }),
+    };
+    const result = await store.commit([change], {
+      actor: c.get('principal').name,
+      message: c.req.query('message') ?? '',
+      atMs: services.deps.nowMs(),
+    });
+    if (!result.ok)
+      throw new Problem(
+        412,
+        'precondition failed',
+        `revision ${result.expected} was expected, ${result.found} is stored`,
+      );
     return c.json({ revision: result.revision });
   });
   app.get('/v1/resources/:group/:kind/:namespace?', async (c) => {
@@ -140,21 +173,33 @@ function resourceRoutes(app: Hono<Env>, services: Services): void {
     const { group, kind, namespace } = c.req.param();
     const prefix = `${RESOURCE_PREFIX}${group}/${kind}/${namespace === undefined ? '' : `${namespace}/`}`;
     const limit = Math.min(Number(c.req.query('limit') ?? '500') || 500, 1000);
-    const page = await store.list(prefix, { limit, ...(c.req.query('continue') === undefined ? {} : { after: c.req.query('continue') ?? '' }) });
-    const items = page.records.map((record) => redact(withRevision(JSON.parse(record.value) as Resource, record.revision)));
+    const page = await store.list(prefix, {
+      limit,
+      ...(c.req.query('continue') === undefined ? {} : { after: c.req.query('continue') ?? '' }),
+    });
+    const items = page.records.map((record) =>
+      redact(withRevision(JSON.parse(record.value) as Resource, record.revision)),
+    );
     const last = page.records.at(-1)?.key;
-    return c.json({ revision: page.revision, items: items.filter((item) => selected(item, c.req.query('labelSelector'))), ...(page.more && last !== undefined ? { continue: last } : {}) });
+    return c.json({
+      revision: page.revision,
+      items: items.filter((item) => selected(item, c.req.query('labelSelector'))),
+      ...(page.more && last !== undefined ? { continue: last } : {}),
+    });
   });
 }
 
 /** `a=b,c!=d,e`. */
 function selected(resource: Resource, selector: string | undefined): boolean {
-  return (selector ?? '').split(',').filter((term) => term !== '').every((term) => {
-    const [, name = '', operator, value] = /^([^!=]+)(!=|==?)?(.*)$/.exec(term) ?? [];
-    const label = resource.metadata.labels?.[name];
-    if (operator === undefined) return label !== undefined;
-    return operator === '!=' ? label !== value : label === value;
-  });
+  return (selector ?? '')
+    .split(',')
+    .filter((term) => term !== '')
+    .every((term) => {
+      const [, name = '', operator, value] = /^([^!=]+)(!=|==?)?(.*)$/.exec(term) ?? [];
+      const label = resource.metadata.labels?.[name];
+      if (operator === undefined) return label !== undefined;
+      return operator === '!=' ? label !== value : label === value;
+    });
 }
 
 function historyRoutes(app: Hono<Env>, { deps }: Services): void {
@@ -165,30 +210,50 @@ function historyRoutes(app: Hono<Env>, { deps }: Services): void {
     return c.json({
       items: entries.map((entry) => ({
         ...entry,
-        changes: entry.changes.filter(({ key }) => key.startsWith(RESOURCE_PREFIX)).map(({ op, key }) => ({ op, key })),
+        changes: entry.changes
+          .filter(({ key }) => key.startsWith(RESOURCE_PREFIX))
+          .map(({ op, key }) => ({ op, key })),
       })),
     });
   });
   app.post('/v1/rollback', async (c) => {
     allow(c, 'editor');
     const { revision } = JSON.parse(await readBody(c)) as { revision?: unknown };
-    if (typeof revision !== 'number') throw new Problem(400, 'bad request', 'revision is required, a number');
+    if (typeof revision !== 'number')
+      throw new Problem(400, 'bad request', 'revision is required, a number');
     const current = await deps.store.revision();
     const { compacted, events } = await deps.store.eventsAfter(revision, 100_000);
-    if (compacted || revision < 0 || revision > current) throw new Problem(410, 'gone', `revision ${revision} is not kept`);
+    if (compacted || revision < 0 || revision > current)
+      throw new Problem(410, 'gone', `revision ${revision} is not kept`);
     const entries = await deps.store.history({ limit: current - revision });
     const before = new Map<string, string | undefined>();
-    for (const entry of entries) for (const change of entry.changes) if (change.key.startsWith(RESOURCE_PREFIX)) before.set(change.key, change.before);
-    const changes = [...before].map(([key, value]): StoreChange => (value === undefined ? { op: 'delete', key } : { op: 'put', key, value }));
-    const result = await deps.store.commit(changes, { actor: c.get('principal').name, message: `rollback to ${revision}`, atMs: deps.nowMs(), ifStoreRevision: current });
-    if (!result.ok) throw new Problem(409, 'conflict', 'somebody else changed the configuration meanwhile: try again');
+    for (const entry of entries)
+      for (const change of entry.changes)
+        if (change.key.startsWith(RESOURCE_PREFIX)) before.set(change.key, change.before);
+    const changes = [...before].map(([key, value]): StoreChange =>
+      value === undefined ? { op: 'delete', key } : { op: 'put', key, value },
+    );
+    const result = await deps.store.commit(changes, {
+      actor: c.get('principal').name,
+      message: `rollback to ${revision}`,
+      atMs: deps.nowMs(),
+      ifStoreRevision: current,
+    });
+    if (!result.ok)
+      throw new Problem(
+        409,
+        'conflict',
+        'somebody else changed the configuration meanwhile: try again',
+      );
     return c.json({ revision: result.revision, undone: events.length });
   });
 }
 
 function scopeFor(c: Ctx, type: string, namespace: string, name: string): ProxyScope {
   allow(c, 'proxy');
-  const scope = c.get('principal').scopes.find((own) => own.type === type && own.namespace === namespace && own.name === name);
+  const scope = c
+    .get('principal')
+    .scopes.find((own) => own.type === type && own.namespace === namespace && own.name === name);
   if (scope === undefined) throw new Problem(403, 'forbidden', 'the token is for another proxy');
   return scope;
 }
@@ -199,7 +264,10 @@ function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
     const pointer = await push.pointerFor(scopeFor(c, type, namespace, name));
     const etag = `"${pointer.snapshot}.${pointer.endpoints}.${pointer.keys}"`;
     c.header('etag', etag);
-    c.header('cache-control', `private, max-age=${Math.floor((deps.pointerMaxAgeMs ?? 5000) / 1000)}`);
+    c.header(
+      'cache-control',
+      `private, max-age=${Math.floor((deps.pointerMaxAgeMs ?? 5000) / 1000)}`,
+    );
     return c.req.header('if-none-match') === etag ? c.body(null, 304) : c.json(pointer);
   });
   app.get('/v1/proxies/:type/:namespace/:name/blobs/:hash', async (c) => {
@@ -207,7 +275,10 @@ function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
     const scope = scopeFor(c, type, namespace, name);
     const blob = (await push.mayRead(scope, hash)) ? await deps.blobs.get(hash) : undefined;
     if (blob === undefined) throw new Problem(404, 'not found', `no blob ${hash} for this proxy`);
-    return c.body(blob, 200, { 'content-type': 'application/json', 'cache-control': 'private, max-age=31536000, immutable' });
+    return c.body(blob, 200, {
+      'content-type': 'application/json',
+      'cache-control': 'private, max-age=31536000, immutable',
+    });
   });
   app.post('/v1/proxies/:type/:namespace/:name/ack', async (c) => {
     const { type, namespace, name } = c.req.param();
@@ -220,7 +291,10 @@ function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
       instance: String(body.instance ?? '').slice(0, 64),
       atMs: deps.nowMs(),
     });
-    if (body.ok !== true) deps.log(`nack from ${scopeKey(scope)}: ${JSON.stringify(body.diagnostics ?? []).slice(0, 500)}`);
+    if (body.ok !== true)
+      deps.log(
+        `nack from ${scopeKey(scope)}: ${JSON.stringify(body.diagnostics ?? []).slice(0, 500)}`,
+      );
     return c.body(null, 204);
   });
   app.get('/v1/proxies', async (c) => {
@@ -231,26 +305,61 @@ function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
 
 function isScope(value: unknown): value is ProxyScope {
   const scope = value as Partial<ProxyScope> | null;
-  return scope !== null && typeof scope === 'object' && TEST_SCOPES.includes(scope.type as ProxyScope['type']) && typeof scope.namespace === 'string' && typeof scope.name === 'string' && typeof scope.labels === 'object';
+  return (
+    scope !== null &&
+    typeof scope === 'object' &&
+    TEST_SCOPES.includes(scope.type as ProxyScope['type']) &&
+    typeof scope.namespace === 'string' &&
+    typeof scope.name === 'string' &&
+    typeof scope.labels === 'object'
+  );
 }
 
 function tokenRoutes(app: Hono<Env>, { deps }: Services): void {
   app.post('/v1/tokens', async (c) => {
     allow(c, 'admin');
-    const { name, role, scopes = [] } = JSON.parse(await readBody(c)) as { name?: unknown; role?: unknown; scopes?: unknown };
+    const {
+      name,
+      role,
+      scopes = [],
+    } = JSON.parse(await readBody(c)) as { name?: unknown; role?: unknown; scopes?: unknown };
     const isRole = role === 'viewer' || role === 'editor' || role === 'admin' || role === 'proxy';
-    if (typeof name !== 'string' || !isRole) throw new Problem(400, 'bad request', 'name and role (viewer, editor, admin, proxy) are required');
-    if (!Array.isArray(scopes) || !scopes.every((scope) => isScope(scope)) || (role === 'proxy') !== scopes.length > 0)
-      throw new Problem(400, 'bad request', 'a proxy token needs its scopes {type, namespace, name, labels}, others take none');
+    if (typeof name !== 'string' || !isRole)
+      throw new Problem(
+        400,
+        'bad request',
+        'name and role (viewer, editor, admin, proxy) are required',
+      );
+    if (
+      !Array.isArray(scopes) ||
+      !scopes.every((scope) => isScope(scope)) ||
+      (role === 'proxy') !== scopes.length > 0
+    )
+      throw new Problem(
+        400,
+        'bad request',
+        'a proxy token needs its scopes {type, namespace, name, labels}, others take none',
+      );
     const token = `lat_${deps.randomHex(24)}`;
-    const record: TokenRecord = { name, role, hash: sha256Hex(token), ...(scopes.length === 0 ? {} : { scopes }) };
-    await deps.store.commit([{ op: 'put', key: TOKEN_PREFIX + record.hash, value: JSON.stringify(record) }], { actor: c.get('principal').name, message: `token ${name}`, atMs: deps.nowMs() });
+    const record: TokenRecord = {
+      name,
+      role,
+      hash: sha256Hex(token),
+      ...(scopes.length === 0 ? {} : { scopes }),
+    };
+    await deps.store.commit(
+      [{ op: 'put', key: TOKEN_PREFIX + record.hash, value: JSON.stringify(record) }],
+      { actor: c.get('principal').name, message: `token ${name}`, atMs: deps.nowMs() },
+    );
     return c.json({ name, role, token }, 201);
   });
 }
 
 export function createControlPlane(deps: ControlDependencies): ControlPlane {
-  const services: Services = { deps, push: createPush({ store: deps.store, blobs: deps.blobs, keysOf: () => undefined }) };
+  const services: Services = {
+    deps,
+    push: createPush({ store: deps.store, blobs: deps.blobs, keysOf: () => undefined }),
+  };
   const app = new Hono<Env>();
   app.get('/healthz', (c) => c.text('ok'));
   app.use('/v1/*', async (c, next) => {
@@ -261,12 +370,18 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   historyRoutes(app, services);
   proxyRoutes(app, services);
   tokenRoutes(app, services);
-  app.notFound((c) => problemResponse(new Problem(404, 'not found', `no ${c.req.method} ${c.req.path}`), c.req.path));
+  app.notFound((c) =>
+    problemResponse(new Problem(404, 'not found', `no ${c.req.method} ${c.req.path}`), c.req.path),
+  );
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(error, c.req.path);
-    if (error instanceof SyntaxError) return problemResponse(new Problem(400, 'bad request', 'the body is no JSON'), c.req.path);
+    if (error instanceof SyntaxError)
+      return problemResponse(new Problem(400, 'bad request', 'the body is no JSON'), c.req.path);
     deps.log(`error ${c.req.method} ${c.req.path}: ${error.stack ?? error.message}`);
-    return problemResponse(new Problem(500, 'internal error', 'the request failed; the log has the cause'), c.req.path);
+    return problemResponse(
+      new Problem(500, 'internal error', 'the request failed; the log has the cause'),
+      c.req.path,
+    );
   });
   return { fetch: async (request) => app.fetch(request) };
 }

@@ -98,7 +98,9 @@ class Pilot implements Push {
 
   async mayRead(scope: ProxyScope, name: string): Promise<boolean> {
     const pointers = [await this.pointerFor(scope), this.#before.get(scopeKey(scope))];
-    return pointers.some((pointer) => pointer !== undefined && Object.values(pointer).includes(name));
+    return pointers.some(
+      (pointer) => pointer !== undefined && Object.values(pointer).includes(name),
+    );
   }
 
   async #compile(scope: ProxyScope, revision: number): Promise<Pointer> {
@@ -115,7 +117,11 @@ class Pilot implements Push {
     await this.#options.blobs.put(named.version, canonicalJson(named));
     await this.#options.blobs.put(endpoints.version, canonicalJson(endpoints));
     await this.#options.blobs.put(keys.version, canonicalJson(keys));
-    const pointer: Pointer = { snapshot: named.version, endpoints: endpoints.version, keys: keys.version };
+    const pointer: Pointer = {
+      snapshot: named.version,
+      endpoints: endpoints.version,
+      keys: keys.version,
+    };
     const key = scopeKey(scope);
     const before = this.#compiled.get(key)?.pointer;
     if (before !== undefined) this.#before.set(key, before);

@@ -19,9 +19,14 @@ export function nameOf(resource: Pick<Resource, 'kind' | 'metadata'>): string {
   return `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
 }
 
-export async function listResources(store: Store, prefix: string = RESOURCE_PREFIX): Promise<Resource[]> {
+export async function listResources(
+  store: Store,
+  prefix: string = RESOURCE_PREFIX,
+): Promise<Resource[]> {
   const { records } = await store.list(prefix);
-  return records.map((record) => withRevision(JSON.parse(record.value) as Resource, record.revision));
+  return records.map((record) =>
+    withRevision(JSON.parse(record.value) as Resource, record.revision),
+  );
 }
 
 export function withRevision(resource: Resource, revision: number): Resource {
@@ -40,24 +45,49 @@ export interface ApplyOptions {
 
 export interface ApplyResult {
   readonly revision: number;
-  readonly results: readonly { readonly resource: string; readonly result: 'created' | 'configured' | 'unchanged' | 'deleted' }[];
+  readonly results: readonly {
+    readonly resource: string;
+    readonly result: 'created' | 'configured' | 'unchanged' | 'deleted';
+  }[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-function admitAll(options: ApplyOptions): { resources: Resource[]; diagnostics: readonly Diagnostic[] } {
-  const admission = readConfig(options.sources, { kinds, defaultNamespace: options.namespace, lenient: options.lenient });
+function admitAll(options: ApplyOptions): {
+  resources: Resource[];
+  diagnostics: readonly Diagnostic[];
+} {
+  const admission = readConfig(options.sources, {
+    kinds,
+    defaultNamespace: options.namespace,
+    lenient: options.lenient,
+  });
   const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
-  if (errors.length > 0) throw new Problem(422, 'invalid configuration', `${errors.length} faults, nothing was applied`, admission.diagnostics);
-  if (admission.resources.length === 0) throw new Problem(422, 'invalid configuration', 'no resource was given');
-  return { resources: admission.resources.map(({ resource }) => resource), diagnostics: admission.diagnostics };
+  if (errors.length > 0)
+    throw new Problem(
+      422,
+      'invalid configuration',
+      `${errors.length} faults, nothing was applied`,
+      admission.diagnostics,
+    );
+  if (admission.resources.length === 0)
+    throw new Problem(422, 'invalid configuration', 'no resource was given');
+  return {
+    resources: admission.resources.map(({ resource }) => resource),
+    diagnostics: admission.diagnostics,
+  };
 }
 
 /** Server-side fields: creation time and uid stay, generation counts changes of the spec. */
 function nextVersion(given: Resource, before: Resource | undefined, nowMs: number): Resource {
   const { resourceVersion: _version, ...metadata } = given.metadata;
-  const isSame = before !== undefined && canonicalJson([before.spec, before.data]) === canonicalJson([given.spec, given.data]);
+  const isSame =
+    before !== undefined &&
+    canonicalJson([before.spec, before.data]) === canonicalJson([given.spec, given.data]);
   const generation = (before?.metadata.generation ?? 0) + (isSame ? 0 : 1);
-  const creationTimestamp = before?.metadata.creationTimestamp ?? given.metadata.creationTimestamp ?? `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  const creationTimestamp =
+    before?.metadata.creationTimestamp ??
+    given.metadata.creationTimestamp ??
+    `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
   return { ...given, metadata: { ...metadata, creationTimestamp, generation } };
 }
 
@@ -73,7 +103,10 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
     const value = canonicalJson(nextVersion(resource, before, options.nowMs));
     const isUnchanged = found?.value === value;
     if (!isUnchanged) changes.push({ op: 'put', key, value });
-    results.push({ resource: nameOf(resource), result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured' });
+    results.push({
+      resource: nameOf(resource),
+      result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured',
+    });
   }
   if (options.dryRun || changes.length === 0) return { revision, results, diagnostics };
   return { revision: await commit(store, changes, { ...options, revision }), results, diagnostics };
@@ -83,16 +116,34 @@ export async function deleteDocuments(store: Store, options: ApplyOptions): Prom
   const { resources, diagnostics } = admitAll(options);
   const revision = await store.revision();
   const present: Resource[] = [];
-  for (const resource of resources) if ((await store.get(keyOf(resource))) !== undefined) present.push(resource);
-  const results = present.map((resource) => ({ resource: nameOf(resource), result: 'deleted' as const }));
+  for (const resource of resources)
+    if ((await store.get(keyOf(resource))) !== undefined) present.push(resource);
+  const results = present.map((resource) => ({
+    resource: nameOf(resource),
+    result: 'deleted' as const,
+  }));
   if (options.dryRun || present.length === 0) return { revision, results, diagnostics };
   const changes = present.map((resource): StoreChange => ({ op: 'delete', key: keyOf(resource) }));
   return { revision: await commit(store, changes, { ...options, revision }), results, diagnostics };
 }
 
 /** The whole store's revision is compared: what was judged is what is written. */
-async function commit(store: Store, changes: readonly StoreChange[], by: { actor: string; message: string; nowMs: number; revision: number }): Promise<number> {
-  const result = await store.commit(changes, { actor: by.actor, message: by.message, atMs: by.nowMs, ifStoreRevision: by.revision });
-  if (!result.ok) throw new Problem(409, 'conflict', 'somebody else changed the configuration meanwhile: try again');
+async function commit(
+  store: Store,
+  changes: readonly StoreChange[],
+  by: { actor: string; message: string; nowMs: number; revision: number },
+): Promise<number> {
+  const result = await store.commit(changes, {
+    actor: by.actor,
+    message: by.message,
+    atMs: by.nowMs,
+    ifStoreRevision: by.revision,
+  });
+  if (!result.ok)
+    throw new Problem(
+      409,
+      'conflict',
+      'somebody else changed the configuration meanwhile: try again',
+    );
   return result.revision;
 }

@@ -6,14 +6,19 @@ import { createSqlBlobs, createSqlStore } from './store/sql.ts';
 import type { SqlDatabase, SqlRow } from './store/sql.ts';
 
 interface ControlEnv {
-  readonly CONTROL: { idFromName(name: string): unknown; get(id: unknown): { fetch(request: Request): Promise<Response> } };
+  readonly CONTROL: {
+    idFromName(name: string): unknown;
+    get(id: unknown): { fetch(request: Request): Promise<Response> };
+  };
   /** SHA-256 (hex) of the first administrator's token. */
   readonly BOOTSTRAP_HASH: string;
   readonly POINTER_MAX_AGE_MS?: string;
 }
 
 interface ObjectStorage {
-  readonly sql: { exec(query: string, ...parameters: readonly unknown[]): { toArray(): readonly SqlRow[] } };
+  readonly sql: {
+    exec(query: string, ...parameters: readonly unknown[]): { toArray(): readonly SqlRow[] };
+  };
   transactionSync<T>(work: () => T): T;
 }
 
@@ -25,13 +30,18 @@ function databaseOf(storage: ObjectStorage): SqlDatabase {
 }
 
 function randomHex(length: number): string {
-  return [...crypto.getRandomValues(new Uint8Array(length))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [...crypto.getRandomValues(new Uint8Array(length))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
 }
 
 export class ControlObject extends DurableObject<ControlEnv> {
   readonly #plane: ControlPlane;
 
-  constructor(context: ConstructorParameters<typeof DurableObject<ControlEnv>>[0], env: ControlEnv) {
+  constructor(
+    context: ConstructorParameters<typeof DurableObject<ControlEnv>>[0],
+    env: ControlEnv,
+  ) {
     super(context, env);
     const database = databaseOf(context.storage as unknown as ObjectStorage);
     this.#plane = createControlPlane({

@@ -25,7 +25,10 @@ export async function bundleWorker(entry: string): Promise<string> {
 
 async function main(): Promise<void> {
   mkdirSync(`${root}dist`, { recursive: true });
-  for (const [name, entry] of [['gateway', 'workers/gateway.ts'], ['control', 'control/worker.ts']] as const) {
+  for (const [name, entry] of [
+    ['gateway', 'workers/gateway.ts'],
+    ['control', 'control/worker.ts'],
+  ] as const) {
     const text = await bundleWorker(entry);
     writeFileSync(`${root}dist/${name}.js`, text);
     console.log(`dist/${name}.js ${text.length} bytes, ${gzipSync(text).length} gzip`);

@@ -53,14 +53,18 @@ const host = createWorkerHost((work) => {
 function askControl(env: GatewayEnv): (path: string, init: RequestInit) => Promise<Response> {
   const base = env.CONTROL_URL ?? 'http://control';
   const { CONTROL: control } = env;
-  return (path, init) => (control === undefined ? fetch(base + path, init) : control.fetch(base + path, init));
+  return (path, init) =>
+    control === undefined ? fetch(base + path, init) : control.fetch(base + path, init);
 }
 
 function sourceFor(direction: Direction, env: GatewayEnv): ConfigSource {
   let source = sources.get(direction);
   if (source === undefined) {
     const text = direction === 'inbound' ? env.SCOPE : env.OUTBOUND_SCOPE;
-    if (text === undefined) throw new Error(`no scope for ${direction}: set ${direction === 'inbound' ? 'SCOPE' : 'OUTBOUND_SCOPE'}`);
+    if (text === undefined)
+      throw new Error(
+        `no scope for ${direction}: set ${direction === 'inbound' ? 'SCOPE' : 'OUTBOUND_SCOPE'}`,
+      );
     source = new ConfigSource({
       scope: JSON.parse(text) as ProxyScope,
       token: env.PROXY_TOKEN,
@@ -74,11 +78,17 @@ function sourceFor(direction: Direction, env: GatewayEnv): ConfigSource {
   return source;
 }
 
-function dialer(env: GatewayEnv): (endpoint: Endpoint | undefined, request: Request) => Promise<Response> {
+function dialer(
+  env: GatewayEnv,
+): (endpoint: Endpoint | undefined, request: Request) => Promise<Response> {
   return (endpoint, request) => {
     if (endpoint?.address.startsWith('binding:') !== true) return fetch(request);
-    const bound = (env as unknown as Readonly<Record<string, Fetcher | undefined>>)[endpoint.address.slice(8)];
-    return bound === undefined ? Promise.reject(new Error(`no binding ${endpoint.address}`)) : bound.fetch(request);
+    const bound = (env as unknown as Readonly<Record<string, Fetcher | undefined>>)[
+      endpoint.address.slice(8)
+    ];
+    return bound === undefined
+      ? Promise.reject(new Error(`no binding ${endpoint.address}`))
+      : bound.fetch(request);
   };
 }
 
@@ -91,18 +101,29 @@ function listenerPort(request: Request, direction: Direction, env: GatewayEnv): 
   return request.url.startsWith('https:') ? 443 : 80;
 }
 
-async function serve(request: Request, direction: Direction, env: GatewayEnv, context: ExecutionContext): Promise<Response> {
+async function serve(
+  request: Request,
+  direction: Direction,
+  env: GatewayEnv,
+  context: ExecutionContext,
+): Promise<Response> {
   const source = sourceFor(direction, env);
   const linked = await source.current(host);
   for (const work of pending.splice(0)) context.waitUntil(work);
   const { pathname } = new URL(request.url);
   if (pathname.startsWith(OWN_PREFIX) || pathname === OWN_PREFIX.slice(0, -1))
     return answerOwn(request, { linked, adminToken: env.ADMIN_TOKEN ?? '', version: VERSION });
-  if (linked === undefined) return new Response('no configuration yet', { status: 503, headers: { 'retry-after': '1' } });
+  if (linked === undefined)
+    return new Response('no configuration yet', { status: 503, headers: { 'retry-after': '1' } });
   engine ??= createEngine({ host });
   const driver = createFetchDriver({ engine, host, dial: dialer(env) });
   const ip = request.headers.get('cf-connecting-ip') ?? '127.0.0.1';
-  const response = await driver.handle({ request, linked, peer: { ip }, port: listenerPort(request, direction, env) });
+  const response = await driver.handle({
+    request,
+    linked,
+    peer: { ip },
+    port: listenerPort(request, direction, env),
+  });
   for (const work of pending.splice(0)) context.waitUntil(work);
   return response;
 }

@@ -22,7 +22,9 @@ const RANK: Readonly<Record<Level, number>> = { info: 0, warning: 1, error: 2 };
 /** Parts of admitted resources that no runtime of this version enforces. */
 function notEnforced(admission: Admission): Diagnostic[] {
   return admission.resources.flatMap(({ resource, placeOf }) => {
-    const kind = kinds.find((other) => other.kind === resource.kind && other.group === resource.group);
+    const kind = kinds.find(
+      (other) => other.kind === resource.kind && other.group === resource.group,
+    );
     return (kind?.notEnforced?.(resource) ?? []).map(({ path, reason }): Diagnostic => {
       const place = placeOf(path);
       return {
@@ -41,10 +43,15 @@ function notEnforced(admission: Admission): Diagnostic[] {
 function compileFindings(admission: Admission): Diagnostic[] {
   const resources = admission.resources.map(({ resource }) => resource);
   const namespaces = [...new Set(resources.map((resource) => resource.metadata.namespace))];
-  const scopes = namespaces.map(
-    (namespace): ProxyScope => ({ type: 'sidecar-outbound', namespace, name: 'analyze', labels: {} }),
+  const scopes = namespaces.map((namespace): ProxyScope => ({
+    type: 'sidecar-outbound',
+    namespace,
+    name: 'analyze',
+    labels: {},
+  }));
+  const found = scopes.flatMap(
+    (scope) => compile({ resources, scope }, policyCompilers).diagnostics,
   );
-  const found = scopes.flatMap((scope) => compile({ resources, scope }, policyCompilers).diagnostics);
   const places = new Map(
     admission.resources.map(({ resource, placeOf }) => [
       `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`,
@@ -66,7 +73,11 @@ async function analyzeFiles(options: AnalyzeOptions): Promise<void> {
     kinds,
     ...(options.namespace === undefined ? {} : { defaultNamespace: options.namespace }),
   });
-  const findings = [...admission.diagnostics, ...notEnforced(admission), ...compileFindings(admission)];
+  const findings = [
+    ...admission.diagnostics,
+    ...notEnforced(admission),
+    ...compileFindings(admission),
+  ];
   const format = outputFormat(options.output);
   if (format === 'json' || format === 'yaml') printData(findings, format);
   else for (const finding of findings) process.stdout.write(`${diagnosticText(finding)}\n`);
@@ -80,8 +91,14 @@ async function analyzeFiles(options: AnalyzeOptions): Promise<void> {
 export function registerAnalyze(program: Command): void {
   program
     .command('analyze')
-    .description('find faults in files: what admission refuses, what would not work or is not enforced')
-    .requiredOption('-f, --filename <name>', 'file, folder, - for standard input, or URL (repeatable)', collect)
+    .description(
+      'find faults in files: what admission refuses, what would not work or is not enforced',
+    )
+    .requiredOption(
+      '-f, --filename <name>',
+      'file, folder, - for standard input, or URL (repeatable)',
+      collect,
+    )
     .option('-n, --namespace <name>', 'for resources that name none', 'default')
     .option('-o, --output <format>', 'json or yaml')
     .option('--fail-on <level>', 'exit code 1 from this level on: error, warning, info', 'error')

@@ -46,9 +46,13 @@ function pairs(list: readonly string[] | undefined, separator: string): [string,
 
 function scopeOf(options: ExplainOptions): ProxyScope {
   const type = SCOPES[options.as];
-  if (type === undefined) throw new CommandError(`--as ${options.as}: want gateway, outbound or inbound`, 2);
+  if (type === undefined)
+    throw new CommandError(`--as ${options.as}: want gateway, outbound or inbound`, 2);
   if (type === 'sidecar-inbound' && options.service === undefined)
-    throw new CommandError('--as inbound needs --service, the host of the service that is served', 2);
+    throw new CommandError(
+      '--as inbound needs --service, the host of the service that is served',
+      2,
+    );
   return {
     type,
     namespace: options.namespace,
@@ -94,10 +98,25 @@ function lines(decision: SimulatedDecision, origins: readonly Origin[]): string[
     return `${MARKS[step.outcome]} ${step.step.padEnd(12)} ${step.name}${step.detail === undefined ? '' : `: ${step.detail}`}${from}`;
   });
   if (decision.outcome !== 'forward')
-    return [...trace, `${decision.outcome} ${decision.status ?? ''} ${decision.flags} ${decision.details}`.trim(), ...advice(decision)];
-  const to = decision.service === undefined ? `passthrough to ${decision.authority}` : `${decision.service}:${decision.port}${decision.subset === undefined ? '' : ` subset ${decision.subset}`}`;
-  const retries = decision.retries === undefined || decision.retries.attempts === 0 ? 'no retries' : `${decision.retries.attempts} retries on ${decision.retries.retryOn?.join(', ')}`;
-  return [...trace, `forward to ${to}`, `  as ${decision.authority}${decision.path}`, `  timeout ${decision.timeout}, ${retries}`];
+    return [
+      ...trace,
+      `${decision.outcome} ${decision.status ?? ''} ${decision.flags} ${decision.details}`.trim(),
+      ...advice(decision),
+    ];
+  const to =
+    decision.service === undefined
+      ? `passthrough to ${decision.authority}`
+      : `${decision.service}:${decision.port}${decision.subset === undefined ? '' : ` subset ${decision.subset}`}`;
+  const retries =
+    decision.retries === undefined || decision.retries.attempts === 0
+      ? 'no retries'
+      : `${decision.retries.attempts} retries on ${decision.retries.retryOn?.join(', ')}`;
+  return [
+    ...trace,
+    `forward to ${to}`,
+    `  as ${decision.authority}${decision.path}`,
+    `  timeout ${decision.timeout}, ${retries}`,
+  ];
 }
 
 /** What to change, for the refusals that people meet most. */
@@ -108,7 +127,10 @@ function advice(decision: SimulatedDecision): string[] {
     UH: 'the service has no endpoint: add a WorkloadEntry or endpoints that the subset selects',
   };
   const [flag = ''] = decision.flags.split(',');
-  if (decision.status === 403) return ['to change: an AuthorizationPolicy refuses (x above), or none of those that ALLOW matches'];
+  if (decision.status === 403)
+    return [
+      'to change: an AuthorizationPolicy refuses (x above), or none of those that ALLOW matches',
+    ];
   const text = byFlag[flag];
   return text === undefined ? [] : [`to change: ${text}`];
 }
@@ -116,7 +138,8 @@ function advice(decision: SimulatedDecision): string[] {
 async function explain(url: string, options: ExplainOptions): Promise<void> {
   const admission = readConfig(await readSources(options.filename), { kinds });
   const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
-  if (errors.length > 0) throw new CommandError('the files have faults, nothing was decided', 1, errors);
+  if (errors.length > 0)
+    throw new CommandError('the files have faults, nothing was decided', 1, errors);
   const resources = admission.resources.map(({ resource }) => resource);
   const compiled = compile({ resources, scope: scopeOf(options) }, policyCompilers);
   const draw = options.random === undefined ? {} : { fallback: Number(options.random) };
@@ -125,7 +148,9 @@ async function explain(url: string, options: ExplainOptions): Promise<void> {
   const decision = await simulate({ linked, host, request: requestOf(url, options), trace: true });
   const format = outputFormat(options.output);
   if (format === 'json' || format === 'yaml') printData(decision, format);
-  else for (const line of lines(decision, compiled.named.snapshot.origins)) process.stdout.write(`${line}\n`);
+  else
+    for (const line of lines(decision, compiled.named.snapshot.origins))
+      process.stdout.write(`${line}\n`);
 }
 
 export function registerExplain(program: Command): void {
@@ -133,7 +158,11 @@ export function registerExplain(program: Command): void {
     .command('explain <url>')
     .description('which route, policy and endpoint a request meets, and why')
     .requiredOption('-f, --filename <name>', 'file, folder, - or URL (repeatable)', collect)
-    .option('--as <proxy>', 'gateway, outbound (a client in the mesh) or inbound (before a service)', 'outbound')
+    .option(
+      '--as <proxy>',
+      'gateway, outbound (a client in the mesh) or inbound (before a service)',
+      'outbound',
+    )
     .option('-n, --namespace <name>', "the proxy's namespace", 'default')
     .option('--name <name>', "the proxy's name", 'explain')
     .option('-l, --label <key=value>', "label of the proxy's workload (repeatable)", collect)

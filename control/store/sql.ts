@@ -1,5 +1,13 @@
 /** The Store port over a small SQL surface that node:sqlite and a Durable Object's SQLite both offer. */
-import type { BlobStore, CommitResult, HistoryEntry, Store, StoreChange, StoredRecord, StoreEvent } from '../../src/model/store.ts';
+import type {
+  BlobStore,
+  CommitResult,
+  HistoryEntry,
+  Store,
+  StoreChange,
+  StoredRecord,
+  StoreEvent,
+} from '../../src/model/store.ts';
 
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -18,11 +26,18 @@ const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS blobs (name TEXT PRIMARY KEY, part INTEGER NOT NULL DEFAULT 0, value TEXT NOT NULL)`,
 ];
 
-const text = (value: SqlValue | undefined): string => (value === null || value === undefined ? '' : String(value));
-const maybe = (value: SqlValue | undefined): string | undefined => (value === null || value === undefined ? undefined : String(value));
+const text = (value: SqlValue | undefined): string =>
+  value === null || value === undefined ? '' : String(value);
+const maybe = (value: SqlValue | undefined): string | undefined =>
+  value === null || value === undefined ? undefined : String(value);
 
 function toRecord(row: SqlRow): StoredRecord {
-  return { key: text(row['key']), value: text(row['value']), revision: Number(row['revision']), createdRevision: Number(row['created']) };
+  return {
+    key: text(row['key']),
+    value: text(row['value']),
+    revision: Number(row['revision']),
+    createdRevision: Number(row['created']),
+  };
 }
 
 /** The end of all keys that begin with a prefix. */
@@ -45,18 +60,33 @@ class SqlStore implements Store {
     return this.#find(key);
   }
 
-  async list(prefix: string, options: { readonly limit?: number; readonly after?: string } = {}): Promise<{ revision: number; records: readonly StoredRecord[]; more: boolean }> {
+  async list(
+    prefix: string,
+    options: { readonly limit?: number; readonly after?: string } = {},
+  ): Promise<{ revision: number; records: readonly StoredRecord[]; more: boolean }> {
     const limit = options.limit ?? 100_000;
     const rows = this.#database.all(
       'SELECT * FROM records WHERE key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?',
-      prefix, after(prefix), options.after ?? '', limit + 1,
+      prefix,
+      after(prefix),
+      options.after ?? '',
+      limit + 1,
     );
-    return { revision: this.#meta('revision'), records: rows.slice(0, limit).map((row) => toRecord(row)), more: rows.length > limit };
+    return {
+      revision: this.#meta('revision'),
+      records: rows.slice(0, limit).map((row) => toRecord(row)),
+      more: rows.length > limit,
+    };
   }
 
   async commit(
     changes: readonly StoreChange[],
-    by: { readonly actor: string; readonly message: string; readonly atMs: number; readonly ifStoreRevision?: number },
+    by: {
+      readonly actor: string;
+      readonly message: string;
+      readonly atMs: number;
+      readonly ifStoreRevision?: number;
+    },
   ): Promise<CommitResult> {
     const result = this.#database.transaction((): CommitResult => {
       const current = this.#meta('revision');
@@ -68,7 +98,13 @@ class SqlStore implements Store {
           return { ok: false, conflict: change.key, expected: change.ifRevision, found };
       }
       const revision = current + 1;
-      this.#database.all('INSERT INTO revisions VALUES (?, ?, ?, ?)', revision, by.atMs, by.actor, by.message);
+      this.#database.all(
+        'INSERT INTO revisions VALUES (?, ?, ?, ?)',
+        revision,
+        by.atMs,
+        by.actor,
+        by.message,
+      );
       for (const [seq, change] of changes.entries()) this.#write(change, revision, seq);
       this.#setMeta('revision', revision);
       return { ok: true, revision };
@@ -77,9 +113,16 @@ class SqlStore implements Store {
     return result;
   }
 
-  async eventsAfter(revision: number, limit: number): Promise<{ compacted: boolean; events: readonly StoreEvent[] }> {
+  async eventsAfter(
+    revision: number,
+    limit: number,
+  ): Promise<{ compacted: boolean; events: readonly StoreEvent[] }> {
     if (revision < this.#meta('compacted')) return { compacted: true, events: [] };
-    const rows = this.#database.all('SELECT * FROM changes WHERE revision > ? ORDER BY revision, seq LIMIT ?', revision, limit);
+    const rows = this.#database.all(
+      'SELECT * FROM changes WHERE revision > ? ORDER BY revision, seq LIMIT ?',
+      revision,
+      limit,
+    );
     const events = rows.map((row): StoreEvent => ({
       revision: Number(row['revision']),
       op: row['op'] === 'delete' ? 'delete' : 'put',
@@ -89,10 +132,14 @@ class SqlStore implements Store {
     return { compacted: false, events };
   }
 
-  async history(options: { readonly limit: number; readonly before?: number }): Promise<readonly HistoryEntry[]> {
+  async history(options: {
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<readonly HistoryEntry[]> {
     const rows = this.#database.all(
       'SELECT * FROM revisions WHERE revision < ? ORDER BY revision DESC LIMIT ?',
-      options.before ?? Number.MAX_SAFE_INTEGER, options.limit,
+      options.before ?? Number.MAX_SAFE_INTEGER,
+      options.limit,
     );
     return rows.map((row) => this.#entry(row));
   }
@@ -112,7 +159,10 @@ class SqlStore implements Store {
 
   #entry(row: SqlRow): HistoryEntry {
     const revision = Number(row['revision']);
-    const changes = this.#database.all('SELECT * FROM changes WHERE revision = ? ORDER BY seq', revision);
+    const changes = this.#database.all(
+      'SELECT * FROM changes WHERE revision = ? ORDER BY seq',
+      revision,
+    );
     return {
       revision,
       atMs: Number(row['at']),
@@ -137,21 +187,35 @@ class SqlStore implements Store {
     if (change.op === 'put')
       this.#database.all(
         'INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision',
-        change.key, change.value, revision, revision,
+        change.key,
+        change.value,
+        revision,
+        revision,
       );
     else this.#database.all('DELETE FROM records WHERE key = ?', change.key);
     this.#database.all(
       'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?)',
-      revision, seq, change.op, change.key, before?.value ?? null, change.op === 'put' ? change.value : null,
+      revision,
+      seq,
+      change.op,
+      change.key,
+      before?.value ?? null,
+      change.op === 'put' ? change.value : null,
     );
   }
 
   #meta(name: string): number {
-    return Number(this.#database.all('SELECT value FROM meta WHERE name = ?', name)[0]?.['value'] ?? 0);
+    return Number(
+      this.#database.all('SELECT value FROM meta WHERE name = ?', name)[0]?.['value'] ?? 0,
+    );
   }
 
   #setMeta(name: string, value: number): void {
-    this.#database.all('INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', name, value);
+    this.#database.all(
+      'INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      name,
+      value,
+    );
   }
 }
 
@@ -164,7 +228,11 @@ export function createSqlBlobs(database: SqlDatabase): BlobStore {
   for (const statement of SCHEMA) database.all(statement);
   return {
     async put(name, value) {
-      database.all('INSERT INTO blobs (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING', name, value);
+      database.all(
+        'INSERT INTO blobs (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
+        name,
+        value,
+      );
     },
     async get(name) {
       return maybe(database.all('SELECT value FROM blobs WHERE name = ?', name)[0]?.['value']);

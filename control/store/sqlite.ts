@@ -6,7 +6,8 @@ export function openSqlite(path: string): SqlDatabase & { close(): void } {
   const database = new DatabaseSync(path);
   database.exec('PRAGMA journal_mode = WAL');
   return {
-    all: (query, ...parameters: readonly SqlValue[]) => database.prepare(query).all(...parameters) as unknown as readonly SqlRow[],
+    all: (query, ...parameters: readonly SqlValue[]) =>
+      database.prepare(query).all(...parameters) as unknown as readonly SqlRow[],
     transaction(work) {
       database.exec('BEGIN IMMEDIATE');
       try {

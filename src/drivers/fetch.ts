@@ -55,7 +55,10 @@ async function keepBody(request: Request, x: Exchange): Promise<Body> {
 }
 
 function targetUrl(x: Exchange, endpoint: Endpoint | undefined): string {
-  const authority = endpoint === undefined || endpoint.address.startsWith('binding:') ? x.upstreamAuthority : hostPort(endpoint);
+  const authority =
+    endpoint === undefined || endpoint.address.startsWith('binding:')
+      ? x.upstreamAuthority
+      : hostPort(endpoint);
   return `${x.upstreamScheme}://${authority}${x.upstreamTarget}`;
 }
 
@@ -63,9 +66,16 @@ function hostPort({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function buildRequest(x: Exchange, head: WebRequestHead, sent: { url: string; body: Body; signal: AbortSignal | undefined }): Request {
+function buildRequest(
+  x: Exchange,
+  head: WebRequestHead,
+  sent: { url: string; body: Body; signal: AbortSignal | undefined },
+): Request {
   const headers = head.toHeaders();
+  // A Worker's fetch writes the URL's own host; the authority that the backend should see travels beside it.
   headers.set('host', x.upstreamAuthority);
+  if (!sent.url.includes(`://${x.upstreamAuthority}/`))
+    headers.set('x-forwarded-host', x.upstreamAuthority);
   const init: StreamingInit = { method: x.method, headers, redirect: 'manual' };
   if (sent.signal !== undefined) init.signal = sent.signal;
   if (sent.body !== null && x.method !== 'GET' && x.method !== 'HEAD') {
@@ -87,7 +97,11 @@ function localResponse(x: Exchange): Response {
 /** Untouched where nothing was edited: rebuilding a Response is what costs at the edge. */
 function deliver(head: WebResponseHead, response: Response): Response {
   if (head.editCount === 0) return response;
-  const init: ProxiedInit = { status: response.status, statusText: response.statusText, headers: head.toHeaders() };
+  const init: ProxiedInit = {
+    status: response.status,
+    statusText: response.statusText,
+    headers: head.toHeaders(),
+  };
   const socket = (response as { readonly webSocket?: unknown }).webSocket;
   if (response.status === 101 && socket !== undefined && socket !== null) init.webSocket = socket;
   if (response.headers.has('content-encoding')) init.encodeBody = 'manual';
@@ -104,7 +118,12 @@ class Driver implements FetchDriver {
   async handle(arrival: FetchArrival): Promise<Response> {
     const { engine } = this.#options;
     const head = new WebRequestHead(arrival.request);
-    const x = engine.begin({ linked: arrival.linked, head, peer: arrival.peer, port: arrival.port });
+    const x = engine.begin({
+      linked: arrival.linked,
+      head,
+      peer: arrival.peer,
+      port: arrival.port,
+    });
     try {
       return await this.#run(x, head, arrival.request);
     } finally {
@@ -139,7 +158,11 @@ class Driver implements FetchDriver {
   }
 
   /** An edge runtime doesn't say why no response came, but our own timer is known. */
-  async #attempt(x: Exchange, head: WebRequestHead, body: Body): Promise<Response | 'timeout' | 'unknown'> {
+  async #attempt(
+    x: Exchange,
+    head: WebRequestHead,
+    body: Body,
+  ): Promise<Response | 'timeout' | 'unknown'> {
     const timer = x.attemptTimeoutMs > 0 ? new AbortController() : undefined;
     let isOver = false;
     if (timer !== undefined)
@@ -161,7 +184,11 @@ class Driver implements FetchDriver {
   #mirror(x: Exchange, head: WebRequestHead, body: Body): void {
     if (x.mirrors.length === 0 || body instanceof ReadableStream) return;
     for (const endpoint of this.#options.engine.mirrorEndpoints(x)) {
-      const request = buildRequest(x, head, { url: targetUrl(x, endpoint), body, signal: undefined });
+      const request = buildRequest(x, head, {
+        url: targetUrl(x, endpoint),
+        body,
+        signal: undefined,
+      });
       this.#options.host.background(
         this.#options.dial(endpoint, request).then(
           (response) => response.body?.cancel(),

@@ -3,7 +3,13 @@
  * A request uses what is linked; a stale one is refreshed beside it, once for all. Control being away changes nothing.
  */
 import type { Host } from '../../src/host/host.ts';
-import type { EndpointOverlay, KeyOverlay, NamedSnapshot, Pointer, ProxyScope } from '../../src/model/snapshot.ts';
+import type {
+  EndpointOverlay,
+  KeyOverlay,
+  NamedSnapshot,
+  Pointer,
+  ProxyScope,
+} from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/edge.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
 import { link } from '../../src/proxy/index.ts';
@@ -56,7 +62,13 @@ export class ConfigSource {
   #refresh(host: Host): Promise<void> {
     this.#running ??= this.#pull(host)
       .catch((error: unknown) => {
-        host.log(JSON.stringify({ level: 'warning', message: 'configuration could not be refreshed', cause: error instanceof Error ? error.message : 'unknown' }));
+        host.log(
+          JSON.stringify({
+            level: 'warning',
+            message: 'configuration could not be refreshed',
+            cause: error instanceof Error ? error.message : 'unknown',
+          }),
+        );
       })
       .finally(() => {
         this.#running = undefined;
@@ -69,7 +81,10 @@ export class ConfigSource {
     return `/v1/proxies/${type}/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/${rest}`;
   }
 
-  async #ask(rest: string, init: { method?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Response> {
+  async #ask(
+    rest: string,
+    init: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  ): Promise<Response> {
     const headers = { authorization: `Bearer ${this.#options.token}`, ...init.headers };
     return this.#options.ask(this.#path(rest), { ...init, headers });
   }
@@ -103,12 +118,34 @@ export class ConfigSource {
     ]);
     let diagnostics: readonly { code: string; level: 'error'; message: string }[] = [];
     try {
-      this.#linked = link(named, { ...endpoints, version: pointer.endpoints }, { ...keys, version: pointer.keys }, { host, filters });
+      this.#linked = link(
+        named,
+        { ...endpoints, version: pointer.endpoints },
+        { ...keys, version: pointer.keys },
+        { host, filters },
+      );
     } catch (error) {
       this.#refused = name;
-      diagnostics = [{ code: 'LAT0201', level: 'error', message: error instanceof Error ? error.message : 'unknown fault' }];
+      diagnostics = [
+        {
+          code: 'LAT0201',
+          level: 'error',
+          message: error instanceof Error ? error.message : 'unknown fault',
+        },
+      ];
     }
-    const body = JSON.stringify({ pointer, ok: diagnostics.length === 0, diagnostics, instance: this.#options.instance });
-    host.background(this.#ask('ack', { method: 'POST', body, headers: { 'content-type': 'application/json' } }).then((response) => response.body?.cancel()));
+    const body = JSON.stringify({
+      pointer,
+      ok: diagnostics.length === 0,
+      diagnostics,
+      instance: this.#options.instance,
+    });
+    host.background(
+      this.#ask('ack', {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json' },
+      }).then((response) => response.body?.cancel()),
+    );
   }
 }

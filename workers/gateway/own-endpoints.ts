@@ -14,7 +14,8 @@ export interface OwnState {
 /** Every byte is compared, whatever the first difference. */
 function sameSecret(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(1, b.length));
+  for (let i = 0; i < a.length; i++)
+    difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(1, b.length));
   return difference === 0;
 }
 
@@ -25,11 +26,18 @@ export async function answerOwn(request: Request, state: OwnState): Promise<Resp
   };
   const router = AutoRouter();
   router.get('/_lateen/health', () => json({ ok: true }));
-  router.get('/_lateen/ready', () => (state.linked === undefined ? error(503, { ready: false }) : json({ ready: true })));
-  router.get('/_lateen/version', () => json({ version: state.version, snapshot: state.linked?.pointer.snapshot ?? null }));
+  router.get('/_lateen/ready', () =>
+    state.linked === undefined ? error(503, { ready: false }) : json({ ready: true }),
+  );
+  router.get('/_lateen/version', () =>
+    json({ version: state.version, snapshot: state.linked?.pointer.snapshot ?? null }),
+  );
   router.get('/_lateen/config_dump', () => {
     if (!isOperator()) return error(401, { error: 'a token is required' });
-    return json({ pointer: state.linked?.pointer ?? null, snapshot: state.linked?.named.snapshot ?? null });
+    return json({
+      pointer: state.linked?.pointer ?? null,
+      snapshot: state.linked?.named.snapshot ?? null,
+    });
   });
   router.all('*', () => error(404, { error: 'no such endpoint' }));
   return (await router.fetch(request)) as Response;

@@ -1,0 +1,82 @@
+/** up: the whole mesh on this machine, with Bookinfo behind it. */
+import type { Command } from 'commander';
+import { startTraffic } from '../../examples/bookinfo/traffic.ts';
+import { CommandError } from '../errors.ts';
+import { note } from '../output.ts';
+import type { RunningMesh } from '../up/mesh.ts';
+import { startMesh } from '../up/mesh.ts';
+
+interface UpOptions {
+  readonly gatewayPort: string;
+  readonly controlPort: string;
+  readonly dataDir: string;
+  readonly traffic?: string;
+}
+
+function portOf(text: string, name: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new CommandError(`${name} ${text}: want a port, 1 to 65535`, 2);
+  return port;
+}
+
+function welcome(mesh: RunningMesh): string {
+  return `
+Lateen is up.
+
+  Bookinfo     ${mesh.gatewayUrl}/productpage
+  control      ${mesh.controlUrl}   (token in ${mesh.credentialsFile}; lateen finds it by itself)
+
+Try next:
+
+  npx lateen apply -f examples/bookinfo/mesh/virtual-service-reviews-90-10.yaml
+  npx lateen proxy-status
+  npx lateen explain -f examples/bookinfo/mesh --as gateway -n istio-system -l istio=ingressgateway http://localhost:8080/productpage
+
+Ctrl-C stops it; what was applied is kept in ${mesh.dataDir}.
+`;
+}
+
+async function untilStopped(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', () => {
+      resolve();
+    });
+    process.once('SIGTERM', () => {
+      resolve();
+    });
+  });
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const rate = options.traffic === undefined ? 0 : Number(options.traffic);
+  if (Number.isNaN(rate) || rate < 0 || rate > 1000)
+    throw new CommandError(`--traffic ${options.traffic}: want requests a second, up to 1000`, 2);
+  const mesh = await startMesh({
+    gatewayPort: portOf(options.gatewayPort, '--gateway-port'),
+    controlPort: portOf(options.controlPort, '--control-port'),
+    dataDir: options.dataDir,
+    progress: note,
+  });
+  process.stdout.write(welcome(mesh));
+  const stopping = new AbortController();
+  const traffic =
+    rate > 0
+      ? startTraffic({ url: mesh.gatewayUrl, requestsPerSecond: rate, signal: stopping.signal })
+      : undefined;
+  await untilStopped();
+  stopping.abort();
+  await traffic;
+  await mesh.close();
+}
+
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .description('run the mesh on this machine: control plane, gateways, and the Bookinfo demo')
+    .option('--gateway-port <port>', 'port of the ingress gateway', '8080')
+    .option('--control-port <port>', 'port of the control plane', '8090')
+    .option('--data-dir <folder>', 'where state is kept', '.lateen')
+    .option('--traffic <rate>', 'requests a second of the built-in traffic generator')
+    .action(async (options: UpOptions) => up(options));
+}

@@ -1,0 +1,60 @@
+/** All of Bookinfo on loopback ports, and the mesh resources that name them. */
+import type { RunningService } from './http.ts';
+import { startProductpage } from './productpage.ts';
+import { startDetails, startRatings, startReviews } from './services.ts';
+
+export interface Bookinfo {
+  readonly services: readonly RunningService[];
+  /** Base URLs of the outbound gateways, by service. */
+  setOutbound(urls: Readonly<Record<string, string>>): void;
+  close(): Promise<void>;
+}
+
+export async function startBookinfo(): Promise<Bookinfo> {
+  let urls: Readonly<Record<string, string>> = {};
+  const outbound = (name: string) => (): string | undefined => urls[name];
+  const services = await Promise.all([
+    startProductpage({ version: 'v1', outbound: outbound('productpage') }),
+    startDetails({ version: 'v1' }),
+    startReviews({ version: 'v1', outbound: outbound('reviews') }),
+    startReviews({ version: 'v2', outbound: outbound('reviews') }),
+    startReviews({ version: 'v3', outbound: outbound('reviews') }),
+    startRatings({ version: 'v1' }),
+  ]);
+  return {
+    services,
+    setOutbound(next) {
+      urls = next;
+    },
+    close: async () => {
+      await Promise.all(services.map((service) => service.close()));
+    },
+  };
+}
+
+const PORT = 9080;
+
+/** A Service for each name, a WorkloadEntry for each version. */
+export function bookinfoResources(services: readonly RunningService[]): string {
+  const names = [...new Set(services.map((service) => service.name))];
+  const documents = [
+    ...names.map((name) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'default', labels: { app: name } },
+      spec: { selector: { app: name }, ports: [{ name: 'http', port: PORT }] },
+    })),
+    ...services.map((service) => ({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name: `${service.name}-${service.version}`, namespace: 'default' },
+      spec: {
+        address: '127.0.0.1',
+        ports: { http: service.port },
+        labels: { app: service.name, version: service.version },
+        serviceAccount: `bookinfo-${service.name}`,
+      },
+    })),
+  ];
+  return documents.map((document) => JSON.stringify(document)).join('\n---\n');
+}
