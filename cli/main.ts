@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
+import { registerControl } from './commands/control.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerRead } from './commands/read.ts';
 import { registerUp } from './commands/up.ts';
@@ -15,6 +16,7 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError();
   registerUp(program);
+  registerControl(program);
   registerApply(program);
   registerRead(program);
   registerAnalyze(program);

@@ -43,7 +43,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
     env: ControlEnv,
   ) {
     super(context, env);
-    const database = databaseOf(context.storage as unknown as ObjectStorage);
+    const database = databaseOf(context.storage as ObjectStorage);
     this.#plane = createControlPlane({
       store: createSqlStore(database),
       blobs: createSqlBlobs(database),

@@ -31,6 +31,7 @@ export interface GatewayEnv {
   /** Who may see config_dump. */
   readonly ADMIN_TOKEN?: string;
   readonly SOFT_TTL_MS?: string;
+  readonly WAIT_TTL_MS?: string;
   readonly HARD_TTL_MS?: string;
 }
 
@@ -41,7 +42,6 @@ interface ExecutionContext {
 }
 
 const VERSION = '0.1.0';
-const instance = crypto.randomUUID;
 /** One source and one engine for each direction of this isolate. */
 const sources = new Map<Direction, ConfigSource>();
 let engine: Engine | undefined;
@@ -69,8 +69,9 @@ function sourceFor(direction: Direction, env: GatewayEnv): ConfigSource {
       scope: JSON.parse(text) as ProxyScope,
       token: env.PROXY_TOKEN,
       softTtlMs: Number(env.SOFT_TTL_MS ?? '5000'),
+      waitTtlMs: Number(env.WAIT_TTL_MS ?? '0'),
       hardTtlMs: Number(env.HARD_TTL_MS ?? '0'),
-      instance: instance.call(crypto),
+      instance: crypto.randomUUID(),
       ask: askControl(env),
     });
     sources.set(direction, source);

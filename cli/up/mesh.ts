@@ -154,6 +154,7 @@ async function gatewayWorkers(
   const common = {
     CONTROL_URL: credentials.server,
     SOFT_TTL_MS: '500',
+    WAIT_TTL_MS: '1000',
     ADMIN_TOKEN: credentials.token,
   };
   const workers: LocalWorker[] = [

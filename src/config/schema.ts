@@ -188,7 +188,9 @@ function inertNote(kind: ResourceKind): Fault[] {
 function nameOf(fields: unknown): string {
   if (!isFields(fields)) return 'document';
   const metadata = isFields(fields['metadata']) ? fields['metadata'] : {};
-  return `${String(fields['kind'] ?? 'resource')} ${String(metadata['namespace'] ?? 'default')}/${String(metadata['name'] ?? '?')}`;
+  const text = (value: unknown, fallback: string): string =>
+    typeof value === 'string' ? value : fallback;
+  return `${text(fields['kind'], 'resource')} ${text(metadata['namespace'], 'default')}/${text(metadata['name'], '?')}`;
 }
 
 function locate(

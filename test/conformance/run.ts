@@ -59,7 +59,8 @@ function runValidation(entry: ConformanceCase, options: RunOptions): Partial {
     const paths = errors.map((error) => error.path);
     if (entry.at !== undefined && !paths.includes(entry.at))
       differences.push({ field: 'at', expected: entry.at, got: paths });
-    const about = entry.about === undefined ? undefined : `${entry.about as string | number}`.toLowerCase();
+    const about =
+      entry.about === undefined ? undefined : `${entry.about as string | number}`.toLowerCase();
     const texts = errors.map((error) => `${error.message} ${error.path ?? ''}`);
     if (about !== undefined && !texts.some((text) => text.toLowerCase().includes(about)))
       differences.push({ field: 'about', expected: entry.about, got: texts });

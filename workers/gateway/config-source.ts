@@ -19,6 +19,8 @@ export interface ConfigSourceOptions {
   readonly token: string;
   /** Age from which a snapshot is refreshed in the background. @default 5000 */
   readonly softTtlMs: number;
+  /** Age from which a request waits for the refresh, then runs on what there is; 0 = never waits. @default 0 */
+  readonly waitTtlMs: number;
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
   readonly instance: string;
@@ -51,8 +53,9 @@ export class ConfigSource {
     const age = host.clock.nowMs() - this.#checkedMs;
     if (this.#linked !== undefined && age < this.#options.softTtlMs) return this.#linked;
     const refresh = this.#refresh(host);
-    const { hardTtlMs } = this.#options;
-    const mustWait = this.#linked === undefined || (hardTtlMs > 0 && age >= hardTtlMs);
+    const { hardTtlMs, waitTtlMs } = this.#options;
+    const isOver = (ttlMs: number): boolean => ttlMs > 0 && age >= ttlMs;
+    const mustWait = this.#linked === undefined || isOver(hardTtlMs) || isOver(waitTtlMs);
     if (mustWait) await Promise.race([refresh, host.clock.sleep(COLD_START_MS)]);
     else host.background(refresh);
     const isTooOld = hardTtlMs > 0 && host.clock.nowMs() - this.#checkedMs >= hardTtlMs;

@@ -8,8 +8,7 @@ import type {
 } from '../../model/api.ts';
 import type { Balancer, Cluster, Endpoint } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
-import { selects } from './context.ts';
-import { bySpecificity, covers, isExportedTo, resolveHost } from './names.ts';
+import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
 import type { Service, ServicePort } from './services.ts';
 
 export interface CompiledClusters {

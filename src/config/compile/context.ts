@@ -31,11 +31,3 @@ export class Origins {
     return this.list.push({ resource: name, path }) - 1;
   }
 }
-
-/** Do the labels hold every pair of the selector? */
-export function selects(
-  selector: Readonly<Record<string, string>> | undefined,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
-}

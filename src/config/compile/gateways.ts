@@ -2,9 +2,8 @@
 import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
 import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
-import { selects } from './context.ts';
 import { isCatchAll } from './matches.ts';
-import { intersectHosts } from './names.ts';
+import { intersectHosts, selects } from './names.ts';
 import { compileRoutes } from './routes.ts';
 import { boundServices } from './virtual-services.ts';
 

@@ -2,7 +2,7 @@
 import { compileRegex } from '../../lib/regex/compile.ts';
 import type { HttpMatch, StringMatchSpec } from '../../model/api.ts';
 import type { ClaimMatch, HeaderMatch, RouteMatch, StringMatch } from '../../model/snapshot.ts';
-import { selects } from './context.ts';
+import { selects } from './names.ts';
 
 /** Whose configuration is compiled: what static conditions are held against. */
 export interface MatchScope {

@@ -75,3 +75,11 @@ export function domainsOf(host: string, namespace: string, domain: string): stri
   const long = [host, `${name}.${owner}.svc`, `${name}.${owner}`];
   return owner === namespace ? [...long, name] : long;
 }
+
+/** Do the labels hold every pair of the selector? */
+export function selects(
+  selector: Readonly<Record<string, string>> | undefined,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
+}

@@ -8,7 +8,7 @@ import type {
 import { PHASES } from '../../model/policy.ts';
 import type { FilterConfig } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
-import { selects } from './context.ts';
+import { selects } from './names.ts';
 
 type Attached = Pick<RequestAuthenticationSpec, 'selector' | 'targetRef' | 'targetRefs'>;
 

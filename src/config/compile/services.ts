@@ -6,8 +6,7 @@ import type {
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
-import { selects } from './context.ts';
-import { compareText, isExportedTo } from './names.ts';
+import { compareText, isExportedTo, selects } from './names.ts';
 
 export interface ServicePort {
   readonly number: number;

@@ -193,7 +193,10 @@ class Parser {
     const end = this.#text.indexOf('\\E', start);
     const text = this.#text.slice(start, end < 0 ? undefined : end);
     this.#at = end < 0 ? this.#text.length : end + 2;
-    return { kind: 'concat', parts: text.split('').map((char) => this.#literal(char.charCodeAt(0))) };
+    return {
+      kind: 'concat',
+      parts: text.split('').map((char) => this.#literal(char.charCodeAt(0))),
+    };
   }
 
   /** `\d`, `\pL`, `\p{Greek}`, `\P...`. */

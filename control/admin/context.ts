@@ -1,0 +1,78 @@
+/** What the admin routes share: dependencies, bodies, roles. */
+import type { Context } from 'hono';
+import type { SourceText } from '../../src/model/config.ts';
+import type { BlobStore, Store } from '../../src/model/store.ts';
+import type { Principal, Role } from '../auth.ts';
+import { requireRole } from '../auth.ts';
+import { Problem } from '../problem.ts';
+import type { Push } from '../push.ts';
+import type { ApplyOptions } from '../resources.ts';
+
+export interface ControlDependencies {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  nowMs(): number;
+  /** `length` random bytes in hex. */
+  randomHex(length: number): string;
+  /** SHA-256 (hex) of the first administrator's token. */
+  readonly bootstrapHash: string;
+  /** How long a gateway may keep a pointer before asking again. @default 5000 */
+  readonly pointerMaxAgeMs?: number;
+  log(line: string): void;
+}
+
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+
+export interface Env {
+  Variables: { principal: Principal };
+}
+export type Ctx = Context<Env>;
+
+export interface Services {
+  readonly deps: ControlDependencies;
+  readonly push: Push;
+}
+
+export async function readBody(c: Ctx): Promise<string> {
+  const declared = Number(c.req.header('content-length') ?? '0');
+  const text = declared > MAX_BODY_BYTES ? '' : await c.req.text();
+  if (declared > MAX_BODY_BYTES || text.length > MAX_BODY_BYTES)
+    throw new Problem(413, 'too large', `a body may have ${MAX_BODY_BYTES} bytes`);
+  return text;
+}
+
+/** Plain YAML or JSON documents, or `{sources: [{file, text}]}` so that findings point into files. */
+export async function readSources(c: Ctx): Promise<SourceText[]> {
+  const text = await readBody(c);
+  if (!(c.req.header('content-type') ?? '').includes('json')) return [{ file: 'body', text }];
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Problem(400, 'bad request', 'the body is no JSON');
+  }
+  const sources = (value as { sources?: unknown } | null)?.sources;
+  if (!Array.isArray(sources)) return [{ file: 'body', text }];
+  return sources.map((source: unknown) => {
+    const { file, text: content } = (source ?? {}) as { file?: unknown; text?: unknown };
+    if (typeof file !== 'string' || typeof content !== 'string')
+      throw new Problem(400, 'bad request', 'a source needs file and text');
+    return { file, text: content };
+  });
+}
+
+export async function applyOptions(c: Ctx, { deps }: Services): Promise<ApplyOptions> {
+  return {
+    sources: await readSources(c),
+    namespace: c.req.query('namespace') ?? 'default',
+    dryRun: c.req.query('dryRun') === 'true',
+    lenient: c.req.query('fieldValidation') === 'Warn',
+    actor: c.get('principal').name,
+    message: c.req.query('message') ?? '',
+    nowMs: deps.nowMs(),
+  };
+}
+
+export function allow(c: Ctx, role: Role): void {
+  requireRole(c.get('principal'), role);
+}

@@ -1,0 +1,88 @@
+/** The control plane in a Node process over node:sqlite. */
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createControlPlane } from './plane.ts';
+import type { ControlPlane } from './plane.ts';
+import { createSqlBlobs, createSqlStore } from './store/sql.ts';
+import { openSqlite } from './store/sqlite.ts';
+
+export interface NodeControlOptions {
+  /** File of the database, or `:memory:`. */
+  readonly database: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** The first administrator's token; only its hash is kept. */
+  readonly adminToken: string;
+  /** @default 5000 */
+  readonly pointerMaxAgeMs?: number;
+  log(line: string): void;
+}
+
+export interface NodeControl {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+function toRequest(incoming: IncomingMessage, base: string): Request {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
+    headers.append(incoming.rawHeaders[i] ?? '', incoming.rawHeaders[i + 1] ?? '');
+  const method = incoming.method ?? 'GET';
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  const init: RequestInit & { duplex?: 'half' } = { method, headers };
+  if (hasBody) {
+    init.body = incoming as unknown as ReadableStream;
+    init.duplex = 'half';
+  }
+  return new Request(new URL(incoming.url ?? '/', base), init);
+}
+
+async function answer(
+  plane: ControlPlane,
+  request: Request,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const response = await plane.fetch(request);
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  if (response.body !== null) for await (const chunk of response.body) outgoing.write(chunk);
+  outgoing.end();
+}
+
+export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
+  const database = openSqlite(options.database);
+  const plane = createControlPlane({
+    store: createSqlStore(database),
+    blobs: createSqlBlobs(database),
+    nowMs: () => Date.now(),
+    randomHex: (length) => randomBytes(length).toString('hex'),
+    bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
+    ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
+    log: options.log,
+  });
+  const server = createServer((incoming, outgoing) => {
+    answer(plane, toRequest(incoming, 'http://control'), outgoing).catch((error: unknown) => {
+      options.log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+      outgoing.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, '127.0.0.1', () => {
+      resolve();
+    });
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(() => {
+          resolve(undefined);
+        });
+      });
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NodeControl } from './node.ts';
+import { startControlPlane } from './node.ts';
+
+const ADMIN = 'administrator';
+const scope = {
+  type: 'gateway',
+  namespace: 'edge',
+  name: 'front',
+  labels: { istio: 'ingressgateway' },
+};
+const service = (name: string, port: number): string =>
+  `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: ${name}}\nspec: {hosts: [${name}.example.com], resolution: DNS, ports: [{number: ${port}, name: http, protocol: HTTP}]}\n`;
+
+let control: NodeControl;
+beforeAll(async () => {
+  control = await startControlPlane({
+    database: ':memory:',
+    port: 0,
+    adminToken: ADMIN,
+    log: () => undefined,
+  });
+});
+afterAll(() => control.close());
+
+async function ask(
+  method: string,
+  path: string,
+  options: { body?: string; token?: string; headers?: Record<string, string> } = {},
+) {
+  const response = await fetch(control.url + path, {
+    method,
+    headers: { authorization: `Bearer ${options.token ?? ADMIN}`, ...options.headers },
+    ...(options.body === undefined ? {} : { body: options.body }),
+  });
+  const text = await response.text();
+  const body: Record<string, unknown> = text.startsWith('{')
+    ? (JSON.parse(text) as Record<string, unknown>)
+    : { text };
+  return { status: response.status, body, headers: response.headers };
+}
+
+describe('control plane', () => {
+  it('answers nobody without a token it knows', async () => {
+    for (const path of ['/v1/history', '/v1/resources/core/Secret', '/v1/proxies']) {
+      expect((await fetch(control.url + path)).status).toBe(401);
+      expect((await ask('GET', path, { token: 'wrong' })).status).toBe(401);
+    }
+    expect((await fetch(`${control.url}/healthz`)).status).toBe(200);
+  });
+
+  it('applies documents as one transaction, or nothing of them', async () => {
+    const bad = await ask('POST', '/v1/apply', {
+      body: `${service('good', 80)}---\n${service('bad', 99_999)}`,
+    });
+    expect(bad.status).toBe(422);
+    expect(bad.headers.get('content-type')).toBe('application/problem+json');
+    expect(JSON.stringify(bad.body['errors'])).toContain('spec.ports[0].number');
+    expect(
+      (await ask('GET', '/v1/resources/networking.istio.io/ServiceEntry/default/good')).status,
+    ).toBe(404);
+    const dry = await ask('POST', '/v1/apply?dryRun=true', { body: service('good', 80) });
+    expect(dry.body['results']).toEqual([
+      { resource: 'ServiceEntry default/good', result: 'created' },
+    ]);
+    expect(
+      (await ask('GET', '/v1/resources/networking.istio.io/ServiceEntry/default/good')).status,
+    ).toBe(404);
+    expect((await ask('POST', '/v1/apply', { body: service('good', 80) })).status).toBe(200);
+    const again = await ask('POST', '/v1/apply', { body: service('good', 80) });
+    expect(again.body['results']).toEqual([
+      { resource: 'ServiceEntry default/good', result: 'unchanged' },
+    ]);
+  });
+
+  it('refuses a stale If-Match and takes the current one', async () => {
+    await ask('POST', '/v1/apply', { body: service('matched', 80) });
+    const path = '/v1/resources/networking.istio.io/ServiceEntry/default/matched';
+    const { headers } = await ask('GET', path);
+    expect((await ask('DELETE', path, { headers: { 'if-match': '"1000"' } })).status).toBe(412);
+    expect(
+      (await ask('DELETE', path, { headers: { 'if-match': headers.get('etag') ?? '' } })).status,
+    ).toBe(200);
+  });
+
+  it('rolls back to a revision with a new one', async () => {
+    const first = await ask('POST', '/v1/apply', { body: service('rolled', 80) });
+    await ask('POST', '/v1/apply', { body: service('rolled', 81) });
+    expect(
+      (
+        await ask('POST', '/v1/rollback', {
+          body: JSON.stringify({ revision: first.body['revision'] }),
+        })
+      ).status,
+    ).toBe(200);
+    const { body } = await ask(
+      'GET',
+      '/v1/resources/networking.istio.io/ServiceEntry/default/rolled',
+    );
+    expect(JSON.stringify(body['spec'])).toContain('"number":80');
+  });
+
+  it('gives a proxy its own pointer and blobs, and nothing else', async () => {
+    const made = await ask('POST', '/v1/tokens', {
+      body: JSON.stringify({ name: 'front', role: 'proxy', scopes: [scope] }),
+    });
+    const token = String(made.body['token']);
+    const base = '/v1/proxies/gateway/edge';
+    const pointer = await ask('GET', `${base}/front/pointer`, { token });
+    expect(pointer.status).toBe(200);
+    const snapshot = String(pointer.body['snapshot']);
+    expect((await ask('GET', `${base}/front/blobs/${snapshot}`, { token })).status).toBe(200);
+    expect((await ask('GET', `${base}/front/blobs/0000`, { token })).status).toBe(404);
+    expect((await ask('GET', `${base}/other/pointer`, { token })).status).toBe(403);
+    expect((await ask('GET', '/v1/history', { token })).status).toBe(403);
+    const etag = pointer.headers.get('etag') ?? '';
+    expect(
+      (await ask('GET', `${base}/front/pointer`, { token, headers: { 'if-none-match': etag } }))
+        .status,
+    ).toBe(304);
+    const ack = {
+      pointer: pointer.body,
+      ok: false,
+      diagnostics: [{ code: 'LAT0201', level: 'error', message: 'no' }],
+      instance: 'x',
+    };
+    expect(
+      (await ask('POST', `${base}/front/ack`, { token, body: JSON.stringify(ack) })).status,
+    ).toBe(204);
+    expect(JSON.stringify((await ask('GET', '/v1/proxies')).body)).toContain('"state":"ERROR"');
+  });
+
+  it('hides what Secrets hold', async () => {
+    await ask('POST', '/v1/apply', {
+      body: 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hunter2}\n',
+    });
+    expect(
+      JSON.stringify((await ask('GET', '/v1/resources/core/Secret/default/s')).body),
+    ).not.toContain('hunter2');
+  });
+});

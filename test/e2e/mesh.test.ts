@@ -1,0 +1,120 @@
+/** The mesh as a person gets it: workers in workerd, real servers, real requests. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { call } from '../../cli/client.ts';
+import { readSources } from '../../cli/files.ts';
+import type { RunningMesh } from '../../cli/up/mesh.ts';
+import { startMesh } from '../../cli/up/mesh.ts';
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
+}
+
+const dataDir = mkdtempSync(join(tmpdir(), 'lateen-'));
+let mesh: RunningMesh;
+
+async function start(): Promise<RunningMesh> {
+  return startMesh({
+    gatewayPort: await freePort(),
+    controlPort: await freePort(),
+    dataDir,
+    progress: () => undefined,
+  });
+}
+
+beforeAll(async () => {
+  mesh = await start();
+});
+afterAll(async () => {
+  await mesh.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+async function apply(name: string): Promise<void> {
+  const sources = await readSources([
+    new URL(`../../examples/bookinfo/mesh/${name}.yaml`, import.meta.url).pathname,
+  ]);
+  await call(mesh.credentials, '/v1/apply', { method: 'POST', body: JSON.stringify({ sources }) });
+  // In force within two seconds.
+  await new Promise((wake) => {
+    setTimeout(wake, 2000);
+  });
+}
+
+async function page(headers: Record<string, string> = {}): Promise<string> {
+  const response = await fetch(`${mesh.gatewayUrl}/productpage`, { headers });
+  return response.text();
+}
+
+async function login(user: string): Promise<string> {
+  const response = await fetch(`${mesh.gatewayUrl}/login`, {
+    method: 'POST',
+    redirect: 'manual',
+    body: new URLSearchParams({ username: user }),
+  });
+  expect(response.status).toBe(302);
+  return response.headers.get('set-cookie')?.split(';')[0] ?? '';
+}
+
+describe('mesh with Bookinfo', () => {
+  it('serves the page through ingress, and unknown paths not at all', async () => {
+    expect(await page()).toContain('Reviews served by: reviews-v');
+    expect((await fetch(`${mesh.gatewayUrl}/nothing`)).status).toBe(404);
+  });
+
+  it('sends everybody to v1, then to v3, within two seconds each', async () => {
+    await apply('virtual-service-all-v1');
+    const first = await Promise.all(Array.from({ length: 8 }, () => page()));
+    expect(first.every((text) => text.includes('Reviews served by: reviews-v1'))).toBe(true);
+    await apply('virtual-service-reviews-v3');
+    const second = await Promise.all(Array.from({ length: 8 }, () => page()));
+    expect(
+      second.every(
+        (text) => text.includes('Reviews served by: reviews-v3') && text.includes('class="red"'),
+      ),
+    ).toBe(true);
+  });
+
+  it('sends jason alone to v2, and breaks ratings for him alone', async () => {
+    await apply('virtual-service-reviews-test-v2');
+    const cookie = await login('jason');
+    expect(await page({ cookie })).toContain('reviews-v2');
+    expect(await page()).toContain('reviews-v1');
+    await apply('virtual-service-ratings-test-abort');
+    expect(await page({ cookie })).toContain('Ratings service is currently unavailable');
+  });
+
+  it('splits by weight', async () => {
+    await apply('virtual-service-reviews-50-v3');
+    const texts = await Promise.all(Array.from({ length: 60 }, () => page()));
+    const share = texts.filter((text) => text.includes('reviews-v3')).length / 60;
+    expect(share).toBeGreaterThan(0.2);
+    expect(share).toBeLessThan(0.8);
+  });
+
+  it('keeps its own endpoints to itself', async () => {
+    expect((await fetch(`${mesh.gatewayUrl}/_lateen/ready`)).status).toBe(200);
+    expect((await fetch(`${mesh.gatewayUrl}/_lateen/config_dump`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${mesh.credentials.token}` };
+    expect((await fetch(`${mesh.gatewayUrl}/_lateen/config_dump`, { headers })).status).toBe(200);
+  });
+
+  it('keeps what was applied over a restart', async () => {
+    await apply('virtual-service-reviews-v3');
+    await mesh.close();
+    mesh = await start();
+    expect(await page()).toContain('Reviews served by: reviews-v3');
+  });
+});
