@@ -59,7 +59,9 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
-    log: options.log,
+    log: (line) => {
+      options.log(line);
+    },
   });
   const server = createServer((incoming, outgoing) => {
     answer(plane, toRequest(incoming, 'http://control'), outgoing).catch((error: unknown) => {
