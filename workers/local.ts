@@ -30,14 +30,11 @@ export interface LocalOptions {
 const COMPATIBILITY_DATE = '2026-10-20';
 
 export async function startLocalWorkers(options: LocalOptions): Promise<LocalWorkers> {
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
+  const miniflare = new Miniflare({
+    ...convertV4MiniflareOptions({
       host: '127.0.0.1',
       port: 0,
       cf: false,
-      ...(options.persistPath === undefined
-        ? {}
-        : { defaultPersistRoot: options.persistPath, durableObjectsPersist: options.persistPath }),
       workers: options.workers.map((worker) => ({
         name: worker.name,
         modules: [
@@ -59,7 +56,8 @@ export async function startLocalWorkers(options: LocalOptions): Promise<LocalWor
         })),
       })),
     }),
-  );
+    ...(options.persistPath === undefined ? {} : { resourcePersistencePath: options.persistPath }),
+  });
   await miniflare.ready;
   return {
     url: async (name, entrypoint) =>

@@ -1,8 +1,6 @@
 /** Starts control plane, gateways and demo; used by `lateen up` and by tests. */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bookinfoResources, startBookinfo } from '../../examples/bookinfo/bookinfo.ts';
@@ -14,6 +12,7 @@ import { CREDENTIALS_FILE, call } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
 import { readSources } from '../files.ts';
+import { freePort, isFree } from './ports.ts';
 
 export interface MeshOptions {
   readonly gatewayPort: number;
@@ -58,33 +57,10 @@ function callerScopes(name: string): { inbound: ProxyScope; outbound: ProxyScope
 
 /** Said before anything starts: a port in use is the most common reason why it doesn't. */
 async function requireFree(port: number, flag: string): Promise<void> {
-  await new Promise<void>((free, reject) => {
-    const probe = createServer();
-    probe.once('error', () => {
-      reject(
-        new CommandError(
-          `port ${port} is in use: stop what listens there, or give ${flag} another`,
-        ),
-      );
-    });
-    probe.listen(port, '127.0.0.1', () => {
-      probe.close(() => {
-        free();
-      });
-    });
-  });
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => {
-        found(port);
-      });
-    });
-  });
+  if (!(await isFree(port)))
+    throw new CommandError(
+      `port ${port} is in use: stop what listens there, or give ${flag} another`,
+    );
 }
 
 /** The administrator's token is made once and kept readable to its owner alone. */

@@ -1,7 +1,5 @@
 /** The mesh as a person gets it: workers in workerd, real servers, real requests. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,18 +7,7 @@ import { call } from '../../cli/client.ts';
 import { readSources } from '../../cli/files.ts';
 import type { RunningMesh } from '../../cli/up/mesh.ts';
 import { startMesh } from '../../cli/up/mesh.ts';
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
-}
+import { freePort } from '../../cli/up/ports.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'lateen-'));
 let mesh: RunningMesh;
@@ -69,6 +56,17 @@ async function login(user: string): Promise<string> {
 }
 
 describe('mesh with Bookinfo', () => {
+  it('says which port is in use', async () => {
+    const { port } = new URL(mesh.gatewayUrl);
+    const options = {
+      gatewayPort: Number(port),
+      controlPort: await freePort(),
+      dataDir,
+      progress: () => undefined,
+    };
+    await expect(startMesh(options)).rejects.toThrow(`port ${port} is in use`);
+  });
+
   it('serves the page through ingress, and unknown paths not at all', async () => {
     expect(await page()).toContain('Reviews served by: reviews-v');
     expect((await fetch(`${mesh.gatewayUrl}/nothing`)).status).toBe(404);
@@ -115,6 +113,7 @@ describe('mesh with Bookinfo', () => {
     await apply('virtual-service-reviews-v3');
     await mesh.close();
     mesh = await start();
-    expect(await page()).toContain('Reviews served by: reviews-v3');
+    const texts = await Promise.all(Array.from({ length: 8 }, () => page()));
+    expect(texts.every((text) => text.includes('Reviews served by: reviews-v3'))).toBe(true);
   });
 });
