@@ -17,6 +17,8 @@ export interface NodeControlOptions {
   readonly adminToken: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
+  /** JWKS on private addresses may be fetched. @default false */
+  readonly allowPrivateKeys?: boolean;
   log(line: string): void;
 }
 
@@ -59,6 +61,8 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
+    fetchKeys: (url, init) => fetch(url, init),
+    allowPrivateKeys: options.allowPrivateKeys === true,
     log: (line) => {
       options.log(line);
     },

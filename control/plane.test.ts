@@ -1,4 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { uriFault } from './keys.ts';
 import type { NodeControl } from './node.ts';
 import { startControlPlane } from './node.ts';
 
@@ -18,6 +21,7 @@ beforeAll(async () => {
     database: ':memory:',
     port: 0,
     adminToken: ADMIN,
+    allowPrivateKeys: true,
     log: () => undefined,
   });
 });
@@ -109,6 +113,8 @@ describe('control plane', () => {
     const pointer = await ask('GET', `${base}/front/pointer`, { token });
     expect(pointer.status).toBe(200);
     const snapshot = String(pointer.body['snapshot']);
+    // Empty overlays are still two things: one name for both would deliver one as the other.
+    expect(pointer.body['endpoints']).not.toBe(pointer.body['keys']);
     expect((await ask('GET', `${base}/front/blobs/${snapshot}`, { token })).status).toBe(200);
     expect((await ask('GET', `${base}/front/blobs/0000`, { token })).status).toBe(404);
     expect((await ask('GET', `${base}/other/pointer`, { token })).status).toBe(403);
@@ -128,6 +134,47 @@ describe('control plane', () => {
       (await ask('POST', `${base}/front/ack`, { token, body: JSON.stringify(ack) })).status,
     ).toBe(204);
     expect(JSON.stringify((await ask('GET', '/v1/proxies')).body)).toContain('"state":"ERROR"');
+  });
+
+  it('fetches the keys that policies refer to, and delivers them as an overlay', async () => {
+    const issuer = createServer((_request, response) => {
+      response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'from-issuer' }] }));
+    });
+    await new Promise<void>((resolve) => {
+      issuer.listen(0, '127.0.0.1', () => {
+        resolve();
+      });
+    });
+    const uri = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`;
+    const body = `apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: jwt, namespace: edge}\nspec: {jwtRules: [{issuer: "https://issuer.test", jwksUri: "${uri}"}]}\n`;
+    expect((await ask('POST', '/v1/apply', { body })).status).toBe(200);
+    const made = await ask('POST', '/v1/tokens', {
+      body: JSON.stringify({ name: 'keyed', role: 'proxy', scopes: [{ ...scope, name: 'keyed' }] }),
+    });
+    const token = String(made.body['token']);
+    const pointer = await ask('GET', '/v1/proxies/gateway/edge/keyed/pointer', { token });
+    const keys = await ask(
+      'GET',
+      `/v1/proxies/gateway/edge/keyed/blobs/${String(pointer.body['keys'])}`,
+      { token },
+    );
+    expect(JSON.stringify(keys.body)).toContain('from-issuer');
+    issuer.close();
+  });
+
+  it('fetches keys from nowhere inside', () => {
+    for (const uri of [
+      'http://127.0.0.1/k',
+      'http://[::1]/k',
+      'http://169.254.169.254/latest',
+      'http://10.1.2.3/k',
+      'http://localhost/k',
+      'http://[::ffff:10.0.0.1]/k',
+      'ftp://a.test/k',
+      'https://u:p@a.test/k',
+    ])
+      expect(uriFault(uri, false), uri).toBeDefined();
+    expect(uriFault('https://issuer.example.com/keys', false)).toBeUndefined();
   });
 
   it('hides what Secrets hold', async () => {

@@ -6,6 +6,7 @@ import { proxyRoutes } from './admin/proxies.ts';
 import { documentRoutes, resourceRoutes } from './admin/resources.ts';
 import { tokenRoutes } from './admin/tokens.ts';
 import { authenticate } from './auth.ts';
+import { createKeys } from './keys.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
 
@@ -16,9 +17,15 @@ export interface ControlPlane {
 }
 
 export function createControlPlane(deps: ControlDependencies): ControlPlane {
+  const keys = createKeys({
+    fetch: deps.fetchKeys,
+    nowMs: deps.nowMs,
+    log: deps.log,
+    allowPrivate: deps.allowPrivateKeys === true,
+  });
   const services: Services = {
     deps,
-    push: createPush({ store: deps.store, blobs: deps.blobs, keysOf: () => undefined }),
+    push: createPush({ store: deps.store, blobs: deps.blobs, keys }),
   };
   const app = new Hono<Env>();
   app.get('/healthz', (c) => c.text('ok'));

@@ -3,9 +3,10 @@ import { canonicalJson } from '../src/lib/canonical-json.ts';
 import { hashName } from '../src/lib/hash.ts';
 import { compile } from '../src/config/compile/index.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
-import type { KeyOverlay, KeySet, Pointer, ProxyScope } from '../src/model/snapshot.ts';
+import type { KeyOverlay, Pointer, ProxyScope } from '../src/model/snapshot.ts';
 import type { BlobStore, Store } from '../src/model/store.ts';
 import { policyCompilers } from '../src/presets/control.ts';
+import type { Keys } from './keys.ts';
 import { listResources } from './resources.ts';
 
 export interface Ack {
@@ -35,6 +36,9 @@ export interface Push {
 
 interface Compiled {
   readonly revision: number;
+  /** Of the keys that went into it. */
+  readonly generation: number;
+  readonly jwksUris: readonly string[];
   readonly pointer: Pointer;
 }
 
@@ -45,8 +49,7 @@ export function scopeKey(scope: ProxyScope): string {
 export interface PushOptions {
   readonly store: Store;
   readonly blobs: BlobStore;
-  /** Keys as they were fetched last. */
-  keysOf(uri: string): KeySet | undefined;
+  readonly keys: Keys;
 }
 
 class Pilot implements Push {
@@ -66,7 +69,11 @@ class Pilot implements Push {
     this.#scopes.set(key, scope);
     const revision = await this.#options.store.revision();
     const known = this.#compiled.get(key);
-    if (known?.revision === revision) return known.pointer;
+    const { keys } = this.#options;
+    if (known?.revision === revision) {
+      await keys.ensure(known.jwksUris);
+      if (known.generation === keys.generation) return known.pointer;
+    }
     let running = this.#running.get(key);
     if (running === undefined) {
       running = this.#compile(scope, revision).finally(() => this.#running.delete(key));
@@ -106,13 +113,15 @@ class Pilot implements Push {
   async #compile(scope: ProxyScope, revision: number): Promise<Pointer> {
     const resources = await listResources(this.#options.store);
     const { named, endpoints, jwksUris } = compile({ resources, scope }, policyCompilers);
+    await this.#options.keys.ensure(jwksUris);
+    const { generation } = this.#options.keys;
     const sets = Object.fromEntries(
       jwksUris.flatMap((uri) => {
-        const set = this.#options.keysOf(uri);
+        const set = this.#options.keys.of(uri);
         return set === undefined ? [] : [[uri, set] as const];
       }),
     );
-    const keys: KeyOverlay = { version: hashName(canonicalJson(sets)), sets };
+    const keys: KeyOverlay = { version: hashName(canonicalJson({ sets })), sets };
     // Written before any pointer names them.
     await this.#options.blobs.put(named.version, canonicalJson(named));
     await this.#options.blobs.put(endpoints.version, canonicalJson(endpoints));
@@ -125,7 +134,7 @@ class Pilot implements Push {
     const key = scopeKey(scope);
     const before = this.#compiled.get(key)?.pointer;
     if (before !== undefined) this.#before.set(key, before);
-    this.#compiled.set(key, { revision, pointer });
+    this.#compiled.set(key, { revision, pointer, generation, jwksUris });
     return pointer;
   }
 }

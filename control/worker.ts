@@ -13,6 +13,8 @@ interface ControlEnv {
   /** SHA-256 (hex) of the first administrator's token. */
   readonly BOOTSTRAP_HASH: string;
   readonly POINTER_MAX_AGE_MS?: string;
+  /** `true`: JWKS on private addresses may be fetched. */
+  readonly ALLOW_PRIVATE_KEYS?: string;
 }
 
 interface ObjectStorage {
@@ -51,6 +53,8 @@ export class ControlObject extends DurableObject<ControlEnv> {
       randomHex,
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
+      fetchKeys: (url, init) => fetch(url, init),
+      allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       log: (line) => {
         console.log(line);
       },

@@ -85,6 +85,7 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
         vars: {
           BOOTSTRAP_HASH: createHash('sha256').update(credentials.token).digest('hex'),
           POINTER_MAX_AGE_MS: '0',
+          ALLOW_PRIVATE_KEYS: 'true',
         },
         objects: { CONTROL: 'ControlObject' },
         sockets: [{ port: options.controlPort }],

@@ -11,14 +11,21 @@ import type { ApplyOptions } from '../resources.ts';
 export interface ControlDependencies {
   readonly store: Store;
   readonly blobs: BlobStore;
-  nowMs(): number;
+  nowMs: () => number;
   /** `length` random bytes in hex. */
   randomHex(length: number): string;
   /** SHA-256 (hex) of the first administrator's token. */
   readonly bootstrapHash: string;
   /** How long a gateway may keep a pointer before asking again. @default 5000 */
   readonly pointerMaxAgeMs?: number;
-  log(line: string): void;
+  /** For JWKS; redirects are not followed. */
+  fetchKeys: (
+    url: string,
+    init: { readonly signal: AbortSignal; readonly redirect: 'manual' },
+  ) => Promise<Response>;
+  /** JWKS on private addresses may be fetched. @default false */
+  readonly allowPrivateKeys?: boolean;
+  log: (line: string) => void;
 }
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;

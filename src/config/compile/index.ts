@@ -83,7 +83,7 @@ export function compile(input: CompileInput, compilers: readonly PolicyCompiler[
   };
   return {
     named: { version: hashName(canonicalJson(snapshot)), snapshot },
-    endpoints: { version: hashName(canonicalJson(endpoints)), clusters: endpoints },
+    endpoints: { version: hashName(canonicalJson({ clusters: endpoints })), clusters: endpoints },
     jwksUris: jwksUris(context),
     diagnostics: context.diagnostics,
   };
