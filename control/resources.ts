@@ -1,5 +1,6 @@
 /** Resources in the store: keys, server-side metadata, transactions of many documents. */
 import { canonicalJson } from '../src/lib/canonical-json.ts';
+import { analyse } from '../src/config/analyse/index.ts';
 import { readConfig } from '../src/config/pipeline.ts';
 import type { Resource } from '../src/model/api.ts';
 import type { SourceText } from '../src/model/config.ts';
@@ -108,8 +109,27 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
       result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured',
     });
   }
-  if (options.dryRun || changes.length === 0) return { revision, results, diagnostics };
-  return { revision: await commit(store, changes, { ...options, revision }), results, diagnostics };
+  const findings = [...diagnostics, ...(await findingsWith(store, resources))];
+  if (options.dryRun || changes.length === 0) return { revision, results, diagnostics: findings };
+  return {
+    revision: await commit(store, changes, { ...options, revision }),
+    results,
+    diagnostics: findings,
+  };
+}
+
+/** What analysis says of the given resources among all others; it warns, since the missing part may come next. */
+async function findingsWith(store: Store, given: readonly Resource[]): Promise<Diagnostic[]> {
+  const names = new Set(given.map((resource) => keyOf(resource)));
+  const others = (await listResources(store)).filter((resource) => !names.has(keyOf(resource)));
+  const all = [...others, ...given].map((resource) => ({ resource, placeOf: () => undefined }));
+  const own = new Set(given.map((resource) => nameOf(resource)));
+  return analyse(all)
+    .filter((finding) => own.has(finding.resource ?? ''))
+    .map((finding) => ({
+      ...finding,
+      level: finding.level === 'error' ? 'warning' : finding.level,
+    }));
 }
 
 export async function deleteDocuments(store: Store, options: ApplyOptions): Promise<ApplyResult> {

@@ -1,5 +1,6 @@
 /** analyze: everything that admission and compile say of files, without a control plane. */
 import type { Command } from 'commander';
+import { analyse } from '../../src/config/analyse/index.ts';
 import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
 import type { Admission } from '../../src/model/config.ts';
@@ -75,6 +76,7 @@ async function analyzeFiles(options: AnalyzeOptions): Promise<void> {
   });
   const findings = [
     ...admission.diagnostics,
+    ...analyse(admission.resources),
     ...notEnforced(admission),
     ...compileFindings(admission),
   ];

@@ -1,6 +1,8 @@
+/** Analysis looks at the whole mesh: what each resource by itself can't tell. */
 import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { analyseReferences } from './references.ts';
 
-export function analyse(_resources: readonly AdmittedResource[]): Diagnostic[] {
-  return [];
+export function analyse(resources: readonly AdmittedResource[]): Diagnostic[] {
+  return analyseReferences(resources);
 }
