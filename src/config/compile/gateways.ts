@@ -16,8 +16,9 @@ interface Server {
 const isTls = (server: GatewayServer): boolean => /^(?:HTTPS|TLS)$/i.test(server.port.protocol);
 const isHttp = (server: GatewayServer): boolean =>
   /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i.test(server.port.protocol);
-const terminates = (server: GatewayServer): boolean =>
-  server.tls?.mode !== 'PASSTHROUGH' && server.tls?.mode !== 'AUTO_PASSTHROUGH';
+/** No mode is PASSTHROUGH, the API's zero value: admission reads it so too. */
+const terminates = ({ tls }: GatewayServer): boolean =>
+  tls?.mode !== undefined && tls.mode !== 'PASSTHROUGH' && tls.mode !== 'AUTO_PASSTHROUGH';
 
 /** `ns/host` to its parts; `*` is every namespace. */
 function serverHosts(entry: Server): { namespace: string; host: string }[] {
