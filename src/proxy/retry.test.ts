@@ -86,3 +86,13 @@ test('back-off: a draw below an interval that doubles up to ten times the base',
   const waits = Array.from({ length: 6 }, () => nextBackoffMs(state, random));
   expect(waits).toEqual([24, 49, 99, 199, 249, 249]);
 });
+
+test('a failure of unknown kind repeats no POST under conditions that mean it never left', () => {
+  const policy = retryPolicy({
+    on: ['connect-failure', 'reset-before-request'],
+    nonIdempotent: true,
+  });
+  expect(retriesFailure(policy, 'POST', 'unknown')).toBe(false);
+  expect(retriesFailure(policy, 'GET', 'unknown')).toBe(true);
+  expect(retriesFailure(policy, 'POST', 'connect-failure')).toBe(true);
+});

@@ -95,7 +95,9 @@ export function retriesFailure(
   if (failure === 'reset-before-request') return on.includes('reset-before-request');
   // An edge runtime tells no failure from another: for a method that may be repeated it counts as a failed connect.
   return (
-    failure === 'unknown' && (on.includes('connect-failure') || on.includes('reset-before-request'))
+    failure === 'unknown' &&
+    IDEMPOTENT.has(method) &&
+    (on.includes('connect-failure') || on.includes('reset-before-request'))
   );
 }
 
