@@ -13,6 +13,8 @@ export interface FetchDriverOptions {
   readonly engine: Engine;
   readonly host: Host;
   readonly dial: Dial;
+  /** Sees each exchange when it is over for the engine. */
+  readonly observe?: (x: Exchange) => void;
 }
 
 export interface FetchArrival {
@@ -129,6 +131,7 @@ class Driver implements FetchDriver {
     } finally {
       // The line is written when the head is known: waiting for the body's end would wrap every body.
       engine.onEnd(x);
+      this.#options.observe?.(x);
     }
   }
 

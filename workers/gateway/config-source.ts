@@ -3,20 +3,16 @@
  * A request uses what is linked; a stale one is refreshed beside it, once for all. Control being away changes nothing.
  */
 import type { Host } from '../../src/host/host.ts';
-import type {
-  EndpointOverlay,
-  KeyOverlay,
-  NamedSnapshot,
-  Pointer,
-  ProxyScope,
-} from '../../src/model/snapshot.ts';
+import type { EndpointOverlay, KeyOverlay, Pointer } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/edge.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
 import { link } from '../../src/proxy/index.ts';
+import type { ControlClient } from './control-client.ts';
+import type { Bundle, LastGood } from './last-good.ts';
 
 export interface ConfigSourceOptions {
-  readonly scope: ProxyScope;
-  readonly token: string;
+  readonly control: ControlClient;
+  readonly lastGood: LastGood;
   /** Age from which a snapshot is refreshed in the background. @default 5000 */
   readonly softTtlMs: number;
   /** Age from which a request waits for the refresh, then runs on what there is; 0 = never waits. @default 0 */
@@ -24,47 +20,68 @@ export interface ConfigSourceOptions {
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
   readonly instance: string;
-  /** Fetch towards the control plane. */
-  readonly ask: (path: string, init: RequestInit) => Promise<Response>;
+  /** Changes endpoints before they are linked. */
+  readonly adapt?: (bundle: Bundle) => EndpointOverlay;
 }
 
-/** How long a first request waits for configuration. */
-const COLD_START_MS = 2000;
+/** How long a request waits for configuration. */
+const WAIT_MS = 2000;
+/** After a refresh that failed, or that a request waited for in vain, nobody waits and nobody asks for so long. */
+const REST_MS = 1000;
+/** A refresh that began longer ago belongs to a request that the runtime has ended: it never settles. */
+const ABANDONED_MS = 10_000;
+/** An unknown kid asks the control plane at most so often, for each key set. */
+const KEY_REFRESH_MS = 30_000;
+const MAX_KEY_SETS = 1000;
+
+type Background = (work: Promise<unknown>) => void;
 
 export class ConfigSource {
   readonly #options: ConfigSourceOptions;
   #linked: LinkedSnapshot | undefined;
+  #bundle: Bundle | undefined;
+  #keys: KeyOverlay = { version: '', sets: {} };
   #checkedMs = 0;
-  #etag = '';
-  #running: Promise<void> | undefined;
+  #restUntilMs = 0;
+  #running: { readonly work: Promise<void>; readonly sinceMs: number } | undefined;
   /** A pointer that couldn't be linked isn't tried again until it changes. */
   #refused = '';
+  readonly #keyRefreshes = new Map<
+    string,
+    { readonly work: Promise<void>; readonly atMs: number }
+  >();
 
   constructor(options: ConfigSourceOptions) {
     this.#options = options;
   }
 
-  get linked(): LinkedSnapshot | undefined {
+  /** What a request runs on; undefined = none was ever had, or it is older than the hard bound. */
+  async current(host: Host, background: Background): Promise<LinkedSnapshot | undefined> {
+    const nowMs = host.clock.nowMs();
+    const age = nowMs - this.#checkedMs;
+    if (this.#linked !== undefined && age < this.#options.softTtlMs) return this.#linked;
+    const { hardTtlMs, waitTtlMs } = this.#options;
+    if (nowMs >= this.#restUntilMs || this.#linked === undefined) {
+      const refresh = this.#refresh(host, background);
+      const isOver = (ttlMs: number): boolean => ttlMs > 0 && age >= ttlMs;
+      if (this.#linked === undefined || isOver(hardTtlMs) || isOver(waitTtlMs)) {
+        await Promise.race([refresh, host.clock.sleep(WAIT_MS)]);
+        if (this.#checkedMs < nowMs) this.#restUntilMs = host.clock.nowMs() + REST_MS;
+      }
+    }
+    const isTooOld = hardTtlMs > 0 && host.clock.nowMs() - this.#checkedMs >= hardTtlMs;
+    if (isTooOld) return undefined;
+    if (this.#linked === undefined) await this.#startFromLastGood(host, background);
     return this.#linked;
   }
 
-  /** What a request runs on; undefined = none was ever had. */
-  async current(host: Host): Promise<LinkedSnapshot | undefined> {
-    const age = host.clock.nowMs() - this.#checkedMs;
-    if (this.#linked !== undefined && age < this.#options.softTtlMs) return this.#linked;
-    const refresh = this.#refresh(host);
-    const { hardTtlMs, waitTtlMs } = this.#options;
-    const isOver = (ttlMs: number): boolean => ttlMs > 0 && age >= ttlMs;
-    const mustWait = this.#linked === undefined || isOver(hardTtlMs) || isOver(waitTtlMs);
-    if (mustWait) await Promise.race([refresh, host.clock.sleep(COLD_START_MS)]);
-    else host.background(refresh);
-    const isTooOld = hardTtlMs > 0 && host.clock.nowMs() - this.#checkedMs >= hardTtlMs;
-    return isTooOld ? undefined : this.#linked;
-  }
-
-  #refresh(host: Host): Promise<void> {
-    this.#running ??= this.#pull(host)
+  #refresh(host: Host, background: Background): Promise<void> {
+    const nowMs = host.clock.nowMs();
+    if (this.#running !== undefined && nowMs - this.#running.sinceMs < ABANDONED_MS)
+      return this.#running.work;
+    const work = this.#pull(host, background)
       .catch((error: unknown) => {
+        this.#restUntilMs = host.clock.nowMs() + REST_MS;
         host.log(
           JSON.stringify({
             level: 'warning',
@@ -74,81 +91,88 @@ export class ConfigSource {
         );
       })
       .finally(() => {
-        this.#running = undefined;
+        if (this.#running?.work === work) this.#running = undefined;
       });
-    return this.#running;
+    this.#running = { work, sinceMs: nowMs };
+    background(work);
+    return work;
   }
 
-  #path(rest: string): string {
-    const { type, namespace, name } = this.#options.scope;
-    return `/v1/proxies/${type}/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/${rest}`;
-  }
-
-  async #ask(
-    rest: string,
-    init: { method?: string; body?: string; headers?: Record<string, string> } = {},
-  ): Promise<Response> {
-    const headers = { authorization: `Bearer ${this.#options.token}`, ...init.headers };
-    return this.#options.ask(this.#path(rest), { ...init, headers });
-  }
-
-  async #pull(host: Host): Promise<void> {
-    const response = await this.#ask('pointer', { headers: { 'if-none-match': this.#etag } });
-    if (response.status === 304) {
-      this.#checkedMs = host.clock.nowMs();
-      return;
+  async #pull(host: Host, background: Background): Promise<void> {
+    const { control } = this.#options;
+    const pointer = await control.pointer(this.#linked?.pointer);
+    if (pointer !== undefined) {
+      const name = JSON.stringify(pointer);
+      if (name !== this.#refused) await this.#swap(pointer, host, background);
     }
-    if (!response.ok) throw new Error(`control plane answers ${response.status} to pointer`);
-    const pointer = (await response.json()) as Pointer;
-    const name = JSON.stringify(pointer);
-    if (name !== this.#refused) await this.#swap(pointer, name, host);
-    this.#etag = response.headers.get('etag') ?? '';
     this.#checkedMs = host.clock.nowMs();
   }
 
-  async #blob<T>(hash: string): Promise<T> {
-    const response = await this.#ask(`blobs/${hash}`);
-    if (!response.ok) throw new Error(`control plane answers ${response.status} to blob ${hash}`);
-    return (await response.json()) as T;
+  /** Links beside the old one; what can't be linked is reported, and the old one stays. */
+  async #swap(pointer: Pointer, host: Host, background: Background): Promise<void> {
+    const { control, lastGood } = this.#options;
+    const bundle = await control.bundle(pointer, this.#bundle);
+    let fault: string | undefined;
+    try {
+      this.#link(bundle, host, background);
+      this.#refused = '';
+      background(lastGood.write(bundle).catch(() => undefined));
+    } catch (error) {
+      this.#refused = JSON.stringify(pointer);
+      fault = error instanceof Error ? error.message : 'unknown fault';
+    }
+    const diagnostics =
+      fault === undefined ? [] : [{ code: 'LAT0201', level: 'error', message: fault } as const];
+    background(
+      control
+        .acknowledge({
+          pointer,
+          ok: fault === undefined,
+          diagnostics,
+          instance: this.#options.instance,
+        })
+        .catch(() => undefined),
+    );
   }
 
-  /** Links beside the old one; what can't be linked is reported, and the old one stays. */
-  async #swap(pointer: Pointer, name: string, host: Host): Promise<void> {
-    const [named, endpoints, keys] = await Promise.all([
-      this.#blob<NamedSnapshot>(pointer.snapshot),
-      this.#blob<Omit<EndpointOverlay, 'version'>>(pointer.endpoints),
-      this.#blob<Omit<KeyOverlay, 'version'>>(pointer.keys),
-    ]);
-    let diagnostics: readonly { code: string; level: 'error'; message: string }[] = [];
-    try {
-      this.#linked = link(
-        named,
-        { ...endpoints, version: pointer.endpoints },
-        { ...keys, version: pointer.keys },
-        { host, filters },
-      );
-    } catch (error) {
-      this.#refused = name;
-      diagnostics = [
-        {
-          code: 'LAT0201',
-          level: 'error',
-          message: error instanceof Error ? error.message : 'unknown fault',
-        },
-      ];
-    }
-    const body = JSON.stringify({
-      pointer,
-      ok: diagnostics.length === 0,
-      diagnostics,
-      instance: this.#options.instance,
+  #link(bundle: Bundle, host: Host, background: Background): void {
+    const endpoints = this.#options.adapt?.(bundle) ?? bundle.endpoints;
+    const linked = link(bundle.named, endpoints, bundle.keys, {
+      host,
+      filters,
+      currentKeys: () => this.#keys,
+      refreshKeys: (uri) => this.#refreshKeys(uri, host, background),
     });
-    host.background(
-      this.#ask('ack', {
-        method: 'POST',
-        body,
-        headers: { 'content-type': 'application/json' },
-      }).then((response) => response.body?.cancel()),
-    );
+    this.#linked = linked;
+    this.#bundle = bundle;
+    this.#keys = bundle.keys;
+  }
+
+  /** Serves what this data centre ran last; it counts as never checked, so the next request asks again. */
+  async #startFromLastGood(host: Host, background: Background): Promise<void> {
+    const bundle = await this.#options.lastGood.read().catch(() => undefined);
+    if (bundle === undefined || this.#linked !== undefined) return;
+    try {
+      this.#link(bundle, host, background);
+    } catch {
+      // Written by another version of this worker: as if there were none.
+    }
+  }
+
+  /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
+  async #refreshKeys(uri: string, host: Host, background: Background): Promise<void> {
+    const nowMs = host.clock.nowMs();
+    const last = this.#keyRefreshes.get(uri);
+    if (last === undefined || nowMs - last.atMs >= KEY_REFRESH_MS) {
+      if (this.#keyRefreshes.size >= MAX_KEY_SETS) this.#keyRefreshes.clear();
+      const work = this.#options.control
+        .refreshKeys(uri)
+        .then(() => this.#refresh(host, background))
+        .catch(() => undefined);
+      this.#keyRefreshes.set(uri, { work, atMs: nowMs });
+      background(work);
+    }
+    // Another request's work may be ended with it, so nobody waits without a bound.
+    await Promise.race([this.#keyRefreshes.get(uri)?.work, host.clock.sleep(WAIT_MS)]);
   }
 }

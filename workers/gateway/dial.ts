@@ -1,0 +1,29 @@
+/** Sends one attempt: by fetch, or by service binding. */
+import type { Dial } from '../../src/drivers/fetch.ts';
+import type { Fetcher, GatewayEnv } from './env.ts';
+
+const BINDING = 'binding:';
+/** Address of the service that an inbound gateway stands before. */
+export const APP_ADDRESS = 'binding:APP';
+
+/** The service's own base URL; the authority that the caller asked for travels beside it. */
+function toApp(base: string, request: Request): Promise<Response> {
+  const { pathname, search, host } = new URL(request.url);
+  const forwarded = new Request(base.replace(/\/$/, '') + pathname + search, request);
+  forwarded.headers.set('x-forwarded-host', host);
+  return fetch(forwarded, { redirect: 'manual' });
+}
+
+export function createDial(env: GatewayEnv): Dial {
+  return (endpoint, request) => {
+    const address = endpoint?.address ?? '';
+    if (!address.startsWith(BINDING)) return fetch(request);
+    if (address === APP_ADDRESS && env.APP === undefined && env.APP_URL !== undefined)
+      return toApp(env.APP_URL, request);
+    const name = address.slice(BINDING.length);
+    const bound = (env as unknown as Readonly<Record<string, Fetcher | undefined>>)[name];
+    return bound === undefined
+      ? Promise.reject(new Error(`no service binding ${name}`))
+      : bound.fetch(request);
+  };
+}

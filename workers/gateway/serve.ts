@@ -1,0 +1,154 @@
+/** One deployment of the gateway worker: a configuration source for each direction, one engine, one request after the other. */
+import { createFetchDriver } from '../../src/drivers/fetch.ts';
+import type { Host, Random } from '../../src/host/host.ts';
+import type { Exchange } from '../../src/model/exchange.ts';
+import type { Peer } from '../../src/model/identity.ts';
+import type { EndpointOverlay } from '../../src/model/snapshot.ts';
+import type { Engine } from '../../src/proxy/index.ts';
+import { createEngine } from '../../src/proxy/index.ts';
+import { ConfigSource } from './config-source.ts';
+import { createControlClient } from './control-client.ts';
+import { APP_ADDRESS, createDial } from './dial.ts';
+import type { Direction, GatewayEnv } from './env.ts';
+import { hasApp, scopeOf } from './env.ts';
+import { createWorkerHost } from './host.ts';
+import type { Bundle, LastGood } from './last-good.ts';
+import { createCachedLastGood, noLastGood } from './last-good.ts';
+import { OWN_PREFIX, answerOwn } from './own-endpoints.ts';
+
+export interface GatewayContext {
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/** What a front that isn't the network says of a request. */
+export interface Arrived {
+  readonly peer: Peer;
+  readonly port: number;
+}
+
+export interface GatewayOptions {
+  /** @default the platform's */
+  readonly random?: Random;
+  /** Who asks and where; @default by the request itself. */
+  readonly arrived?: (request: Request, direction: Direction) => Arrived | undefined;
+  /** Sees each exchange when its response head is known. */
+  readonly observe?: (x: Exchange) => void;
+  /** Changes what is linked. */
+  readonly adapt?: (bundle: Bundle) => EndpointOverlay;
+}
+
+const VERSION = '0.1.0';
+
+interface PlatformCaches {
+  readonly default?: Parameters<typeof createCachedLastGood>[0];
+}
+
+/** Every cluster of an inbound gateway is the one service that it stands before. */
+function appEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
+  const clusters = Object.fromEntries(
+    named.snapshot.clusters.map(({ name, port }) => [
+      name,
+      [{ address: APP_ADDRESS, port, weight: 1, healthy: true }],
+    ]),
+  );
+  return { version: endpoints.version, clusters };
+}
+
+/** The platform names the client only to workers that it runs; elsewhere that header is anybody's word. */
+function peerOf(request: Request): Peer {
+  const { cf } = request as Request & { readonly cf?: unknown };
+  const ip = cf === undefined ? null : request.headers.get('cf-connecting-ip');
+  return { ip: ip ?? '127.0.0.1' };
+}
+
+/** The port that the client addressed, as the listener knows it. */
+function listenerPort(request: Request, direction: Direction, env: GatewayEnv): number {
+  if (direction === 'inbound' && env.LISTEN_PORT !== undefined) return Number(env.LISTEN_PORT);
+  const authority = request.headers.get('host') ?? new URL(request.url).host;
+  const sent = /:(\d+)$/.exec(authority)?.[1];
+  if (sent !== undefined) return Number(sent);
+  return request.url.startsWith('https:') ? 443 : 80;
+}
+
+const millis = (text: string | undefined, otherwise: number): number =>
+  text === undefined || text === '' ? otherwise : Number(text);
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #host: Host;
+  readonly #engine: Engine;
+  readonly #sources = new Map<Direction, ConfigSource>();
+
+  constructor(options: GatewayOptions = {}) {
+    this.#options = options;
+    const platform = createWorkerHost(() => undefined);
+    this.#host = options.random === undefined ? platform : { ...platform, random: options.random };
+    this.#engine = createEngine({ host: this.#host });
+  }
+
+  async serve(
+    request: Request,
+    direction: Direction,
+    env: GatewayEnv,
+    context: GatewayContext,
+  ): Promise<Response> {
+    const background = (work: Promise<unknown>): void => {
+      context.waitUntil(work);
+    };
+    const linked = await this.#sourceFor(direction, env).current(this.#host, background);
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith(OWN_PREFIX) || pathname === OWN_PREFIX.slice(0, -1))
+      return answerOwn(request, {
+        linked,
+        adminToken: env.ADMIN_TOKEN ?? '',
+        version: VERSION,
+      });
+    if (linked === undefined)
+      return new Response('no configuration yet', { status: 503, headers: { 'retry-after': '1' } });
+    const { observe } = this.#options;
+    const driver = createFetchDriver({
+      engine: this.#engine,
+      host: { ...this.#host, background },
+      dial: createDial(env),
+      ...(observe === undefined ? {} : { observe }),
+    });
+    const arrived = this.#options.arrived?.(request, direction) ?? {
+      peer: peerOf(request),
+      port: listenerPort(request, direction, env),
+    };
+    return driver.handle({ request, linked, ...arrived });
+  }
+
+  #sourceFor(direction: Direction, env: GatewayEnv): ConfigSource {
+    let source = this.#sources.get(direction);
+    if (source === undefined) {
+      source = this.#createSource(direction, env);
+      this.#sources.set(direction, source);
+    }
+    return source;
+  }
+
+  #createSource(direction: Direction, env: GatewayEnv): ConfigSource {
+    const scope = scopeOf(direction, env);
+    const { CONTROL: control } = env;
+    const base = env.CONTROL_URL ?? 'http://control';
+    const ask = (path: string, init: RequestInit): Promise<Response> =>
+      control === undefined ? fetch(base + path, init) : control.fetch(base + path, init);
+    const standsBefore = scope.type === 'sidecar-inbound' && hasApp(env);
+    const adapt = this.#options.adapt ?? (standsBefore ? appEndpoints : undefined);
+    return new ConfigSource({
+      control: createControlClient({ scope, token: env.PROXY_TOKEN, ask }),
+      lastGood: lastGoodOf(scope),
+      softTtlMs: millis(env.SOFT_TTL_MS, 5000),
+      waitTtlMs: millis(env.WAIT_TTL_MS, 0),
+      hardTtlMs: millis(env.HARD_TTL_MS, 0),
+      instance: crypto.randomUUID(),
+      ...(adapt === undefined ? {} : { adapt }),
+    });
+  }
+}
+
+function lastGoodOf(scope: Parameters<typeof createCachedLastGood>[1]): LastGood {
+  const cache = (globalThis as { readonly caches?: PlatformCaches }).caches?.default;
+  return cache === undefined ? noLastGood : createCachedLastGood(cache, scope);
+}
