@@ -54,68 +54,90 @@ export function etagOf(pointer: Pointer): string {
   return `"${pointer.snapshot}.${pointer.endpoints}.${pointer.keys}"`;
 }
 
-export function createControlClient(options: ControlClientOptions): ControlClient {
-  const { scope } = options;
-  const base = `/v1/proxies/${[scope.type, scope.namespace, scope.name].map((part) => encodeURIComponent(part)).join('/')}`;
-  const ask = (
+class HttpControlClient implements ControlClient {
+  readonly #options: ControlClientOptions;
+  readonly #base: string;
+
+  constructor(options: ControlClientOptions) {
+    const { type, namespace, name } = options.scope;
+    this.#options = options;
+    this.#base = `/v1/proxies/${[type, namespace, name].map((part) => encodeURIComponent(part)).join('/')}`;
+  }
+
+  async pointer(known: Pointer | undefined): Promise<Pointer | undefined> {
+    const headers = known === undefined ? {} : { 'if-none-match': etagOf(known) };
+    const response = await this.#ask('pointer', { headers });
+    if (response.status === 304) return undefined;
+    if (!response.ok) throw new Error(`control plane answers ${response.status} to pointer`);
+    const value: unknown = await response.json();
+    if (!isPointer(value)) throw new Error('control plane answers no pointer');
+    return known !== undefined && etagOf(known) === etagOf(value) ? undefined : value;
+  }
+
+  async bundle(pointer: Pointer, known: Bundle | undefined): Promise<Bundle> {
+    const [named, endpoints, keys] = await Promise.all([
+      known?.named.version === pointer.snapshot ? known.named : this.#snapshot(pointer.snapshot),
+      known?.endpoints.version === pointer.endpoints
+        ? known.endpoints
+        : this.#overlay<EndpointOverlay>(pointer.endpoints, 'clusters'),
+      known?.keys.version === pointer.keys
+        ? known.keys
+        : this.#overlay<KeyOverlay>(pointer.keys, 'sets'),
+    ]);
+    return { named, endpoints, keys };
+  }
+
+  async acknowledge(ack: Acknowledgement): Promise<void> {
+    await this.#post('ack', ack);
+  }
+
+  async refreshKeys(uri: string): Promise<void> {
+    await this.#post('keys', { uri });
+  }
+
+  #ask(
     rest: string,
     init: { method?: string; body?: string; headers?: Record<string, string> } = {},
-  ): Promise<Response> =>
-    options.ask(`${base}/${rest}`, {
+  ): Promise<Response> {
+    return this.#options.ask(`${this.#base}/${rest}`, {
       ...init,
-      headers: { authorization: `Bearer ${options.token}`, ...init.headers },
+      headers: { authorization: `Bearer ${this.#options.token}`, ...init.headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: 'manual',
     });
-  const post = async (rest: string, body: unknown): Promise<void> => {
-    const response = await ask(rest, {
+  }
+
+  async #post(rest: string, body: unknown): Promise<void> {
+    const response = await this.#ask(rest, {
       method: 'POST',
       body: JSON.stringify(body),
       headers: { 'content-type': 'application/json' },
     });
     await response.body?.cancel();
-  };
-  const blob = async (hash: string): Promise<Record<string, unknown>> => {
-    const response = await ask(`blobs/${hash}`);
+  }
+
+  async #blob(hash: string): Promise<Record<string, unknown>> {
+    const response = await this.#ask(`blobs/${hash}`);
     if (!response.ok) throw new Error(`control plane answers ${response.status} to blob ${hash}`);
     const value: unknown = await response.json();
     if (!isRecord(value)) throw new Error(`blob ${hash} is no object`);
     return value;
-  };
-  const snapshot = async (hash: string): Promise<NamedSnapshot> => {
-    const value = await blob(hash);
+  }
+
+  async #snapshot(hash: string): Promise<NamedSnapshot> {
+    const value = await this.#blob(hash);
     if (value['version'] !== hash || !isRecord(value['snapshot']))
       throw new Error(`blob ${hash} is not that snapshot`);
     return value as unknown as NamedSnapshot;
-  };
-  const overlay = async <T>(hash: string, part: string): Promise<T> => {
-    const value = await blob(hash);
+  }
+
+  async #overlay<T>(hash: string, part: string): Promise<T> {
+    const value = await this.#blob(hash);
     if (!isRecord(value[part])) throw new Error(`blob ${hash} has no ${part}`);
     return { ...value, version: hash } as T;
-  };
-  return {
-    async pointer(known) {
-      const headers = known === undefined ? {} : { 'if-none-match': etagOf(known) };
-      const response = await ask('pointer', { headers });
-      if (response.status === 304) return undefined;
-      if (!response.ok) throw new Error(`control plane answers ${response.status} to pointer`);
-      const value: unknown = await response.json();
-      if (!isPointer(value)) throw new Error('control plane answers no pointer');
-      return known !== undefined && etagOf(known) === etagOf(value) ? undefined : value;
-    },
-    async bundle(pointer, known) {
-      const [named, endpoints, keys] = await Promise.all([
-        known?.named.version === pointer.snapshot ? known.named : snapshot(pointer.snapshot),
-        known?.endpoints.version === pointer.endpoints
-          ? known.endpoints
-          : overlay<EndpointOverlay>(pointer.endpoints, 'clusters'),
-        known?.keys.version === pointer.keys
-          ? known.keys
-          : overlay<KeyOverlay>(pointer.keys, 'sets'),
-      ]);
-      return { named, endpoints, keys };
-    },
-    acknowledge: (ack) => post('ack', ack),
-    refreshKeys: (uri) => post('keys', { uri }),
-  };
+  }
+}
+
+export function createControlClient(options: ControlClientOptions): ControlClient {
+  return new HttpControlClient(options);
 }
