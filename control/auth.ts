@@ -1,4 +1,4 @@
-/** Bearer tokens: stored as hashes, closed by default. */
+/** Bearer tokens `lat_<id>_<secret>`: stored as hashes, closed by default. */
 import { sha256Hex } from '../src/lib/hash.ts';
 import type { ProxyScope } from '../src/model/snapshot.ts';
 import type { Store } from '../src/model/store.ts';
@@ -7,10 +7,14 @@ import { Problem } from './problem.ts';
 export type Role = 'viewer' | 'editor' | 'admin' | 'proxy';
 
 export interface TokenRecord {
+  readonly id: string;
   readonly name: string;
   readonly role: Role;
   /** SHA-256 of the token, hex. */
   readonly hash: string;
+  readonly createdMs: number;
+  /** Absent: until it is revoked. */
+  readonly expiresMs?: number;
   /** For role proxy: whose configuration it may read. */
   readonly scopes?: readonly ProxyScope[];
 }
@@ -23,6 +27,12 @@ export interface Principal {
 
 const RANK: Readonly<Record<Role, number>> = { proxy: 0, viewer: 1, editor: 2, admin: 3 };
 export const TOKEN_PREFIX = '!token/';
+const TOKEN = /^lat_([0-9a-f]{16})_[0-9a-f]{48}$/;
+
+export async function listTokens(store: Store): Promise<TokenRecord[]> {
+  const { records } = await store.list(TOKEN_PREFIX);
+  return records.map(({ value }) => JSON.parse(value) as TokenRecord);
+}
 
 function bearer(request: Request): string {
   const value = request.headers.get('authorization') ?? '';
@@ -31,17 +41,29 @@ function bearer(request: Request): string {
   return value.slice(7).trim();
 }
 
-/** Hashes are compared, so that timing tells nothing of the token; the record is found by its hash. */
+/** Both are hashes of one length; every character is compared, whatever the first difference. */
+function sameHash(a: string, b: string): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ (b.charCodeAt(i) || 0);
+  return difference === 0;
+}
+
+/** Hashes are compared, never tokens. @throws Problem 401 */
 export async function authenticate(
   request: Request,
   store: Store,
-  bootstrapHash: string,
+  known: { readonly bootstrapHash: string; readonly nowMs: number },
 ): Promise<Principal> {
-  const hash = sha256Hex(bearer(request));
-  if (hash === bootstrapHash) return { name: 'bootstrap', role: 'admin', scopes: [] };
-  const found = await store.get(TOKEN_PREFIX + hash);
-  if (found === undefined) throw new Problem(401, 'unauthorized', 'the token is not known');
-  const record = JSON.parse(found.value) as TokenRecord;
+  const token = bearer(request);
+  const hash = sha256Hex(token);
+  if (sameHash(hash, known.bootstrapHash)) return { name: 'bootstrap', role: 'admin', scopes: [] };
+  const id = TOKEN.exec(token)?.[1];
+  const found = id === undefined ? undefined : await store.get(TOKEN_PREFIX + id);
+  const record = found === undefined ? undefined : (JSON.parse(found.value) as TokenRecord);
+  if (record === undefined || !sameHash(hash, record.hash))
+    throw new Problem(401, 'unauthorized', 'the token is not known');
+  if (record.expiresMs !== undefined && known.nowMs >= record.expiresMs)
+    throw new Problem(401, 'unauthorized', 'the token has expired');
   return { name: record.name, role: record.role, scopes: record.scopes ?? [] };
 }
 

@@ -1,6 +1,8 @@
-/** JWKS that policies refer to: fetched here, never by gateways. Stale keys stay in use while their issuer is away. */
+/** JWKS that policies refer to: fetched here, never by gateways. Stale keys stay in use for a day while their issuer is away. */
 import { parseCidr, linkCidrs } from '../src/lib/cidr.ts';
+import { ISSUER_PREFIX } from '../src/lib/key-set-name.ts';
 import type { KeySet } from '../src/model/snapshot.ts';
+import type { TextCache } from '../src/model/store.ts';
 
 export interface KeysOptions {
   /** GET without following redirects. */
@@ -10,14 +12,18 @@ export interface KeysOptions {
   ): Promise<Response>;
   nowMs(): number;
   log(line: string): void;
+  /** Keeps what was fetched over a restart: an issuer may be away then. */
+  readonly cache: TextCache;
   /** Key sets on loopback and private addresses may be fetched. @default false */
   readonly allowPrivate?: boolean;
 }
 
 export interface Keys {
   of(uri: string): KeySet | undefined;
-  /** Fetches what is missing or old; resolves when all were tried. */
+  /** Fetches what is missing and resolves when that was tried; what is old is fetched beside. */
   ensure(uris: readonly string[]): Promise<void>;
+  /** After an unknown kid: fetches again, at most once in 30 s for each set. */
+  refresh(uri: string): Promise<void>;
   /** Goes up whenever a set changes. */
   readonly generation: number;
 }
@@ -25,9 +31,17 @@ export interface Keys {
 const FETCH_TIMEOUT_MS = 5000;
 const MAX_BYTES = 1024 * 1024;
 const MAX_KEYS = 100;
-const REFRESH_MS = 20 * 60_000;
+/** What an answer without max-age counts as. */
+const DEFAULT_AGE_MS = 20 * 60_000;
+const MIN_AGE_MS = 60_000;
+const MAX_AGE_MS = 60 * 60_000;
+/** Of its age: then it is fetched again, before it is old. */
+const REFRESH_SHARE = 0.75;
+/** Keys that couldn't be renewed for so long are not trusted any more. */
+const MAX_STALE_MS = 24 * 60 * 60_000;
 /** After a failure nobody asks again for so long. */
 const RETRY_MS = 10_000;
+const UNKNOWN_KID_MS = 30_000;
 
 const isPrivateAddress = linkCidrs([
   '0.0.0.0/8',
@@ -93,11 +107,35 @@ async function readLimited(response: Response): Promise<string | undefined> {
   }
 }
 
+interface Held {
+  readonly set: KeySet;
+  /** From when on it is fetched again. */
+  readonly refreshAtMs: number;
+}
+
+/** Cache-Control: max-age, within bounds. */
+function ageMs(response: Response): number {
+  const seconds = /(?:^|[,\s])max-age=(\d{1,9})/i.exec(
+    response.headers.get('cache-control') ?? '',
+  )?.[1];
+  const age = seconds === undefined ? DEFAULT_AGE_MS : Number(seconds) * 1000;
+  return Math.min(MAX_AGE_MS, Math.max(MIN_AGE_MS, age));
+}
+
+const CACHE_PREFIX = 'keys/';
+const DISCOVERY_PATH = '/.well-known/openid-configuration';
+
+/** A rule without jwksUri: its issuer says itself where its keys are (OpenID Connect Discovery 1.0, 4). */
+function issuerOf(uri: string): string | undefined {
+  return uri.startsWith(ISSUER_PREFIX) ? uri.slice(ISSUER_PREFIX.length) : undefined;
+}
+
 class KeyStore implements Keys {
   readonly #options: KeysOptions;
-  readonly #sets = new Map<string, KeySet>();
+  readonly #held = new Map<string, Held>();
   readonly #triedMs = new Map<string, number>();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #restored = new Map<string, Promise<void>>();
   generation = 0;
 
   constructor(options: KeysOptions) {
@@ -105,16 +143,45 @@ class KeyStore implements Keys {
   }
 
   of(uri: string): KeySet | undefined {
-    return this.#sets.get(uri);
+    const set = this.#held.get(uri)?.set;
+    const isTrusted =
+      set !== undefined && this.#options.nowMs() - set.fetchedAtMs < MAX_AGE_MS + MAX_STALE_MS;
+    return isTrusted ? set : undefined;
   }
 
   async ensure(uris: readonly string[]): Promise<void> {
-    const now = this.#options.nowMs();
-    const due = uris.filter((uri) => {
-      const isFresh = now - (this.#sets.get(uri)?.fetchedAtMs ?? 0) < REFRESH_MS;
-      return !isFresh && now - (this.#triedMs.get(uri) ?? 0) >= RETRY_MS;
-    });
-    await Promise.all(due.map((uri) => this.#once(uri)));
+    await Promise.all(uris.map((uri) => this.#restore(uri)));
+    const nowMs = this.#options.nowMs();
+    const due = uris.filter(
+      (uri) =>
+        nowMs >= (this.#held.get(uri)?.refreshAtMs ?? 0) &&
+        nowMs - (this.#triedMs.get(uri) ?? 0) >= RETRY_MS,
+    );
+    const works = due.map((uri) => ({ uri, work: this.#once(uri) }));
+    await Promise.all(works.filter(({ uri }) => !this.#held.has(uri)).map(({ work }) => work));
+  }
+
+  async refresh(uri: string): Promise<void> {
+    const running = this.#running.get(uri);
+    if (running !== undefined) return running;
+    const isTooSoon = this.#options.nowMs() - (this.#triedMs.get(uri) ?? 0) < UNKNOWN_KID_MS;
+    return isTooSoon ? undefined : this.#once(uri);
+  }
+
+  #restore(uri: string): Promise<void> {
+    let restored = this.#restored.get(uri);
+    if (restored === undefined) {
+      restored = this.#options.cache
+        .get(CACHE_PREFIX + uri)
+        .then((text) => {
+          if (text !== undefined && !this.#held.has(uri))
+            this.#held.set(uri, { set: JSON.parse(text) as KeySet, refreshAtMs: 0 });
+          return undefined;
+        })
+        .catch(() => undefined);
+      this.#restored.set(uri, restored);
+    }
+    return restored;
   }
 
   #once(uri: string): Promise<void> {
@@ -133,22 +200,45 @@ class KeyStore implements Keys {
     return running;
   }
 
-  async #fetch(uri: string): Promise<void> {
+  async #get(uri: string): Promise<{ readonly text: string; readonly ageMs: number }> {
     const fault = uriFault(uri, this.#options.allowPrivate === true);
     if (fault !== undefined) throw new Error(fault);
     const response = await this.#options.fetch(uri, {
       signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
       redirect: 'manual',
     });
-    if (response.status !== 200) throw new Error(`answered ${response.status}`);
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`answered ${response.status}`);
+    }
     const text = await readLimited(response);
-    const keys = text === undefined ? undefined : parseKeys(text);
-    if (keys === undefined)
-      throw new Error(
-        `the answer is no key set of at most ${MAX_KEYS} keys and ${MAX_BYTES} bytes`,
-      );
-    const isSame = JSON.stringify(this.#sets.get(uri)?.keys) === JSON.stringify(keys);
-    this.#sets.set(uri, { keys, fetchedAtMs: this.#options.nowMs() });
+    if (text === undefined) throw new Error(`the answer has more than ${MAX_BYTES} bytes`);
+    return { text, ageMs: ageMs(response) };
+  }
+
+  /** Where the keys of an issuer are: as its discovery document says, which must be the issuer's own. */
+  async #discover(issuer: string): Promise<string> {
+    const { text } = await this.#get(`${issuer.replace(/\/$/, '')}${DISCOVERY_PATH}`);
+    const document = JSON.parse(text) as { issuer?: unknown; jwks_uri?: unknown };
+    if (document.issuer !== undefined && document.issuer !== issuer)
+      throw new Error(`its discovery document is of issuer ${String(document.issuer)}`);
+    if (typeof document.jwks_uri !== 'string')
+      throw new Error('its discovery document names no jwks_uri');
+    return document.jwks_uri;
+  }
+
+  async #fetch(uri: string): Promise<void> {
+    const issuer = issuerOf(uri);
+    const { text, ageMs: age } = await this.#get(
+      issuer === undefined ? uri : await this.#discover(issuer),
+    );
+    const keys = parseKeys(text);
+    if (keys === undefined) throw new Error(`the answer is no key set of at most ${MAX_KEYS} keys`);
+    const nowMs = this.#options.nowMs();
+    const isSame = JSON.stringify(this.#held.get(uri)?.set.keys) === JSON.stringify(keys);
+    const set: KeySet = { keys, fetchedAtMs: nowMs };
+    this.#held.set(uri, { set, refreshAtMs: nowMs + age * REFRESH_SHARE });
+    await this.#options.cache.set(CACHE_PREFIX + uri, JSON.stringify(set));
     if (!isSame) this.generation++;
   }
 }

@@ -3,9 +3,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as WebReadable } from 'node:stream/web';
 import { createControlPlane } from './plane.ts';
 import type { ControlPlane } from './plane.ts';
-import { createSqlBlobs, createSqlStore } from './store/sql.ts';
+import { createSqlStore } from './store/sql.ts';
+import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { openSqlite } from './store/sqlite.ts';
 
 export interface NodeControlOptions {
@@ -48,8 +52,13 @@ async function answer(
 ): Promise<void> {
   const response = await plane.fetch(request);
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  if (response.body !== null) for await (const chunk of response.body) outgoing.write(chunk);
-  outgoing.end();
+  outgoing.flushHeaders();
+  if (response.body === null) {
+    outgoing.end();
+    return;
+  }
+  // A watcher that goes away ends its stream; one that is slow is waited for.
+  await pipeline(Readable.fromWeb(response.body as WebReadable), outgoing).catch(() => undefined);
 }
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
@@ -57,6 +66,8 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   const plane = createControlPlane({
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
+    audit: createSqlAudit(database),
+    texts: createSqlTexts(database),
     nowMs: () => Date.now(),
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),

@@ -1,14 +1,23 @@
 /** The control plane as one fetch handler; its homes give it a store and a clock. */
-import { Hono } from 'hono';
-import type { ControlDependencies, Env, Services } from './admin/context.ts';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { requestId } from 'hono/request-id';
+import type { App, ControlDependencies, Ctx, Env, Services } from './admin/context.ts';
+import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
+import { insightRoutes } from './admin/insight.ts';
 import { proxyRoutes } from './admin/proxies.ts';
-import { documentRoutes, resourceRoutes } from './admin/resources.ts';
+import { resourceRoutes } from './admin/resources.ts';
 import { tokenRoutes } from './admin/tokens.ts';
+import { watchRoutes } from './admin/watch.ts';
 import { authenticate } from './auth.ts';
+import { createFleet } from './fleet.ts';
+import { createInventory } from './inventory.ts';
 import { createKeys } from './keys.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
+import { createRegistry } from './registry.ts';
+import { createStatuses } from './status.ts';
 
 export type { ControlDependencies } from './admin/context.ts';
 
@@ -16,40 +25,115 @@ export interface ControlPlane {
   fetch(request: Request): Promise<Response>;
 }
 
-export function createControlPlane(deps: ControlDependencies): ControlPlane {
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const KEPT_REVISIONS = 1000;
+/** Compaction runs once for so many revisions, so there are at most so many more than are kept. */
+const COMPACT_EVERY = 100;
+
+function createServices(deps: ControlDependencies): Services {
   const keys = createKeys({
     fetch: deps.fetchKeys,
     nowMs: deps.nowMs,
     log: deps.log,
+    cache: deps.texts,
     allowPrivate: deps.allowPrivateKeys === true,
   });
-  const services: Services = {
-    deps,
-    push: createPush({ store: deps.store, blobs: deps.blobs, keys }),
-  };
-  const app = new Hono<Env>();
-  app.get('/healthz', (c) => c.text('ok'));
+  const inventory = createInventory(deps.store);
+  const push = createPush({ inventory, blobs: deps.blobs, keys });
+  const registry = createRegistry(deps.nowMs);
+  const fleet = createFleet(deps.store, push, registry);
+  const statuses = createStatuses(inventory, fleet, deps.nowMs);
+  return { deps, inventory, keys, push, registry, fleet, statuses };
+}
+
+/** Old revisions go, so that a mesh that changes for years keeps its size. */
+function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDependencies): void {
+  store.onCommit((revision) => {
+    if (revision % COMPACT_EVERY !== 0 || revision <= keepRevisions) return;
+    store.compact(revision - keepRevisions).catch((error: unknown) => {
+      log(`compaction failed: ${error instanceof Error ? error.message : 'unknown fault'}`);
+    });
+  });
+}
+
+/** Changes and refusals of known people; proxies' reports and reads are not worth a line each. */
+function isAudited(c: Ctx, status: number): boolean {
+  if (c.get('principal') === undefined) return false;
+  if (status === 403) return true;
+  return c.req.method !== 'GET' && c.get('principal').role !== 'proxy';
+}
+
+function guard(app: App, deps: ControlDependencies): void {
   app.use('/v1/*', async (c, next) => {
-    c.set('principal', await authenticate(c.req.raw, deps.store, deps.bootstrapHash));
+    await next();
+    const { status } = c.res;
+    if (!isAudited(c, status)) return;
+    const { name, role } = c.get('principal');
+    const { method, path } = c.req;
+    await deps.audit.append({ atMs: deps.nowMs(), actor: name, role, method, path, status });
+  });
+  app.use('/v1/*', async (c, next) => {
+    const { store, bootstrapHash, nowMs } = deps;
+    c.set('principal', await authenticate(c.req.raw, store, { bootstrapHash, nowMs: nowMs() }));
     await next();
   });
-  documentRoutes(app, services);
-  resourceRoutes(app, services);
-  historyRoutes(app, services);
-  proxyRoutes(app, services);
-  tokenRoutes(app, services);
+  app.use(
+    '/v1/*',
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new Problem(413, 'too large', `a body may have ${MAX_BODY_BYTES} bytes`);
+      },
+    }),
+  );
+}
+
+function failures(app: App, deps: ControlDependencies): void {
   app.notFound((c) =>
     problemResponse(new Problem(404, 'not found', `no ${c.req.method} ${c.req.path}`), c.req.path),
   );
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(error, c.req.path);
-    if (error instanceof SyntaxError)
-      return problemResponse(new Problem(400, 'bad request', 'the body is no JSON'), c.req.path);
     deps.log(`error ${c.req.method} ${c.req.path}: ${error.stack ?? error.message}`);
     return problemResponse(
       new Problem(500, 'internal error', 'the request failed; the log has the cause'),
       c.req.path,
     );
   });
+}
+
+function openApi(app: App): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'lat_<id>_<secret>; roles viewer, editor, admin, proxy',
+  });
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Lateen admin API',
+      version: '0.1.0',
+      description:
+        'Configuration, history and state of a mesh. Errors are problem+json (RFC 9457).',
+    },
+  });
+}
+
+export function createControlPlane(deps: ControlDependencies): ControlPlane {
+  const services = createServices(deps);
+  const app: App = new OpenAPIHono<Env>();
+  app.use(requestId());
+  app.get('/healthz', (c) => c.text('ok'));
+  guard(app, deps);
+  documentRoutes(app, services);
+  watchRoutes(app, services);
+  resourceRoutes(app, services);
+  historyRoutes(app, services);
+  insightRoutes(app, services);
+  proxyRoutes(app, services);
+  tokenRoutes(app, services);
+  openApi(app);
+  failures(app, deps);
+  keepCompact(deps);
   return { fetch: async (request) => app.fetch(request) };
 }

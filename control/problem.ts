@@ -15,14 +15,23 @@ export class Problem extends Error {
   }
 }
 
+/** `spec.http[0].match` as the JSON pointer `/spec/http/0/match` (RFC 6901). */
+export function jsonPointer(path: string): string {
+  const parts = path.split(/[.[\]]+/).filter((part) => part !== '');
+  return parts.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
 export function problemResponse(problem: Problem, instance: string): Response {
+  const errors = problem.errors.map((error) =>
+    error.path === undefined ? error : { ...error, pointer: jsonPointer(error.path) },
+  );
   const body = {
     type: 'about:blank',
     title: problem.title,
     status: problem.status,
     detail: problem.message,
     instance,
-    ...(problem.errors.length === 0 ? {} : { errors: problem.errors }),
+    ...(errors.length === 0 ? {} : { errors }),
   };
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';

@@ -35,6 +35,8 @@ export function withRevision(resource: Resource, revision: number): Resource {
 }
 
 export interface ApplyOptions {
+  /** How many resources the store may hold in all: what its home can compile. */
+  readonly maxResources: number;
   readonly sources: readonly SourceText[];
   readonly namespace: string;
   readonly dryRun: boolean;
@@ -42,6 +44,8 @@ export interface ApplyOptions {
   readonly actor: string;
   readonly message: string;
   readonly nowMs: number;
+  /** Revision that every one of them must still have; 0 = must not exist. */
+  readonly ifRevision?: number;
 }
 
 export interface ApplyResult {
@@ -92,9 +96,24 @@ function nextVersion(given: Resource, before: Resource | undefined, nowMs: numbe
   return { ...given, metadata: { ...metadata, creationTimestamp, generation } };
 }
 
+/** More than this home can compile is refused whole, before anything is written. */
+function requireRoom(have: number, options: ApplyOptions): void {
+  if (have > options.maxResources)
+    throw new Problem(
+      413,
+      'too many resources',
+      `${have} resources would be stored, this control plane holds at most ${options.maxResources}; nothing was applied`,
+    );
+}
+
 export async function applyDocuments(store: Store, options: ApplyOptions): Promise<ApplyResult> {
   const { resources, diagnostics } = admitAll(options);
+  requireRoom(resources.length, options);
   const revision = await store.revision();
+  const stored = await listResources(store);
+  const keys = new Set([...stored, ...resources].map((resource) => keyOf(resource)));
+  requireRoom(keys.size, options);
+  const condition = options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision };
   const changes: StoreChange[] = [];
   const results: { resource: string; result: 'created' | 'configured' | 'unchanged' }[] = [];
   for (const resource of resources) {
@@ -103,13 +122,13 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
     const before = found === undefined ? undefined : (JSON.parse(found.value) as Resource);
     const value = canonicalJson(nextVersion(resource, before, options.nowMs));
     const isUnchanged = found?.value === value;
-    if (!isUnchanged) changes.push({ op: 'put', key, value });
+    if (!isUnchanged) changes.push({ op: 'put', key, value, ...condition });
     results.push({
       resource: nameOf(resource),
       result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured',
     });
   }
-  const findings = [...diagnostics, ...(await findingsWith(store, resources))];
+  const findings = [...diagnostics, ...findingsWith(stored, resources)];
   if (options.dryRun || changes.length === 0) return { revision, results, diagnostics: findings };
   return {
     revision: await commit(store, changes, { ...options, revision }),
@@ -118,10 +137,34 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
   };
 }
 
+/** One document, which must be of the given key. */
+export async function applyOne(
+  store: Store,
+  options: ApplyOptions & { readonly key: string },
+): Promise<ApplyResult> {
+  const given = admitAll(options).resources.map((resource) => keyOf(resource));
+  if (given.length !== 1 || given[0] !== options.key)
+    throw new Problem(
+      422,
+      'invalid configuration',
+      `the body names ${given.map((key) => key.slice(RESOURCE_PREFIX.length)).join(', ')}, the address ${options.key.slice(RESOURCE_PREFIX.length)}`,
+    );
+  return applyDocuments(store, options);
+}
+
+/** Secrets are for the mesh alone: people see their keys. */
+export function redact(resource: Resource): Resource {
+  if (resource.kind !== 'Secret' || resource.data === undefined) return resource;
+  return {
+    ...resource,
+    data: Object.fromEntries(Object.keys(resource.data).map((key) => [key, '<hidden>'])),
+  };
+}
+
 /** What analysis says of the given resources among all others; it warns, since the missing part may come next. */
-async function findingsWith(store: Store, given: readonly Resource[]): Promise<Diagnostic[]> {
+function findingsWith(stored: readonly Resource[], given: readonly Resource[]): Diagnostic[] {
   const names = new Set(given.map((resource) => keyOf(resource)));
-  const others = (await listResources(store)).filter((resource) => !names.has(keyOf(resource)));
+  const others = stored.filter((resource) => !names.has(keyOf(resource)));
   const all = [...others, ...given].map((resource) => ({ resource, placeOf: () => undefined }));
   const own = new Set(given.map((resource) => nameOf(resource)));
   return analyse(all)

@@ -2,7 +2,10 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { ControlPlane } from './plane.ts';
 import { createControlPlane } from './plane.ts';
-import { createSqlBlobs, createSqlStore } from './store/sql.ts';
+import type { KvNamespace } from './store/kv.ts';
+import { createKvBlobs } from './store/kv.ts';
+import { createSqlStore } from './store/sql.ts';
+import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import type { SqlDatabase, SqlRow } from './store/sql.ts';
 
 interface ControlEnv {
@@ -10,9 +13,13 @@ interface ControlEnv {
     idFromName(name: string): unknown;
     get(id: unknown): { fetch(request: Request): Promise<Response> };
   };
+  /** Holds snapshots and overlays; the object keeps them too, for what KV doesn't have yet. */
+  readonly BLOBS: KvNamespace;
   /** SHA-256 (hex) of the first administrator's token. */
   readonly BOOTSTRAP_HASH: string;
   readonly POINTER_MAX_AGE_MS?: string;
+  /** @default 5000: what compiles within an object's 128 MB and 30 s. */
+  readonly MAX_RESOURCES?: string;
   /** `true`: JWKS on private addresses may be fetched. */
   readonly ALLOW_PRIVATE_KEYS?: string;
 }
@@ -31,6 +38,10 @@ function databaseOf(storage: ObjectStorage): SqlDatabase {
   };
 }
 
+const log = (line: string): void => {
+  console.log(line);
+};
+
 function randomHex(length: number): string {
   return [...crypto.getRandomValues(new Uint8Array(length))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
@@ -48,16 +59,17 @@ export class ControlObject extends DurableObject<ControlEnv> {
     const database = databaseOf(context.storage as ObjectStorage);
     this.#plane = createControlPlane({
       store: createSqlStore(database),
-      blobs: createSqlBlobs(database),
+      blobs: createKvBlobs(env.BLOBS, createSqlBlobs(database), log),
+      audit: createSqlAudit(database),
+      texts: createSqlTexts(database),
       nowMs: () => Date.now(),
       randomHex,
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
       fetchKeys: (url, init) => fetch(url, init),
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
-      log: (line) => {
-        console.log(line);
-      },
+      maxResources: Number(env.MAX_RESOURCES ?? '5000'),
+      log,
     });
   }
 

@@ -10,6 +10,8 @@ export interface LocalWorker {
   readonly services?: Readonly<Record<string, string>>;
   /** Binding to class with SQLite storage. */
   readonly objects?: Readonly<Record<string, string>>;
+  /** Names of KV bindings. */
+  readonly namespaces?: readonly string[];
   /** Loopback ports; `entrypoint` undefined = the default export. */
   readonly sockets: readonly { readonly port: number; readonly entrypoint?: string }[];
 }
@@ -48,6 +50,9 @@ export async function startLocalWorkers(options: LocalOptions): Promise<LocalWor
             binding,
             { className, useSQLite: true },
           ]),
+        ),
+        kvNamespaces: Object.fromEntries(
+          (worker.namespaces ?? []).map((binding) => [binding, `${worker.name}-${binding}`]),
         ),
         unsafeDirectSockets: worker.sockets.map(({ port, entrypoint }) => ({
           host: '127.0.0.1',

@@ -88,6 +88,7 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
           ALLOW_PRIVATE_KEYS: 'true',
         },
         objects: { CONTROL: 'ControlObject' },
+        namespaces: ['BLOBS'],
         sockets: [{ port: options.controlPort }],
       },
     ],

@@ -1,16 +1,24 @@
 /** What the admin routes share: dependencies, bodies, roles. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { SourceText } from '../../src/model/config.ts';
-import type { BlobStore, Store } from '../../src/model/store.ts';
+import type { AuditLog, BlobStore, Store, TextCache } from '../../src/model/store.ts';
 import type { Principal, Role } from '../auth.ts';
 import { requireRole } from '../auth.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Inventory } from '../inventory.ts';
+import type { Keys } from '../keys.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
+import type { Registry } from '../registry.ts';
 import type { ApplyOptions } from '../resources.ts';
+import type { Statuses } from '../status.ts';
 
 export interface ControlDependencies {
   readonly store: Store;
   readonly blobs: BlobStore;
+  readonly audit: AuditLog;
+  readonly texts: TextCache;
   nowMs: () => number;
   /** `length` random bytes in hex. */
   randomHex(length: number): string;
@@ -18,6 +26,10 @@ export interface ControlDependencies {
   readonly bootstrapHash: string;
   /** How long a gateway may keep a pointer before asking again. @default 5000 */
   readonly pointerMaxAgeMs?: number;
+  /** How many resources this home holds; more is refused whole. @default 50000 */
+  readonly maxResources?: number;
+  /** Revisions that history, rollback and watch reach back. @default 1000 */
+  readonly keepRevisions?: number;
   /** For JWKS; redirects are not followed. */
   fetchKeys: (
     url: string,
@@ -28,29 +40,27 @@ export interface ControlDependencies {
   log: (line: string) => void;
 }
 
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
-
 export interface Env {
   Variables: { principal: Principal };
 }
+export type App = OpenAPIHono<Env>;
 export type Ctx = Context<Env>;
 
 export interface Services {
   readonly deps: ControlDependencies;
+  readonly inventory: Inventory;
+  readonly keys: Keys;
   readonly push: Push;
+  readonly registry: Registry;
+  readonly fleet: Fleet;
+  readonly statuses: Statuses;
 }
 
-export async function readBody(c: Ctx): Promise<string> {
-  const declared = Number(c.req.header('content-length') ?? '0');
-  const text = declared > MAX_BODY_BYTES ? '' : await c.req.text();
-  if (declared > MAX_BODY_BYTES || text.length > MAX_BODY_BYTES)
-    throw new Problem(413, 'too large', `a body may have ${MAX_BODY_BYTES} bytes`);
-  return text;
-}
+const DEFAULT_MAX_RESOURCES = 50_000;
 
 /** Plain YAML or JSON documents, or `{sources: [{file, text}]}` so that findings point into files. */
 export async function readSources(c: Ctx): Promise<SourceText[]> {
-  const text = await readBody(c);
+  const text = await c.req.text();
   if (!(c.req.header('content-type') ?? '').includes('json')) return [{ file: 'body', text }];
   let value: unknown;
   try {
@@ -77,6 +87,7 @@ export async function applyOptions(c: Ctx, { deps }: Services): Promise<ApplyOpt
     actor: c.get('principal').name,
     message: c.req.query('message') ?? '',
     nowMs: deps.nowMs(),
+    maxResources: deps.maxResources ?? DEFAULT_MAX_RESOURCES,
   };
 }
 

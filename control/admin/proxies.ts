@@ -1,14 +1,39 @@
-/** What proxies ask and say: pointer, blobs, acknowledgements. */
-import type { Hono } from 'hono';
+/** What proxies ask and say: pointer, blobs, acknowledgements, keys. */
+import { z } from '@hono/zod-openapi';
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { Problem } from '../problem.ts';
-import type { Ack } from '../push.ts';
-import { scopeKey } from '../push.ts';
-import type { Ctx, Env, Services } from './context.ts';
-import { allow, readBody } from './context.ts';
+import { pointerName, scopeKey } from '../registry.ts';
+import type { App, Ctx, Services } from './context.ts';
+import { allow } from './context.ts';
+import { describe } from './describe.ts';
+import { readJson } from './input.ts';
+import { diagnostic, pointer as pointerAnswer, proxyPage } from './schemas.ts';
 
-function scopeFor(c: Ctx, type: string, namespace: string, name: string): ProxyScope {
+const PROXY = '/v1/proxies/{type}/{namespace}/{name}';
+const PROXY_PATH = '/v1/proxies/:type/:namespace/:name';
+const MAX_INSTANCE = 64;
+const MAX_DIAGNOSTICS = 20;
+
+interface Ack {
+  readonly pointer: Pointer;
+  readonly ok: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly instance: string;
+}
+
+const ackBody: z.ZodType<Ack> = z.object({
+  pointer: pointerAnswer as z.ZodType<Pointer>,
+  ok: z.boolean(),
+  diagnostics: z.array(diagnostic as z.ZodType<Diagnostic>).max(MAX_DIAGNOSTICS),
+  instance: z.string().min(1).max(MAX_INSTANCE),
+});
+
+const keysBody: z.ZodType<{ uri: string }> = z.strictObject({ uri: z.string().max(2048) });
+
+function scopeFor(c: Ctx): ProxyScope {
   allow(c, 'proxy');
+  const { type, namespace, name } = c.req.param();
   const scope = c
     .get('principal')
     .scopes.find((own) => own.type === type && own.namespace === namespace && own.name === name);
@@ -16,21 +41,43 @@ function scopeFor(c: Ctx, type: string, namespace: string, name: string): ProxyS
   return scope;
 }
 
-export function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
-  app.get('/v1/proxies/:type/:namespace/:name/pointer', async (c) => {
-    const { type, namespace, name } = c.req.param();
-    const pointer = await push.pointerFor(scopeFor(c, type, namespace, name));
-    const etag = `"${pointer.snapshot}.${pointer.endpoints}.${pointer.keys}"`;
+function pullRoutes(app: App, { deps, push, registry }: Services): void {
+  const refusals = { 403: 'the token is for another proxy' };
+  describe(app, {
+    method: 'get',
+    path: `${PROXY}/pointer`,
+    summary:
+      'what the proxy should run; X-Lateen-Instance and If-None-Match say who asks and runs what',
+    role: 'proxy',
+    answer: pointerAnswer,
+    refusals,
+  });
+  app.get(`${PROXY_PATH}/pointer`, async (c) => {
+    const scope = scopeFor(c);
+    const { pointer } = await push.compiledFor(scope);
+    const etag = `"${pointerName(pointer)}"`;
+    const runs = c.req.header('if-none-match');
+    const instance = c.req.header('x-lateen-instance');
+    if (instance !== undefined && instance !== '')
+      registry.seen(scope, instance.slice(0, MAX_INSTANCE), runs?.replaceAll('"', ''));
     c.header('etag', etag);
     c.header(
       'cache-control',
       `private, max-age=${Math.floor((deps.pointerMaxAgeMs ?? 5000) / 1000)}`,
     );
-    return c.req.header('if-none-match') === etag ? c.body(null, 304) : c.json(pointer);
+    return runs === etag ? c.body(null, 304) : c.json(pointer);
   });
-  app.get('/v1/proxies/:type/:namespace/:name/blobs/:hash', async (c) => {
-    const { type, namespace, name, hash } = c.req.param();
-    const scope = scopeFor(c, type, namespace, name);
+  describe(app, {
+    method: 'get',
+    path: `${PROXY}/blobs/{hash}`,
+    summary: 'a snapshot or overlay that its pointer names, or named before',
+    role: 'proxy',
+    answer: z.unknown(),
+    refusals: { ...refusals, 404: 'not for this proxy' },
+  });
+  app.get(`${PROXY_PATH}/blobs/:hash`, async (c) => {
+    const scope = scopeFor(c);
+    const hash = c.req.param('hash');
     const blob = (await push.mayRead(scope, hash)) ? await deps.blobs.get(hash) : undefined;
     if (blob === undefined) throw new Problem(404, 'not found', `no blob ${hash} for this proxy`);
     return c.body(blob, 200, {
@@ -38,25 +85,54 @@ export function proxyRoutes(app: Hono<Env>, { deps, push }: Services): void {
       'cache-control': 'private, max-age=31536000, immutable',
     });
   });
-  app.post('/v1/proxies/:type/:namespace/:name/ack', async (c) => {
-    const { type, namespace, name } = c.req.param();
-    const scope = scopeFor(c, type, namespace, name);
-    const body = JSON.parse(await readBody(c)) as Partial<Ack> & { pointer: Pointer };
-    push.acknowledge(scope, {
-      pointer: body.pointer,
-      ok: body.ok === true,
-      diagnostics: (body.diagnostics ?? []).slice(0, 20),
-      instance: (body.instance ?? '').slice(0, 64),
-      atMs: deps.nowMs(),
-    });
-    if (body.ok !== true)
-      deps.log(
-        `nack from ${scopeKey(scope)}: ${JSON.stringify(body.diagnostics ?? []).slice(0, 500)}`,
-      );
+}
+
+export function proxyRoutes(app: App, services: Services): void {
+  const { deps, push, registry, keys, fleet } = services;
+  pullRoutes(app, services);
+  describe(app, {
+    method: 'post',
+    path: `${PROXY}/ack`,
+    summary: 'an instance runs a pointer, or refuses it and says why',
+    role: 'proxy',
+    body: ackBody,
+    status: 204,
+  });
+  app.post(`${PROXY_PATH}/ack`, async (c) => {
+    const scope = scopeFor(c);
+    const ack = await readJson(c, ackBody);
+    registry.acknowledge(scope, ack);
+    if (!ack.ok)
+      deps.log(`nack from ${scopeKey(scope)}: ${JSON.stringify(ack.diagnostics).slice(0, 500)}`);
     return c.body(null, 204);
+  });
+  describe(app, {
+    method: 'post',
+    path: `${PROXY}/keys`,
+    summary: 'a token named a kid that no key has: fetch that key set again, at most once in 30 s',
+    role: 'proxy',
+    body: keysBody,
+    status: 204,
+    refusals: { 404: 'no policy of this proxy uses that key set' },
+  });
+  app.post(`${PROXY_PATH}/keys`, async (c) => {
+    const scope = scopeFor(c);
+    const { uri } = await readJson(c, keysBody);
+    const { jwksUris } = await push.compiledFor(scope);
+    if (!jwksUris.includes(uri))
+      throw new Problem(404, 'not found', 'no policy of this proxy uses that key set');
+    await keys.refresh(uri);
+    return c.body(null, 204);
+  });
+  describe(app, {
+    method: 'get',
+    path: '/v1/proxies',
+    summary: 'which proxy runs what',
+    role: 'viewer',
+    answer: proxyPage,
   });
   app.get('/v1/proxies', async (c) => {
     allow(c, 'viewer');
-    return c.json({ items: await push.status() });
+    return c.json({ items: await fleet.status() });
   });
 }

@@ -1,122 +1,169 @@
-/** Resources: apply, diff, read, delete. */
-import type { Hono } from 'hono';
-import { diffResources } from '../../src/config/diff.ts';
-import { readConfig } from '../../src/config/pipeline.ts';
-import type { Resource } from '../../src/model/api.ts';
+/** Single resources and lists. */
+import { z } from '@hono/zod-openapi';
 import type { StoreChange } from '../../src/model/store.ts';
-import { kinds } from '../../src/presets/control.ts';
+import type { Resource } from '../../src/model/api.ts';
 import { Problem } from '../problem.ts';
-import {
-  RESOURCE_PREFIX,
-  applyDocuments,
-  deleteDocuments,
-  listResources,
-  nameOf,
-  withRevision,
-} from '../resources.ts';
-import type { Env, Services } from './context.ts';
-import { allow, applyOptions, readSources } from './context.ts';
+import { RESOURCE_PREFIX, applyOne, redact, withRevision } from '../resources.ts';
+import type { App, Ctx, Services } from './context.ts';
+import { allow, applyOptions } from './context.ts';
+import { describe } from './describe.ts';
+import { readQuery } from './input.ts';
+import { applyResult, resource, resourcePage, revision } from './schemas.ts';
+import { selects } from './selector.ts';
 
-/** Secrets are for the mesh alone: people see their keys. */
-function redact(resource: Resource): Resource {
-  if (resource.kind !== 'Secret' || resource.data === undefined) return resource;
-  return {
-    ...resource,
-    data: Object.fromEntries(Object.keys(resource.data).map((key) => [key, '<hidden>'])),
-  };
+const ONE = '/v1/resources/{group}/{kind}/{namespace}/{name}';
+const ONE_PATH = '/v1/resources/:group/:kind/:namespace/:name';
+const MAX_PAGE = 1000;
+
+const listQuery: z.ZodType<{
+  limit?: number | undefined;
+  continue?: string | undefined;
+  labelSelector?: string | undefined;
+}> = z.object({
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).optional(),
+  continue: z.string().optional(),
+  labelSelector: z.string().optional().openapi({ example: 'app=reviews,version!=v1' }),
+});
+
+interface Address {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
-export function documentRoutes(app: Hono<Env>, services: Services): void {
-  const { store } = services.deps;
-  app.post('/v1/apply', async (c) => {
-    allow(c, 'editor');
-    return c.json(await applyDocuments(store, await applyOptions(c, services)));
-  });
-  app.delete('/v1/apply', async (c) => {
-    allow(c, 'editor');
-    return c.json(await deleteDocuments(store, await applyOptions(c, services)));
-  });
-  app.post('/v1/diff', async (c) => {
-    allow(c, 'viewer');
-    const admission = readConfig(await readSources(c), {
-      kinds,
-      defaultNamespace: c.req.query('namespace') ?? 'default',
-    });
-    const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
-    if (errors.length > 0)
-      throw new Problem(422, 'invalid configuration', `${errors.length} faults`, errors);
-    const given = admission.resources.map(({ resource }) => resource);
-    const names = new Set(given.map((resource) => nameOf(resource)));
-    const before = (await listResources(store)).filter((resource) => names.has(nameOf(resource)));
-    return c.json({ changes: diffResources(before, given) });
-  });
+function keyAt({ group, kind, namespace, name }: Address): string {
+  return `${RESOURCE_PREFIX}${group}/${kind}/${namespace}/${name}`;
 }
 
-export function resourceRoutes(app: Hono<Env>, services: Services): void {
+/** Undefined = no condition; 0 = must not exist. @throws Problem 400 */
+function precondition(c: Ctx): number | '*' | undefined {
+  if (c.req.header('if-none-match') === '*') return 0;
+  const text = c.req.header('if-match');
+  if (text === undefined) return undefined;
+  if (text === '*') return '*';
+  const expected = /^"(\d+)"$/.exec(text)?.[1];
+  if (expected === undefined)
+    throw new Problem(400, 'bad request', `If-Match ${text.slice(0, 80)}: want "<revision>" or *`);
+  return Number(expected);
+}
+
+function requireMatch(expected: number | '*' | undefined, found: number): void {
+  const isMet = expected === '*' ? found > 0 : expected === undefined || expected === found;
+  if (!isMet)
+    throw new Problem(
+      412,
+      'precondition failed',
+      `revision ${expected} was expected, ${found === 0 ? 'none' : found} is stored: read it again`,
+    );
+}
+
+function readRoutes(app: App, services: Services): void {
   const { store } = services.deps;
-  app.get('/v1/resources/:group/:kind/:namespace/:name', async (c) => {
+  describe(app, {
+    method: 'get',
+    path: ONE,
+    summary: 'one resource with its conditions; ETag is its revision',
+    role: 'viewer',
+    answer: resource,
+    refusals: { 404: 'there is none' },
+  });
+  app.get(ONE_PATH, async (c) => {
     allow(c, 'viewer');
-    const { group, kind, namespace, name } = c.req.param();
-    const found = await store.get(`${RESOURCE_PREFIX}${group}/${kind}/${namespace}/${name}`);
+    const { kind, namespace, name } = c.req.param();
+    const found = await store.get(keyAt(c.req.param()));
     if (found === undefined) throw new Problem(404, 'not found', `no ${kind} ${namespace}/${name}`);
-    c.header('etag', `"${found.revision}"`);
-    return c.json(redact(withRevision(JSON.parse(found.value) as Resource, found.revision)));
+    const etag = `"${found.revision}"`;
+    c.header('etag', etag);
+    if (c.req.header('if-none-match') === etag) return c.body(null, 304);
+    const shown = withRevision(JSON.parse(found.value) as Resource, found.revision);
+    return c.json({ ...redact(shown), status: await services.statuses.of(shown) });
   });
-  app.delete('/v1/resources/:group/:kind/:namespace/:name', async (c) => {
-    allow(c, 'editor');
-    const { group, kind, namespace, name } = c.req.param();
-    const key = `${RESOURCE_PREFIX}${group}/${kind}/${namespace}/${name}`;
-    if ((await store.get(key)) === undefined)
-      throw new Problem(404, 'not found', `no ${kind} ${namespace}/${name}`);
-    const expected = /^"(\d+)"$/.exec(c.req.header('if-match') ?? '')?.[1];
-    const change: StoreChange = {
-      op: 'delete',
-      key,
-      ...(expected === undefined ? {} : { ifRevision: Number(expected) }),
-    };
-    const result = await store.commit([change], {
-      actor: c.get('principal').name,
-      message: c.req.query('message') ?? '',
-      atMs: services.deps.nowMs(),
+  for (const path of ['/v1/resources/{group}/{kind}', '/v1/resources/{group}/{kind}/{namespace}'])
+    describe(app, {
+      method: 'get',
+      path,
+      summary: 'resources of a kind, in pages',
+      role: 'viewer',
+      query: listQuery as z.ZodObject,
+      answer: resourcePage,
+      refusals: { 400: 'a parameter is not as wanted' },
     });
-    if (!result.ok)
-      throw new Problem(
-        412,
-        'precondition failed',
-        `revision ${result.expected} was expected, ${result.found} is stored`,
-      );
-    return c.json({ revision: result.revision });
-  });
   app.get('/v1/resources/:group/:kind/:namespace?', async (c) => {
     allow(c, 'viewer');
     const { group, kind, namespace } = c.req.param();
+    const query = readQuery(c, listQuery);
     const prefix = `${RESOURCE_PREFIX}${group}/${kind}/${namespace === undefined ? '' : `${namespace}/`}`;
-    const limit = Math.min(Number(c.req.query('limit') ?? '500') || 500, 1000);
     const page = await store.list(prefix, {
-      limit,
-      ...(c.req.query('continue') === undefined ? {} : { after: c.req.query('continue') ?? '' }),
+      limit: query.limit ?? 500,
+      ...(query.continue === undefined ? {} : { after: query.continue }),
     });
     const items = page.records.map((record) =>
       redact(withRevision(JSON.parse(record.value) as Resource, record.revision)),
     );
     const last = page.records.at(-1)?.key;
+    const matches = selects(query.labelSelector ?? '');
     return c.json({
       revision: page.revision,
-      items: items.filter((item) => selected(item, c.req.query('labelSelector'))),
+      items: items.filter((item) => matches(item)),
       ...(page.more && last !== undefined ? { continue: last } : {}),
     });
   });
 }
 
-/** `a=b,c!=d,e`. */
-function selected(resource: Resource, selector: string | undefined): boolean {
-  return (selector ?? '')
-    .split(',')
-    .filter((term) => term !== '')
-    .every((term) => {
-      const [, name = '', operator, value] = /^([^!=]+)(!=|==?)?(.*)$/.exec(term) ?? [];
-      const label = resource.metadata.labels?.[name];
-      if (operator === undefined) return label !== undefined;
-      return operator === '!=' ? label !== value : label === value;
+export function resourceRoutes(app: App, services: Services): void {
+  const { store, nowMs } = services.deps;
+  readRoutes(app, services);
+  describe(app, {
+    method: 'put',
+    path: ONE,
+    summary:
+      'create or replace one; If-Match "<revision>" or * to replace, If-None-Match * to create',
+    role: 'editor',
+    takesDocuments: true,
+    answer: applyResult,
+    refusals: {
+      412: 'it was changed meanwhile',
+      422: 'faults; nothing was applied',
+      428: 'it exists, and no If-Match was given',
+    },
+  });
+  app.put(ONE_PATH, async (c) => {
+    allow(c, 'editor');
+    const key = keyAt(c.req.param());
+    const expected = precondition(c);
+    const found = (await store.get(key))?.revision ?? 0;
+    if (expected === undefined && found > 0)
+      throw new Problem(428, 'precondition required', 'it exists: give If-Match with its ETag');
+    requireMatch(expected, found);
+    const options = await applyOptions(c, services);
+    const result = await applyOne(store, { ...options, key, ifRevision: found });
+    const now = await store.get(key);
+    if (now !== undefined) c.header('etag', `"${now.revision}"`);
+    return c.json(result, found === 0 ? 201 : 200);
+  });
+  describe(app, {
+    method: 'delete',
+    path: ONE,
+    summary: 'delete one; If-Match "<revision>" deletes that version only',
+    role: 'editor',
+    answer: revision,
+    refusals: { 404: 'there is none', 412: 'it was changed meanwhile' },
+  });
+  app.delete(ONE_PATH, async (c) => {
+    allow(c, 'editor');
+    const { kind, namespace, name } = c.req.param();
+    const key = keyAt(c.req.param());
+    const found = await store.get(key);
+    if (found === undefined) throw new Problem(404, 'not found', `no ${kind} ${namespace}/${name}`);
+    requireMatch(precondition(c), found.revision);
+    const change: StoreChange = { op: 'delete', key, ifRevision: found.revision };
+    const result = await store.commit([change], {
+      actor: c.get('principal').name,
+      message: c.req.query('message') ?? '',
+      atMs: nowMs(),
     });
+    if (!result.ok) requireMatch(result.expected, result.found);
+    return c.json({ revision: result.ok ? result.revision : 0 });
+  });
 }

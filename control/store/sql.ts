@@ -1,6 +1,5 @@
 /** The Store port over a small SQL surface that node:sqlite and a Durable Object's SQLite both offer. */
 import type {
-  BlobStore,
   CommitResult,
   HistoryEntry,
   Store,
@@ -20,10 +19,11 @@ export interface SqlDatabase {
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL, created INTEGER NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS changes (revision INTEGER NOT NULL, seq INTEGER NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL, before TEXT, after TEXT, PRIMARY KEY (revision, seq))`,
+  // What was there before is the change before: a row with both could pass a Durable Object's 2 MB.
+  `CREATE TABLE IF NOT EXISTS changes (revision INTEGER NOT NULL, seq INTEGER NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL, after TEXT, PRIMARY KEY (revision, seq))`,
+  `CREATE INDEX IF NOT EXISTS changes_by_key ON changes (key, revision)`,
   `CREATE TABLE IF NOT EXISTS revisions (revision INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, message TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS blobs (name TEXT PRIMARY KEY, part INTEGER NOT NULL DEFAULT 0, value TEXT NOT NULL)`,
 ];
 
 const text = (value: SqlValue | undefined): string =>
@@ -146,7 +146,13 @@ class SqlStore implements Store {
 
   async compact(revision: number): Promise<void> {
     this.#database.transaction(() => {
-      this.#database.all('DELETE FROM changes WHERE revision <= ?', revision);
+      this.#database.all(
+        `DELETE FROM changes WHERE revision <= ? AND (op = 'delete' OR EXISTS (
+          SELECT 1 FROM changes AS later WHERE later.key = changes.key AND later.revision <= ?
+          AND (later.revision > changes.revision OR (later.revision = changes.revision AND later.seq > changes.seq))))`,
+        revision,
+        revision,
+      );
       this.#database.all('DELETE FROM revisions WHERE revision <= ?', revision);
       this.#setMeta('compacted', revision);
     });
@@ -171,10 +177,21 @@ class SqlStore implements Store {
       changes: changes.map((change) => ({
         op: change['op'] === 'delete' ? 'delete' : 'put',
         key: text(change['key']),
-        before: maybe(change['before']),
+        before: this.#before(change),
         after: maybe(change['after']),
       })),
     };
+  }
+
+  #before(change: SqlRow): string | undefined {
+    const [row] = this.#database.all(
+      'SELECT after FROM changes WHERE key = ? AND (revision < ? OR (revision = ? AND seq < ?)) ORDER BY revision DESC, seq DESC LIMIT 1',
+      change['key'] ?? '',
+      change['revision'] ?? 0,
+      change['revision'] ?? 0,
+      change['seq'] ?? 0,
+    );
+    return maybe(row?.['after']);
   }
 
   #find(key: string): StoredRecord | undefined {
@@ -183,7 +200,6 @@ class SqlStore implements Store {
   }
 
   #write(change: StoreChange, revision: number, seq: number): void {
-    const before = this.#find(change.key);
     if (change.op === 'put')
       this.#database.all(
         'INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision',
@@ -194,12 +210,11 @@ class SqlStore implements Store {
       );
     else this.#database.all('DELETE FROM records WHERE key = ?', change.key);
     this.#database.all(
-      'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO changes VALUES (?, ?, ?, ?, ?)',
       revision,
       seq,
       change.op,
       change.key,
-      before?.value ?? null,
       change.op === 'put' ? change.value : null,
     );
   }
@@ -221,21 +236,4 @@ class SqlStore implements Store {
 
 export function createSqlStore(database: SqlDatabase): Store {
   return new SqlStore(database);
-}
-
-/** Snapshots and overlays under their hash, beside the records. */
-export function createSqlBlobs(database: SqlDatabase): BlobStore {
-  for (const statement of SCHEMA) database.all(statement);
-  return {
-    async put(name, value) {
-      database.all(
-        'INSERT INTO blobs (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
-        name,
-        value,
-      );
-    },
-    async get(name) {
-      return maybe(database.all('SELECT value FROM blobs WHERE name = ?', name)[0]?.['value']);
-    },
-  };
 }

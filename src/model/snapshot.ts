@@ -284,7 +284,7 @@ export interface KeySet {
   readonly fetchedAtMs: number;
 }
 
-/** JWKS by URI (or issuer), fetched by the control plane. */
+/** JWKS by URI, or by `issuer:` and the issuer whose discovery document names the URI; fetched by the control plane. */
 export interface KeyOverlay {
   readonly version: string;
   readonly sets: Readonly<Record<string, KeySet>>;

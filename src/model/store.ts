@@ -84,7 +84,7 @@ export interface Store {
     readonly limit: number;
     readonly before?: number;
   }): Promise<readonly HistoryEntry[]>;
-  /** Drops events and history up to `revision`. */
+  /** Drops events and history up to `revision`; the last value of each key stays known to later history. */
   compact(revision: number): Promise<void>;
   /** Called after each commit, in this process; returns a function that ends it. */
   onCommit(listener: (revision: number) => void): () => void;
@@ -94,4 +94,30 @@ export interface Store {
 export interface BlobStore {
   put(name: string, text: string): Promise<void>;
   get(name: string): Promise<string | undefined>;
+  /** Drops what isn't named here, but for the newest few, which proxies may still be asking for. */
+  prune(keep: ReadonlySet<string>): Promise<void>;
+}
+
+/** What somebody did or was refused; what a change contained stands in the history. */
+export interface AuditEntry {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly actor: string;
+  readonly role: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+}
+
+/** Append-only; the oldest entries go when there are more than a home keeps (100,000). */
+export interface AuditLog {
+  append(entry: Omit<AuditEntry, 'seq'>): Promise<void>;
+  /** Newest first; `before` = seq of the last entry of the page before. */
+  list(options: { readonly limit: number; readonly before?: number }): Promise<readonly AuditEntry[]>;
+}
+
+/** Small texts that may be lost and change often, outside the revisions: fetched keys, for when their issuer is away. */
+export interface TextCache {
+  get(name: string): Promise<string | undefined>;
+  set(name: string, text: string): Promise<void>;
 }

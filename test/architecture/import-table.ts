@@ -51,7 +51,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   },
   control: {
     may: [...portable, 'src/config', 'src/resources', 'src/simulate', 'src/presets/control'],
-    packages: ['hono', 'cloudflare:', 'node:'],
+    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:'],
   },
   cli: {
     may: [

@@ -47,7 +47,7 @@ export function scopeOf(proxy: CaseProxy): ProxyScope {
 
 /** Keys for every URI but those under `.invalid`, which stand for an authority out of reach. */
 export function keysFor(uris: readonly string[], minter: Minter, nowMs: number): KeyOverlay {
-  const reachable = uris.filter((uri) => !/^https?:\/\/[^/]*\.invalid(?:[:/]|$)/.test(uri));
+  const reachable = uris.filter((uri) => !/^(?:issuer:)?https?:\/\/[^/]*\.invalid(?:[:/]|$)/.test(uri));
   return {
     version: 'conformance',
     sets: Object.fromEntries(

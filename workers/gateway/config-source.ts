@@ -19,7 +19,6 @@ export interface ConfigSourceOptions {
   readonly waitTtlMs: number;
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
-  readonly instance: string;
   /** Changes endpoints before they are linked. */
   readonly adapt?: (bundle: Bundle) => EndpointOverlay;
 }
@@ -129,7 +128,6 @@ export class ConfigSource {
           pointer,
           ok: fault === undefined,
           diagnostics,
-          instance: this.#options.instance,
         })
         .catch(() => undefined),
     );

@@ -12,6 +12,8 @@ import type { Bundle } from './last-good.ts';
 export interface ControlClientOptions {
   readonly scope: ProxyScope;
   readonly token: string;
+  /** Of this isolate, so that the control plane can count who runs what. */
+  readonly instance: string;
   /** Fetch towards the control plane. */
   readonly ask: (path: string, init: RequestInit) => Promise<Response>;
 }
@@ -20,7 +22,6 @@ export interface Acknowledgement {
   readonly pointer: Pointer;
   readonly ok: boolean;
   readonly diagnostics: readonly Diagnostic[];
-  readonly instance: string;
 }
 
 export interface ControlClient {
@@ -65,7 +66,10 @@ class HttpControlClient implements ControlClient {
   }
 
   async pointer(known: Pointer | undefined): Promise<Pointer | undefined> {
-    const headers = known === undefined ? {} : { 'if-none-match': etagOf(known) };
+    const headers = {
+      'x-lateen-instance': this.#options.instance,
+      ...(known === undefined ? {} : { 'if-none-match': etagOf(known) }),
+    };
     const response = await this.#ask('pointer', { headers });
     if (response.status === 304) return undefined;
     if (!response.ok) throw new Error(`control plane answers ${response.status} to pointer`);
@@ -88,7 +92,7 @@ class HttpControlClient implements ControlClient {
   }
 
   async acknowledge(ack: Acknowledgement): Promise<void> {
-    await this.#post('ack', ack);
+    await this.#post('ack', { ...ack, instance: this.#options.instance });
   }
 
   async refreshKeys(uri: string): Promise<void> {

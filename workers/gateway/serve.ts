@@ -137,12 +137,16 @@ export class Gateway {
     const standsBefore = scope.type === 'sidecar-inbound' && hasApp(env);
     const adapt = this.#options.adapt ?? (standsBefore ? appEndpoints : undefined);
     return new ConfigSource({
-      control: createControlClient({ scope, token: env.PROXY_TOKEN, ask }),
+      control: createControlClient({
+        scope,
+        token: env.PROXY_TOKEN,
+        instance: crypto.randomUUID(),
+        ask,
+      }),
       lastGood: lastGoodOf(scope),
       softTtlMs: millis(env.SOFT_TTL_MS, 5000),
       waitTtlMs: millis(env.WAIT_TTL_MS, 0),
       hardTtlMs: millis(env.HARD_TTL_MS, 0),
-      instance: crypto.randomUUID(),
       ...(adapt === undefined ? {} : { adapt }),
     });
   }

@@ -1,6 +1,7 @@
 /** Resources to the Snapshot of one proxy: pure, and the same bytes whatever the order of the resources. */
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { hashName } from '../../lib/hash.ts';
+import { keySetName } from '../../lib/key-set-name.ts';
 import type {
   RequestAuthenticationSpec,
   Resource,
@@ -65,7 +66,7 @@ function jwksUris(context: CompileContext): string[] {
     .flatMap((resource) => resource.spec.jwtRules ?? []);
   const uris = rules
     .filter((rule) => (rule.jwks ?? '') === '')
-    .map((rule) => rule.jwksUri ?? rule.issuer ?? '');
+    .map((rule) => keySetName(rule));
   return [...new Set(uris)].filter((uri) => uri !== '').sort();
 }
 

@@ -1,3 +1,4 @@
+import { keySetName } from '../../lib/key-set-name.ts';
 import type { JwtRule } from '../../model/api.ts';
 import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
@@ -28,11 +29,10 @@ function locations(
 
 function compileRule(rule: JwtRule): JwtRuleConfig {
   const hasInline = rule.jwks !== undefined && rule.jwks !== '';
-  const uri = rule.jwksUri ?? rule.issuer ?? '';
   return {
     ...(rule.issuer === undefined || rule.issuer === '' ? {} : { issuer: rule.issuer }),
     audiences: rule.audiences ?? [],
-    ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } } : { jwksUri: uri }),
+    ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } } : { jwksUri: keySetName(rule) }),
     ...locations(rule),
     forwardOriginalToken: rule.forwardOriginalToken === true,
     ...(rule.outputPayloadToHeader === undefined

@@ -1,0 +1,197 @@
+/** Shapes of the admin API, as its OpenAPI document shows them. */
+import { z } from '@hono/zod-openapi';
+
+type Schema = z.ZodType;
+
+const place: Schema = z.object({ file: z.string(), line: z.int(), column: z.int() });
+
+export const diagnostic: Schema = z
+  .object({
+    code: z.string().openapi({ example: 'IST0101' }),
+    level: z.enum(['error', 'warning', 'info']),
+    message: z.string(),
+    path: z.string().optional(),
+    pointer: z.string().optional().openapi({ description: 'JSON pointer of the same place' }),
+    resource: z.string().optional(),
+    place: place.optional(),
+    remedy: z.string().optional(),
+  })
+  .openapi('Diagnostic');
+
+export const problem: Schema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    errors: z.array(diagnostic).optional(),
+  })
+  .openapi('Problem');
+
+export const condition: Schema = z
+  .object({
+    type: z.enum(['Accepted', 'ResolvedRefs', 'Enforced', 'Programmed']),
+    status: z.enum(['True', 'False', 'Unknown']),
+    reason: z.string(),
+    message: z.string(),
+    lastTransitionTime: z.string(),
+    observedGeneration: z.int(),
+  })
+  .openapi('Condition');
+
+export const resource: Schema = z
+  .object({
+    group: z.string().openapi({ description: "'' for core", example: 'networking.istio.io' }),
+    version: z.string(),
+    kind: z.string(),
+    metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+    spec: z.unknown(),
+    data: z.record(z.string(), z.string()).optional(),
+    status: z
+      .object({ observedGeneration: z.int(), conditions: z.array(condition) })
+      .optional()
+      .openapi({ description: 'of a single resource only' }),
+  })
+  .openapi('Resource');
+
+export const applyResult: Schema = z
+  .object({
+    revision: z.int(),
+    results: z.array(
+      z.object({
+        resource: z.string(),
+        result: z.enum(['created', 'configured', 'unchanged', 'deleted']),
+      }),
+    ),
+    diagnostics: z.array(diagnostic),
+  })
+  .openapi('ApplyResult');
+
+export const documents: Schema = z
+  .string()
+  .openapi('Documents', { description: 'YAML or JSON documents, at most 1 MiB each' });
+
+export const sources: Schema = z
+  .object({ sources: z.array(z.object({ file: z.string(), text: z.string() })) })
+  .openapi('Sources', { description: 'files by name, so that findings point into them' });
+
+export const changes: Schema = z
+  .object({
+    changes: z.array(
+      z.object({
+        key: z.string(),
+        op: z.enum(['create', 'update', 'unchanged', 'delete']),
+        changes: z.array(
+          z.object({
+            path: z.string(),
+            before: z.unknown().optional(),
+            after: z.unknown().optional(),
+          }),
+        ),
+      }),
+    ),
+  })
+  .openapi('Changes');
+
+export const resourcePage: Schema = z
+  .object({
+    revision: z.int(),
+    items: z.array(resource),
+    continue: z.string().optional().openapi({ description: 'give it as ?continue= for more' }),
+  })
+  .openapi('ResourcePage');
+
+export const revision: Schema = z.object({ revision: z.int() }).openapi('Revision');
+
+export const historyPage: Schema = z
+  .object({
+    items: z.array(
+      z.object({
+        revision: z.int(),
+        atMs: z.int(),
+        actor: z.string(),
+        message: z.string(),
+        changes: z.array(z.object({ op: z.enum(['put', 'delete']), key: z.string() })),
+      }),
+    ),
+  })
+  .openapi('HistoryPage');
+
+export const auditPage: Schema = z
+  .object({
+    items: z.array(
+      z.object({
+        seq: z.int(),
+        atMs: z.int(),
+        actor: z.string(),
+        role: z.string(),
+        method: z.string(),
+        path: z.string(),
+        status: z.int(),
+      }),
+    ),
+  })
+  .openapi('AuditPage');
+
+export const pointer: Schema = z
+  .object({ snapshot: z.string(), endpoints: z.string(), keys: z.string() })
+  .openapi('Pointer');
+
+const scopeShape: z.ZodObject<{
+  type: z.ZodEnum<{
+    gateway: 'gateway';
+    'sidecar-outbound': 'sidecar-outbound';
+    'sidecar-inbound': 'sidecar-inbound';
+  }>;
+  namespace: z.ZodString;
+  name: z.ZodString;
+  labels: z.ZodRecord<z.ZodString, z.ZodString>;
+  service: z.ZodExactOptional<z.ZodString>;
+}> = z.strictObject({
+  type: z.enum(['gateway', 'sidecar-outbound', 'sidecar-inbound']),
+  namespace: z.string().min(1).max(63),
+  name: z.string().min(1).max(253),
+  labels: z.record(z.string(), z.string()),
+  service: z.string().exactOptional(),
+});
+
+/** Whose configuration. */
+export const scope: typeof scopeShape = scopeShape.openapi('ProxyScope');
+
+export const proxyPage: Schema = z
+  .object({
+    items: z.array(
+      z.object({
+        scope,
+        state: z.enum(['SYNCED', 'STALE', 'ERROR', 'NOT SENT']),
+        current: pointer,
+        instances: z.int().openapi({ description: 'with a live lease' }),
+        programmed: z.int().openapi({ description: 'of these, how many run what is current' }),
+        runs: z.string().optional(),
+        diagnostics: z.array(diagnostic),
+        lastSeenMs: z.int().optional(),
+      }),
+    ),
+  })
+  .openapi('ProxyPage');
+
+export const token: Schema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(['viewer', 'editor', 'admin', 'proxy']),
+    createdMs: z.int(),
+    expiresMs: z.int().optional(),
+    scopes: z.array(scope).optional(),
+    token: z.string().optional().openapi({ description: 'only in the answer that made it' }),
+  })
+  .openapi('Token');
+
+export const decision: Schema = z
+  .looseObject({
+    outcome: z.enum(['forward', 'respond', 'close']),
+    trace: z.array(z.unknown()),
+    snapshot: z.string(),
+  })
+  .openapi('Decision', { description: 'in the words of the conformance cases' });

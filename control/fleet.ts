@@ -1,0 +1,78 @@
+/** Every proxy that may ask, what it should run and what its instances do run. */
+import type { Diagnostic } from '../src/model/diagnostic.ts';
+import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
+import type { Store } from '../src/model/store.ts';
+import { listTokens } from './auth.ts';
+import type { Compiled, Push } from './push.ts';
+import type { Instance, Registry } from './registry.ts';
+import { pointerName, scopeKey } from './registry.ts';
+
+export type SyncState = 'SYNCED' | 'STALE' | 'ERROR' | 'NOT SENT';
+
+export interface ProxyStatus {
+  readonly scope: ProxyScope;
+  /** ERROR: an instance refused what is current. NOT SENT: none has a live lease. */
+  readonly state: SyncState;
+  readonly current: Pointer;
+  /** Instances with a live lease, and how many of them run what is current. */
+  readonly instances: number;
+  readonly programmed: number;
+  /** Snapshot of the instance that was seen last. */
+  readonly runs: string | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly lastSeenMs: number | undefined;
+}
+
+export interface Fleet {
+  status(): Promise<readonly ProxyStatus[]>;
+  /** How many live instances of proxies that use a resource run the current configuration. */
+  programmed(resource: string): Promise<{ readonly ready: number; readonly all: number }>;
+}
+
+function stateOf(current: string, instances: readonly Instance[]): SyncState {
+  if (instances.length === 0) return 'NOT SENT';
+  if (instances.some(({ refused }) => refused?.pointer === current)) return 'ERROR';
+  return instances.every(({ runs }) => runs === current) ? 'SYNCED' : 'STALE';
+}
+
+function statusOf(compiled: Compiled, instances: readonly Instance[]): ProxyStatus {
+  const current = pointerName(compiled.pointer);
+  const [latest] = instances;
+  return {
+    scope: compiled.scope,
+    state: stateOf(current, instances),
+    current: compiled.pointer,
+    instances: instances.length,
+    programmed: instances.filter(({ runs }) => runs === current).length,
+    runs: latest?.runs?.split('.')[0],
+    diagnostics: instances.flatMap(({ refused }) =>
+      refused?.pointer === current ? refused.diagnostics : [],
+    ),
+    lastSeenMs: latest?.seenMs,
+  };
+}
+
+export function createFleet(store: Store, push: Push, registry: Registry): Fleet {
+  const all = async (): Promise<{ compiled: Compiled; status: ProxyStatus }[]> => {
+    const tokens = await listTokens(store);
+    const scopes = new Map(
+      tokens.flatMap(({ scopes: own = [] }) => own).map((scope) => [scopeKey(scope), scope]),
+    );
+    const list: { compiled: Compiled; status: ProxyStatus }[] = [];
+    for (const scope of scopes.values()) {
+      const compiled = await push.compiledFor(scope);
+      list.push({ compiled, status: statusOf(compiled, registry.instances(scope)) });
+    }
+    return list;
+  };
+  return {
+    status: async () => (await all()).map(({ status }) => status),
+    async programmed(resource) {
+      const using = (await all()).filter(({ compiled }) => compiled.resources.has(resource));
+      return {
+        ready: using.reduce((sum, { status }) => sum + status.programmed, 0),
+        all: using.reduce((sum, { status }) => sum + status.instances, 0),
+      };
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/** Which instances of a proxy are there and what they run: told by their polls and acknowledgements, forgotten with their lease. */
+import type { Diagnostic } from '../src/model/diagnostic.ts';
+import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
+
+export interface Instance {
+  readonly id: string;
+  readonly seenMs: number;
+  /** What it said last that it runs. */
+  readonly runs: string | undefined;
+  /** The pointer that it refused last, with why. */
+  readonly refused?: { readonly pointer: string; readonly diagnostics: readonly Diagnostic[] };
+}
+
+export interface Acknowledged {
+  readonly instance: string;
+  readonly pointer: Pointer;
+  readonly ok: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface Registry {
+  /** A proxy asked for its pointer; `runs` is the name of what it has. */
+  seen(scope: ProxyScope, instance: string, runs: string | undefined): void;
+  acknowledge(scope: ProxyScope, ack: Acknowledged): void;
+  /** With a live lease, the latest first. */
+  instances(scope: ProxyScope): readonly Instance[];
+}
+
+/** An edge isolate asks only while it has traffic, so a lease outlives several of its intervals. */
+const LEASE_MS = 90_000;
+const MAX_INSTANCES = 1000;
+const MAX_SCOPES = 10_000;
+
+export function scopeKey(scope: ProxyScope): string {
+  return `${scope.type}/${scope.namespace}/${scope.name}`;
+}
+
+/** The three hashes in one word, as the pointer's ETag has them. */
+export function pointerName({ snapshot, endpoints, keys }: Pointer): string {
+  return `${snapshot}.${endpoints}.${keys}`;
+}
+
+class Leases implements Registry {
+  readonly #nowMs: () => number;
+  readonly #scopes = new Map<string, Map<string, Instance>>();
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  seen(scope: ProxyScope, instance: string, runs: string | undefined): void {
+    const before = this.#of(scope).get(instance);
+    this.#put(scope, { ...before, id: instance, seenMs: this.#nowMs(), runs });
+  }
+
+  acknowledge(scope: ProxyScope, ack: Acknowledged): void {
+    const name = pointerName(ack.pointer);
+    const before = this.#of(scope).get(ack.instance);
+    const seenMs = this.#nowMs();
+    if (ack.ok) this.#put(scope, { id: ack.instance, seenMs, runs: name });
+    else
+      this.#put(scope, {
+        id: ack.instance,
+        seenMs,
+        runs: before?.runs,
+        refused: { pointer: name, diagnostics: ack.diagnostics },
+      });
+  }
+
+  instances(scope: ProxyScope): readonly Instance[] {
+    const oldestMs = this.#nowMs() - LEASE_MS;
+    const all = this.#of(scope);
+    for (const [id, instance] of all) if (instance.seenMs < oldestMs) all.delete(id);
+    return [...all.values()].toSorted((a, b) => b.seenMs - a.seenMs);
+  }
+
+  #of(scope: ProxyScope): Map<string, Instance> {
+    const key = scopeKey(scope);
+    let found = this.#scopes.get(key);
+    if (found === undefined) {
+      if (this.#scopes.size >= MAX_SCOPES) this.#scopes.clear();
+      found = new Map();
+      this.#scopes.set(key, found);
+    }
+    return found;
+  }
+
+  /** The latest stands last, so the first is the one to forget. */
+  #put(scope: ProxyScope, instance: Instance): void {
+    const all = this.#of(scope);
+    all.delete(instance.id);
+    const [oldest] = all.keys();
+    if (all.size >= MAX_INSTANCES && oldest !== undefined) all.delete(oldest);
+    all.set(instance.id, instance);
+  }
+}
+
+export function createRegistry(nowMs: () => number): Registry {
+  return new Leases(nowMs);
+}
