@@ -2,7 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
+import { registerAuth } from './commands/auth.ts';
+import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
+import { registerDescribe } from './commands/describe.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerRead } from './commands/read.ts';
 import { registerUp } from './commands/up.ts';
@@ -19,8 +22,11 @@ function createProgram(): Command {
   registerControl(program);
   registerApply(program);
   registerRead(program);
+  registerDescribe(program);
   registerAnalyze(program);
   registerExplain(program);
+  registerAuth(program);
+  registerCompletion(program);
   return program;
 }
 

@@ -221,7 +221,9 @@ class KeyStore implements Keys {
     const { text } = await this.#get(`${issuer.replace(/\/$/, '')}${DISCOVERY_PATH}`);
     const document = JSON.parse(text) as { issuer?: unknown; jwks_uri?: unknown };
     if (document.issuer !== undefined && document.issuer !== issuer)
-      throw new Error(`its discovery document is of issuer ${String(document.issuer)}`);
+      throw new Error(
+        `its discovery document is of issuer ${JSON.stringify(document.issuer)}, want "${issuer}"`,
+      );
     if (typeof document.jwks_uri !== 'string')
       throw new Error('its discovery document names no jwks_uri');
     return document.jwks_uri;

@@ -8,6 +8,7 @@ import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
 import { note } from '../output.ts';
+import { untilStopped } from '../until-stopped.ts';
 
 interface ControlOptions {
   readonly port: string;
@@ -42,12 +43,7 @@ async function serve(options: ControlOptions): Promise<void> {
   note(
     `control plane at ${control.url}, token in ${join(options.dataDir, CREDENTIALS_FILE)}; Ctrl-C stops it`,
   );
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        resolve();
-      });
-  });
+  await untilStopped();
   await control.close();
 }
 

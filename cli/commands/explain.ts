@@ -1,20 +1,21 @@
 /** explain: a request in, the decision and why out; the same engine that carries traffic. */
 import type { Command } from 'commander';
-import { createFakeHost } from '../../src/host/fake-host.ts';
-import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
-import type { TraceStep } from '../../src/model/exchange.ts';
-import type { KeyOverlay, Origin, ProxyScope } from '../../src/model/snapshot.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { kinds, policyCompilers } from '../../src/presets/control.ts';
-import { filters } from '../../src/presets/node.ts';
-import { link, simulate } from '../../src/simulate/index.ts';
-import type { SimulatedDecision, SimulatedRequest } from '../../src/simulate/index.ts';
+import { explain } from '../../src/simulate/explain.ts';
+import type { ExplainedStep, Explanation } from '../../src/simulate/explain.ts';
+import type { SimulatedRequest } from '../../src/simulate/index.ts';
+import { call, resolveCredentials } from '../client.ts';
+import type { GlobalOptions } from '../context.ts';
+import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { collect, readSources } from '../files.ts';
 import { outputFormat, printData } from '../output.ts';
 
-interface ExplainOptions {
-  readonly filename: readonly string[];
+interface ExplainOptions extends GlobalOptions {
+  readonly filename?: readonly string[];
+  readonly request?: string;
   readonly as: string;
   readonly namespace: string;
   readonly name: string;
@@ -26,7 +27,6 @@ interface ExplainOptions {
   readonly principal?: string;
   readonly ip?: string;
   readonly random?: string;
-  readonly output?: string;
 }
 
 const SCOPES: Readonly<Record<string, ProxyScope['type']>> = {
@@ -34,7 +34,6 @@ const SCOPES: Readonly<Record<string, ProxyScope['type']>> = {
   outbound: 'sidecar-outbound',
   inbound: 'sidecar-inbound',
 };
-const NO_KEYS: KeyOverlay = { version: 'none', sets: {} };
 
 function pairs(list: readonly string[] | undefined, separator: string): [string, string][] {
   return (list ?? []).map((text) => {
@@ -83,7 +82,7 @@ function requestOf(url: string, options: ExplainOptions): SimulatedRequest {
   };
 }
 
-const MARKS: Readonly<Record<TraceStep['outcome'], string>> = {
+const MARKS: Readonly<Record<ExplainedStep['outcome'], string>> = {
   matched: '+',
   chosen: '=',
   passed: '+',
@@ -91,9 +90,9 @@ const MARKS: Readonly<Record<TraceStep['outcome'], string>> = {
   denied: 'x',
 };
 
-function lines(decision: SimulatedDecision, origins: readonly Origin[]): string[] {
-  const trace = (decision.trace ?? []).map((step) => {
-    const origin = step.origin === undefined ? undefined : origins[step.origin];
+function lines(decision: Explanation): string[] {
+  const trace = decision.trace.map((step) => {
+    const { origin } = step;
     const from = origin === undefined ? '' : `   (${origin.resource} ${origin.path})`;
     return `${MARKS[step.outcome]} ${step.step.padEnd(12)} ${step.name}${step.detail === undefined ? '' : `: ${step.detail}`}${from}`;
   });
@@ -120,7 +119,7 @@ function lines(decision: SimulatedDecision, origins: readonly Origin[]): string[
 }
 
 /** What to change, for the refusals that people meet most. */
-function advice(decision: SimulatedDecision): string[] {
+function advice(decision: Explanation): string[] {
   const byFlag: Readonly<Record<string, string>> = {
     NR: 'no listener, host or route took the request: compare the host and port with the servers and hosts above',
     NC: 'the route names a service, port or subset that does not exist: add the ServiceEntry, Service or DestinationRule subset',
@@ -135,29 +134,73 @@ function advice(decision: SimulatedDecision): string[] {
   return text === undefined ? [] : [`to change: ${text}`];
 }
 
-async function explain(url: string, options: ExplainOptions): Promise<void> {
-  const admission = readConfig(await readSources(options.filename), { kinds });
+/** A request of a case file's words, or a URL with options. */
+async function askedRequest(
+  url: string | undefined,
+  options: ExplainOptions,
+): Promise<SimulatedRequest> {
+  if (options.request === undefined) {
+    if (url === undefined) throw new CommandError('name a URL, or give --request', 2);
+    return requestOf(url, options);
+  }
+  const text = options.request.startsWith('{')
+    ? options.request
+    : ((await readSources([options.request]))[0]?.text ?? '');
+  try {
+    return JSON.parse(text) as SimulatedRequest;
+  } catch {
+    throw new CommandError('--request is no JSON: want {"host": "shop", "path": "/", ...}', 2);
+  }
+}
+
+async function explainFiles(
+  names: readonly string[],
+  options: ExplainOptions,
+  request: SimulatedRequest,
+): Promise<Explanation> {
+  const admission = readConfig(await readSources(names), { kinds });
   const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
   if (errors.length > 0)
     throw new CommandError('the files have faults, nothing was decided', 1, errors);
-  const resources = admission.resources.map(({ resource }) => resource);
-  const compiled = compile({ resources, scope: scopeOf(options) }, policyCompilers);
-  const draw = options.random === undefined ? {} : { fallback: Number(options.random) };
-  const host = createFakeHost({ nowMs: Date.now(), sleepless: true, ...draw });
-  const linked = link(compiled.named, compiled.endpoints, NO_KEYS, { host, filters });
-  const decision = await simulate({ linked, host, request: requestOf(url, options), trace: true });
+  return explain({
+    resources: admission.resources.map(({ resource }) => resource),
+    scope: scopeOf(options),
+    request,
+    policyCompilers,
+    nowMs: Date.now(),
+    ...(options.random === undefined ? {} : { random: Number(options.random) }),
+  });
+}
+
+async function run(url: string | undefined, options: ExplainOptions): Promise<void> {
+  const request = await askedRequest(url, options);
+  const random = options.random === undefined ? undefined : Number(options.random);
+  if (random !== undefined && !(random >= 0 && random < 1))
+    throw new CommandError(`--random ${options.random}: want a number from 0 to below 1`, 2);
+  const decision =
+    options.filename === undefined
+      ? (
+          await call<Explanation>(resolveCredentials(options), '/v1/explain', {
+            method: 'POST',
+            body: JSON.stringify({ scope: scopeOf(options), request, random }),
+          })
+        ).body
+      : await explainFiles(options.filename, options, request);
   const format = outputFormat(options.output);
   if (format === 'json' || format === 'yaml') printData(decision, format);
-  else
-    for (const line of lines(decision, compiled.named.snapshot.origins))
-      process.stdout.write(`${line}\n`);
+  else for (const line of lines(decision)) process.stdout.write(`${line}\n`);
 }
 
 export function registerExplain(program: Command): void {
-  program
-    .command('explain <url>')
-    .description('which route, policy and endpoint a request meets, and why')
-    .requiredOption('-f, --filename <name>', 'file, folder, - or URL (repeatable)', collect)
+  withConnection(program.command('explain [url]'))
+    .description(
+      'which route, policy and endpoint a request meets, and why; by files with -f, else by the running mesh',
+    )
+    .option('-f, --filename <name>', 'file, folder, - or URL (repeatable)', collect)
+    .option(
+      '--request <json>',
+      'the request as JSON, or a file with it: host, path, method, headers, peer',
+    )
     .option(
       '--as <proxy>',
       'gateway, outbound (a client in the mesh) or inbound (before a service)',
@@ -174,5 +217,7 @@ export function registerExplain(program: Command): void {
     .option('--ip <address>', 'address of the caller')
     .option('--random <draw>', 'the draw in [0,1) that decides splits and percentages')
     .option('-o, --output <format>', 'json or yaml')
-    .action(async (url: string, options: ExplainOptions) => explain(url, options));
+    .action(async (url: string | undefined, _options: unknown, command: Command) =>
+      run(url, globalOptions(command)),
+    );
 }

@@ -1,17 +1,20 @@
 /** get, history, rollback, proxy-status: what a running mesh says. */
 import type { Command } from 'commander';
 import type { Resource } from '../../src/model/api.ts';
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { call, resolveCredentials } from '../client.ts';
 import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { parseTarget, resourcePath } from '../kinds.ts';
-import { outputFormat, printData, table } from '../output.ts';
+import { diagnosticText, note, outputFormat, printData, table } from '../output.ts';
+import { watch } from '../watch.ts';
 
 interface GetOptions extends GlobalOptions {
   readonly selector?: string;
   readonly allNamespaces?: boolean;
+  readonly watch?: boolean;
 }
 
 interface Page {
@@ -63,13 +66,34 @@ async function get(first: string, second: string | undefined, options: GetOption
     printData(name === undefined ? { kind: 'List', items: documents } : documents[0], format);
     return;
   }
-  const rows = items.map(({ metadata }) => [
+  const isWide = options.output === 'wide';
+  const rows = items.map(({ metadata, spec }) => [
     metadata.namespace,
     metadata.name,
     String(metadata.generation ?? ''),
     age(metadata.creationTimestamp),
+    ...(isWide ? [summary(spec), labelText(metadata.labels)] : []),
   ]);
-  process.stdout.write(table(['NAMESPACE', 'NAME', 'GENERATION', 'AGE'], rows));
+  const header = ['NAMESPACE', 'NAME', 'GENERATION', 'AGE', ...(isWide ? ['HOSTS', 'LABELS'] : [])];
+  process.stdout.write(table(header, rows));
+  if (options.watch === true)
+    await watch(resolveCredentials(options), {
+      group: kind.group === '' ? 'core' : kind.group,
+      kind: kind.kind,
+      namespace,
+      labelSelector: options.selector,
+    });
+}
+
+function labelText(labels: Readonly<Record<string, string>> = {}): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? '<none>' : pairs.join(',');
+}
+
+/** What a resource is about: its hosts, its host, or nothing. */
+function summary(spec: unknown): string {
+  const { hosts, host } = (spec ?? {}) as { readonly hosts?: unknown; readonly host?: unknown };
+  return Array.isArray(hosts) ? hosts.join(',') : typeof host === 'string' ? host : '';
 }
 
 interface HistoryPage {
@@ -113,21 +137,32 @@ interface ProxyPage {
   readonly items: readonly {
     readonly scope: ProxyScope;
     readonly state: string;
-    readonly current?: Pointer;
-    readonly acked?: Pointer;
+    readonly current: Pointer;
+    readonly runs?: string;
+    readonly instances: number;
+    readonly programmed: number;
+    readonly diagnostics: readonly Diagnostic[];
   }[];
 }
 
 async function proxyStatus(options: GlobalOptions): Promise<void> {
   const { body } = await call<ProxyPage>(resolveCredentials(options), '/v1/proxies');
-  const rows = body.items.map(({ scope, state, current, acked }) => [
+  const format = outputFormat(options.output);
+  if (format !== 'text') {
+    printData(body.items, format);
+    return;
+  }
+  const rows = body.items.map(({ scope, state, current, runs, instances, programmed }) => [
     `${scope.namespace}/${scope.name}`,
     scope.type,
     state,
-    current?.snapshot.slice(0, 12) ?? '',
-    acked?.snapshot.slice(0, 12) ?? '',
+    `${programmed} of ${instances}`,
+    current.snapshot.slice(0, 12),
+    runs?.slice(0, 12) ?? '',
   ]);
-  process.stdout.write(table(['PROXY', 'TYPE', 'STATE', 'CURRENT', 'RUNS'], rows));
+  process.stdout.write(table(['PROXY', 'TYPE', 'STATE', 'PROGRAMMED', 'CURRENT', 'RUNS'], rows));
+  for (const { diagnostics } of body.items)
+    for (const finding of diagnostics) note(diagnosticText(finding));
 }
 
 export function registerRead(program: Command): void {
@@ -137,6 +172,7 @@ export function registerRead(program: Command): void {
     .option('-A, --all-namespaces', 'of every namespace')
     .option('-l, --selector <labels>', 'a=b,c!=d,e')
     .option('-o, --output <format>', 'yaml, json, name, wide')
+    .option('-w, --watch', 'then go on with what changes')
     .action(
       async (first: string, second: string | undefined, _options: unknown, command: Command) =>
         get(first, second, globalOptions(command)),
@@ -151,5 +187,6 @@ export function registerRead(program: Command): void {
     );
   withConnection(program.command('proxy-status'))
     .description('which proxy runs which version')
+    .option('-o, --output <format>', 'yaml or json')
     .action(async (_options: unknown, command: Command) => proxyStatus(globalOptions(command)));
 }

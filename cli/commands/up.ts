@@ -5,6 +5,7 @@ import { CommandError } from '../errors.ts';
 import { note } from '../output.ts';
 import type { RunningMesh } from '../up/mesh.ts';
 import { startMesh } from '../up/mesh.ts';
+import { untilStopped } from '../until-stopped.ts';
 
 interface UpOptions {
   readonly gatewayPort: string;
@@ -31,21 +32,10 @@ Try next:
 
   npx lateen apply -f examples/bookinfo/mesh/virtual-service-reviews-90-10.yaml
   npx lateen proxy-status
-  npx lateen explain -f examples/bookinfo/mesh --as gateway -n istio-system -l istio=ingressgateway http://localhost:8080/productpage
+  npx lateen explain --as gateway -n istio-system -l istio=ingressgateway http://localhost:8080/productpage
 
 Ctrl-C stops it; what was applied is kept in ${mesh.dataDir}.
 `;
-}
-
-async function untilStopped(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => {
-      resolve();
-    });
-    process.once('SIGTERM', () => {
-      resolve();
-    });
-  });
 }
 
 async function up(options: UpOptions): Promise<void> {

@@ -33,6 +33,7 @@ export interface RunningMesh {
 /** Services that call others: each gets a gateway worker of its own for its calls. */
 const CALLERS = ['productpage', 'reviews'] as const;
 const LISTENER_PORT = 8080;
+const PROXY_TOKENS_FILE = 'proxy-tokens.json';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const ingressScope: ProxyScope = {
@@ -95,6 +96,36 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
   });
 }
 
+/** Tokens of the proxies of earlier starts, so that each start adds none. */
+function savedTokens(dataDir: string): Readonly<Record<string, string>> {
+  const file = join(dataDir, PROXY_TOKENS_FILE);
+  return existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, string>>)
+    : {};
+}
+
+async function isKnown(server: string, token: string, scope: ProxyScope): Promise<boolean> {
+  const path = `/v1/proxies/${scope.type}/${scope.namespace}/${scope.name}/pointer`;
+  const response = await fetch(server + path, { headers: { authorization: `Bearer ${token}` } });
+  await response.body?.cancel();
+  return response.ok;
+}
+
+async function proxyToken(
+  options: MeshOptions,
+  credentials: Credentials,
+  of: { readonly name: string; readonly scopes: readonly [ProxyScope, ...ProxyScope[]] },
+): Promise<string> {
+  const { name, scopes } = of;
+  const saved = savedTokens(options.dataDir);
+  const known = saved[name];
+  if (known !== undefined && (await isKnown(credentials.server, known, scopes[0]))) return known;
+  const token = await createProxyToken(credentials, name, scopes);
+  const text = JSON.stringify({ ...saved, [name]: token });
+  writeFileSync(join(options.dataDir, PROXY_TOKENS_FILE), text, { mode: 0o600 });
+  return token;
+}
+
 async function createProxyToken(
   credentials: Credentials,
   name: string,
@@ -141,7 +172,10 @@ async function gatewayWorkers(
       script,
       vars: {
         ...common,
-        PROXY_TOKEN: await createProxyToken(credentials, 'ingressgateway', [ingressScope]),
+        PROXY_TOKEN: await proxyToken(options, credentials, {
+          name: 'ingressgateway',
+          scopes: [ingressScope],
+        }),
         SCOPE: JSON.stringify(ingressScope),
         LISTEN_PORT: String(LISTENER_PORT),
       },
@@ -158,7 +192,10 @@ async function gatewayWorkers(
       script,
       vars: {
         ...common,
-        PROXY_TOKEN: await createProxyToken(credentials, name, [scopes.inbound, scopes.outbound]),
+        PROXY_TOKEN: await proxyToken(options, credentials, {
+          name,
+          scopes: [scopes.outbound, scopes.inbound],
+        }),
         SCOPE: JSON.stringify(scopes.inbound),
         OUTBOUND_SCOPE: JSON.stringify(scopes.outbound),
       },
