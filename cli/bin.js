@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line is TypeScript that Node runs as it is; an older Node hands over to the one that npm installed.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -19,9 +19,15 @@ if (major >= 24) {
     );
     process.exitCode = 1;
   } else {
-    const child = spawnSync(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       stdio: 'inherit',
     });
-    process.exitCode = child.status ?? 1;
+    // A supervisor signals this process alone, and nothing may be left running behind it.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+      process.on(signal, () => child.kill(signal));
+    child.on('exit', (code) => {
+      process.exitCode = code ?? 1;
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal);
+    });
   }
 }

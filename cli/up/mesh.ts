@@ -4,15 +4,15 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bookinfoResources, startBookinfo } from '../../examples/bookinfo/bookinfo.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { bundleWorker } from '../../workers/build.ts';
 import { startLocalWorkers } from '../../workers/local.ts';
-import type { LocalWorker, LocalWorkers } from '../../workers/local.ts';
+import type { LocalWorkers } from '../../workers/local.ts';
 import { CREDENTIALS_FILE, call } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
 import { readSources } from '../files.ts';
-import { freePort, isFree } from './ports.ts';
+import { keepPolling, planGateways } from './gateways.ts';
+import { isFree } from './ports.ts';
 
 export interface MeshOptions {
   readonly gatewayPort: number;
@@ -30,31 +30,7 @@ export interface RunningMesh {
   close(): Promise<void>;
 }
 
-/** Services that call others: each gets a gateway worker of its own for its calls. */
-const CALLERS = ['productpage', 'reviews'] as const;
-const LISTENER_PORT = 8080;
-const PROXY_TOKENS_FILE = 'proxy-tokens.json';
 const root = fileURLToPath(new URL('../..', import.meta.url));
-
-const ingressScope: ProxyScope = {
-  type: 'gateway',
-  namespace: 'istio-system',
-  name: 'ingressgateway',
-  labels: { istio: 'ingressgateway' },
-};
-
-function callerScopes(name: string): { inbound: ProxyScope; outbound: ProxyScope } {
-  const common = {
-    namespace: 'default',
-    name,
-    labels: { app: name },
-    service: `${name}.default.svc.cluster.local`,
-  };
-  return {
-    inbound: { type: 'sidecar-inbound', ...common },
-    outbound: { type: 'sidecar-outbound', ...common },
-  };
-}
 
 /** Said before anything starts: a port in use is the most common reason why it doesn't. */
 async function requireFree(port: number, flag: string): Promise<void> {
@@ -96,48 +72,6 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
   });
 }
 
-/** Tokens of the proxies of earlier starts, so that each start adds none. */
-function savedTokens(dataDir: string): Readonly<Record<string, string>> {
-  const file = join(dataDir, PROXY_TOKENS_FILE);
-  return existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, string>>)
-    : {};
-}
-
-async function isKnown(server: string, token: string, scope: ProxyScope): Promise<boolean> {
-  const path = `/v1/proxies/${scope.type}/${scope.namespace}/${scope.name}/pointer`;
-  const response = await fetch(server + path, { headers: { authorization: `Bearer ${token}` } });
-  await response.body?.cancel();
-  return response.ok;
-}
-
-async function proxyToken(
-  options: MeshOptions,
-  credentials: Credentials,
-  of: { readonly name: string; readonly scopes: readonly [ProxyScope, ...ProxyScope[]] },
-): Promise<string> {
-  const { name, scopes } = of;
-  const saved = savedTokens(options.dataDir);
-  const known = saved[name];
-  if (known !== undefined && (await isKnown(credentials.server, known, scopes[0]))) return known;
-  const token = await createProxyToken(credentials, name, scopes);
-  const text = JSON.stringify({ ...saved, [name]: token });
-  writeFileSync(join(options.dataDir, PROXY_TOKENS_FILE), text, { mode: 0o600 });
-  return token;
-}
-
-async function createProxyToken(
-  credentials: Credentials,
-  name: string,
-  scopes: readonly ProxyScope[],
-): Promise<string> {
-  const { body } = await call<{ readonly token: string }>(credentials, '/v1/tokens', {
-    method: 'POST',
-    body: JSON.stringify({ name, role: 'proxy', scopes }),
-  });
-  return body.token;
-}
-
 /** The demo's services at today's ports; routes only on the first start, so that what people applied stays. */
 async function applyDemo(credentials: Credentials, resources: string): Promise<void> {
   const { body } = await call<{ readonly items: readonly unknown[] }>(
@@ -155,56 +89,6 @@ async function applyDemo(credentials: Credentials, resources: string): Promise<v
   });
 }
 
-async function gatewayWorkers(
-  options: MeshOptions,
-  credentials: Credentials,
-): Promise<{ workers: LocalWorker[]; outbound: Record<string, string> }> {
-  const script = await bundleWorker('workers/gateway.ts');
-  const common = {
-    CONTROL_URL: credentials.server,
-    SOFT_TTL_MS: '500',
-    WAIT_TTL_MS: '1000',
-    ADMIN_TOKEN: credentials.token,
-  };
-  const workers: LocalWorker[] = [
-    {
-      name: 'ingress',
-      script,
-      vars: {
-        ...common,
-        PROXY_TOKEN: await proxyToken(options, credentials, {
-          name: 'ingressgateway',
-          scopes: [ingressScope],
-        }),
-        SCOPE: JSON.stringify(ingressScope),
-        LISTEN_PORT: String(LISTENER_PORT),
-      },
-      sockets: [{ port: options.gatewayPort }],
-    },
-  ];
-  const outbound: Record<string, string> = {};
-  for (const name of CALLERS) {
-    const scopes = callerScopes(name);
-    const port = await freePort();
-    outbound[name] = `http://127.0.0.1:${port}`;
-    workers.push({
-      name,
-      script,
-      vars: {
-        ...common,
-        PROXY_TOKEN: await proxyToken(options, credentials, {
-          name,
-          scopes: [scopes.outbound, scopes.inbound],
-        }),
-        SCOPE: JSON.stringify(scopes.inbound),
-        OUTBOUND_SCOPE: JSON.stringify(scopes.outbound),
-      },
-      sockets: [{ port, entrypoint: 'Outbound' }],
-    });
-  }
-  return { workers, outbound };
-}
-
 export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   await requireFree(options.gatewayPort, '--gateway-port');
   await requireFree(options.controlPort, '--control-port');
@@ -216,10 +100,14 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     startControl(options, credentials),
   ]);
   options.progress('applying the demo, starting the gateways ...');
-  await applyDemo(credentials, bookinfoResources(bookinfo.services));
-  const { workers, outbound } = await gatewayWorkers(options, credentials);
-  const gateways = await startLocalWorkers({ workers });
-  bookinfo.setOutbound(outbound);
+  const plan = await planGateways(options, credentials, bookinfo.services);
+  await applyDemo(
+    credentials,
+    bookinfoResources(bookinfo.services, (service) => plan.inboundPort(service)),
+  );
+  const gateways = await startLocalWorkers({ workers: plan.workers });
+  bookinfo.setOutbound(plan.outbound);
+  const stopPolling = keepPolling(plan.polled);
   return {
     gatewayUrl: `http://127.0.0.1:${options.gatewayPort}`,
     controlUrl,
@@ -227,6 +115,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     credentialsFile: join(options.dataDir, CREDENTIALS_FILE),
     credentials,
     close: async () => {
+      stopPolling();
       await gateways.close();
       await control.close();
       await bookinfo.close();

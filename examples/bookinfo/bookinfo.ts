@@ -5,7 +5,7 @@ import { startDetails, startRatings, startReviews } from './services.ts';
 
 export interface Bookinfo {
   readonly services: readonly RunningService[];
-  /** Base URLs of the outbound gateways, by service. */
+  /** Base URLs of the outbound gateways, by workload (`reviews-v1`). */
   setOutbound(urls: Readonly<Record<string, string>>): void;
   close(): Promise<void>;
 }
@@ -14,11 +14,11 @@ export async function startBookinfo(): Promise<Bookinfo> {
   let urls: Readonly<Record<string, string>> = {};
   const outbound = (name: string) => (): string | undefined => urls[name];
   const services = await Promise.all([
-    startProductpage({ version: 'v1', outbound: outbound('productpage') }),
+    startProductpage({ version: 'v1', outbound: outbound('productpage-v1') }),
     startDetails({ version: 'v1' }),
-    startReviews({ version: 'v1', outbound: outbound('reviews') }),
-    startReviews({ version: 'v2', outbound: outbound('reviews') }),
-    startReviews({ version: 'v3', outbound: outbound('reviews') }),
+    ...['v1', 'v2', 'v3'].map((version) =>
+      startReviews({ version, outbound: outbound(`reviews-${version}`) }),
+    ),
     startRatings({ version: 'v1' }),
   ]);
   return {
@@ -34,8 +34,15 @@ export async function startBookinfo(): Promise<Bookinfo> {
 
 const PORT = 9080;
 
-/** A Service for each name, a WorkloadEntry for each version. */
-export function bookinfoResources(services: readonly RunningService[]): string {
+export function workloadName({ name, version }: Pick<RunningService, 'name' | 'version'>): string {
+  return `${name}-${version}`;
+}
+
+/** A Service for each name, a WorkloadEntry for each version at the port of the gateway before it. */
+export function bookinfoResources(
+  services: readonly RunningService[],
+  portOf: (service: RunningService) => number,
+): string {
   const names = [...new Set(services.map((service) => service.name))];
   const documents = [
     ...names.map((name) => ({
@@ -47,10 +54,10 @@ export function bookinfoResources(services: readonly RunningService[]): string {
     ...services.map((service) => ({
       apiVersion: 'networking.istio.io/v1',
       kind: 'WorkloadEntry',
-      metadata: { name: `${service.name}-${service.version}`, namespace: 'default' },
+      metadata: { name: workloadName(service), namespace: 'default' },
       spec: {
         address: '127.0.0.1',
-        ports: { http: service.port },
+        ports: { http: portOf(service) },
         labels: { app: service.name, version: service.version },
         serviceAccount: `bookinfo-${service.name}`,
       },

@@ -23,6 +23,8 @@ export interface FetchArrival {
   readonly peer: Peer;
   /** Listener port. */
   readonly port: number;
+  /** What the client asked for, where a hop before could only say it beside. */
+  readonly authority?: string;
 }
 
 export interface FetchDriver {
@@ -75,9 +77,9 @@ function buildRequest(
 ): Request {
   const headers = head.toHeaders();
   // A Worker's fetch writes the URL's own host; the authority that the backend should see travels beside it.
+  // Always written: what a client sent under this name must never pass for it.
   headers.set('host', x.upstreamAuthority);
-  if (!sent.url.includes(`://${x.upstreamAuthority}/`))
-    headers.set('x-forwarded-host', x.upstreamAuthority);
+  headers.set('x-forwarded-host', x.upstreamAuthority);
   const init: StreamingInit = { method: x.method, headers, redirect: 'manual' };
   if (sent.signal !== undefined) init.signal = sent.signal;
   if (sent.body !== null && x.method !== 'GET' && x.method !== 'HEAD') {
@@ -119,7 +121,7 @@ class Driver implements FetchDriver {
 
   async handle(arrival: FetchArrival): Promise<Response> {
     const { engine } = this.#options;
-    const head = new WebRequestHead(arrival.request);
+    const head = new WebRequestHead(arrival.request, arrival.authority);
     const x = engine.begin({
       linked: arrival.linked,
       head,

@@ -43,6 +43,14 @@ class WebHeaders implements HeaderBlock {
     if (this.has(name)) this.#edit(name, []);
   }
 
+  removePrefix(prefix: string): void {
+    const names: string[] = [];
+    this.forEach((name) => {
+      if (name.startsWith(prefix)) names.push(name);
+    });
+    for (const name of names) this.remove(name);
+  }
+
   forEach(visit: (name: string, value: string) => void): void {
     this.#received.forEach((value, name) => {
       if (this.#edits?.has(name) !== true) visit(name, value);
@@ -84,11 +92,12 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
   readonly authority: string;
   readonly target: string;
 
-  constructor(request: Request) {
+  /** `authority` where the runtime's own isn't what the client asked for. */
+  constructor(request: Request, authority?: string) {
     super(request.headers);
     this.method = request.method;
     this.scheme = request.url.startsWith('https:') ? 'https' : 'http';
-    this.authority = request.headers.get('host') ?? authorityOf(request.url);
+    this.authority = authority ?? request.headers.get('host') ?? authorityOf(request.url);
     this.target = targetOf(request.url);
   }
 }

@@ -3,7 +3,7 @@ import { createFetchDriver } from '../../src/drivers/fetch.ts';
 import type { Host, Random } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
-import type { EndpointOverlay } from '../../src/model/snapshot.ts';
+import type { EndpointOverlay, ProxyScope } from '../../src/model/snapshot.ts';
 import type { Engine } from '../../src/proxy/index.ts';
 import { createEngine } from '../../src/proxy/index.ts';
 import { ConfigSource } from './config-source.ts';
@@ -24,6 +24,7 @@ export interface GatewayContext {
 export interface Arrived {
   readonly peer: Peer;
   readonly port: number;
+  readonly authority?: string;
 }
 
 export interface GatewayOptions {
@@ -70,6 +71,12 @@ function listenerPort(request: Request, direction: Direction, env: GatewayEnv): 
   return request.url.startsWith('https:') ? 443 : 80;
 }
 
+/** A gateway before this one can't set Host. It says no more than Host would: a client may write either. */
+function forwardedAuthority(request: Request, type: ProxyScope['type']): string | undefined {
+  const isFirst = type !== 'sidecar-inbound';
+  return isFirst ? undefined : (request.headers.get('x-forwarded-host') ?? undefined);
+}
+
 const millis = (text: string | undefined, otherwise: number): number =>
   text === undefined || text === '' ? otherwise : Number(text);
 
@@ -112,9 +119,11 @@ export class Gateway {
       dial: createDial(env),
       ...(observe === undefined ? {} : { observe }),
     });
+    const authority = forwardedAuthority(request, linked.named.snapshot.scope.type);
     const arrived = this.#options.arrived?.(request, direction) ?? {
       peer: peerOf(request),
       port: listenerPort(request, direction, env),
+      ...(authority === undefined ? {} : { authority }),
     };
     return driver.handle({ request, linked, ...arrived });
   }

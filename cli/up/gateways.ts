@@ -1,0 +1,182 @@
+/** The gateway workers of a local mesh: one for ingress, one before each workload, which carries its calls out too. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { workloadName } from '../../examples/bookinfo/bookinfo.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
+import { bundleWorker } from '../../workers/build.ts';
+import type { LocalWorker } from '../../workers/local.ts';
+import { call } from '../client.ts';
+import type { Credentials } from '../client.ts';
+import { freePort } from './ports.ts';
+
+export interface Workload {
+  readonly name: string;
+  readonly version: string;
+  readonly port: number;
+}
+
+export interface GatewayPlan {
+  readonly workers: readonly LocalWorker[];
+  /** Base URLs for a workload's calls, by its name. */
+  readonly outbound: Readonly<Record<string, string>>;
+  /** Base URLs of all directions. */
+  readonly polled: readonly string[];
+  /** Where others reach a workload. */
+  inboundPort(workload: Workload): number;
+}
+
+export interface PlanOptions {
+  readonly gatewayPort: number;
+  readonly dataDir: string;
+}
+
+const LISTENER_PORT = 8080;
+const SERVICE_PORT = 9080;
+const PROXY_TOKENS_FILE = 'proxy-tokens.json';
+const POLL_MS = 500;
+
+const ingressScope: ProxyScope = {
+  type: 'gateway',
+  namespace: 'istio-system',
+  name: 'ingressgateway',
+  labels: { istio: 'ingressgateway' },
+};
+
+function scopesOf(workload: Workload): { inbound: ProxyScope; outbound: ProxyScope } {
+  const common = {
+    namespace: 'default',
+    name: workloadName(workload),
+    labels: { app: workload.name, version: workload.version },
+    service: `${workload.name}.default.svc.cluster.local`,
+  };
+  return {
+    inbound: { type: 'sidecar-inbound', ...common },
+    outbound: { type: 'sidecar-outbound', ...common },
+  };
+}
+
+/** Tokens of the proxies of earlier starts, so that each start adds none. */
+function savedTokens(dataDir: string): Readonly<Record<string, string>> {
+  const file = join(dataDir, PROXY_TOKENS_FILE);
+  return existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, string>>)
+    : {};
+}
+
+async function isKnown(server: string, token: string, scope: ProxyScope): Promise<boolean> {
+  const path = `/v1/proxies/${scope.type}/${scope.namespace}/${scope.name}/pointer`;
+  const response = await fetch(server + path, { headers: { authorization: `Bearer ${token}` } });
+  await response.body?.cancel();
+  return response.ok;
+}
+
+async function proxyToken(
+  options: PlanOptions,
+  credentials: Credentials,
+  of: { readonly name: string; readonly scopes: readonly [ProxyScope, ...ProxyScope[]] },
+): Promise<string> {
+  const { name, scopes } = of;
+  const saved = savedTokens(options.dataDir);
+  const known = saved[name];
+  if (known !== undefined && (await isKnown(credentials.server, known, scopes[0]))) return known;
+  const token = await createProxyToken(credentials, name, scopes);
+  const text = JSON.stringify({ ...saved, [name]: token });
+  writeFileSync(join(options.dataDir, PROXY_TOKENS_FILE), text, { mode: 0o600 });
+  return token;
+}
+
+async function createProxyToken(
+  credentials: Credentials,
+  name: string,
+  scopes: readonly ProxyScope[],
+): Promise<string> {
+  const { body } = await call<{ readonly token: string }>(credentials, '/v1/tokens', {
+    method: 'POST',
+    body: JSON.stringify({ name, role: 'proxy', scopes }),
+  });
+  return body.token;
+}
+
+/** What every gateway on this machine is told. */
+function commonVars(credentials: Credentials): Readonly<Record<string, string>> {
+  return {
+    CONTROL_URL: credentials.server,
+    SOFT_TTL_MS: '500',
+    WAIT_TTL_MS: '1000',
+    ADMIN_TOKEN: credentials.token,
+  };
+}
+
+export async function planGateways(
+  options: PlanOptions,
+  credentials: Credentials,
+  workloads: readonly Workload[],
+): Promise<GatewayPlan> {
+  const script = await bundleWorker('workers/gateway.ts');
+  const common = commonVars(credentials);
+  const ports = new Map<string, { readonly inbound: number; readonly outbound: number }>();
+  const workers: LocalWorker[] = [
+    {
+      name: 'ingress',
+      script,
+      vars: {
+        ...common,
+        PROXY_TOKEN: await proxyToken(options, credentials, {
+          name: 'ingressgateway',
+          scopes: [ingressScope],
+        }),
+        SCOPE: JSON.stringify(ingressScope),
+        LISTEN_PORT: String(LISTENER_PORT),
+      },
+      sockets: [{ port: options.gatewayPort }],
+    },
+  ];
+  for (const workload of workloads) {
+    const name = workloadName(workload);
+    const { inbound, outbound } = scopesOf(workload);
+    const own = { inbound: await freePort(), outbound: await freePort() };
+    ports.set(name, own);
+    workers.push({
+      name,
+      script,
+      vars: {
+        ...common,
+        PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [outbound, inbound] }),
+        SCOPE: JSON.stringify(inbound),
+        OUTBOUND_SCOPE: JSON.stringify(outbound),
+        LISTEN_PORT: String(SERVICE_PORT),
+        APP_URL: `http://127.0.0.1:${workload.port}`,
+      },
+      sockets: [
+        { port: own.inbound, entrypoint: 'Inbound' },
+        { port: own.outbound, entrypoint: 'Outbound' },
+      ],
+    });
+  }
+  const url = (port: number): string => `http://127.0.0.1:${port}`;
+  return {
+    workers,
+    outbound: Object.fromEntries([...ports].map(([name, { outbound }]) => [name, url(outbound)])),
+    polled: [
+      url(options.gatewayPort),
+      ...[...ports.values()].flatMap(({ inbound, outbound }) => [url(inbound), url(outbound)]),
+    ],
+    inboundPort: (workload) => ports.get(workloadName(workload))?.inbound ?? workload.port,
+  };
+}
+
+/** An isolate asks for configuration while it is asked itself: so a change is in force, and seen to be, without traffic. */
+export function keepPolling(urls: readonly string[]): () => void {
+  const poll = (url: string): void => {
+    fetch(`${url}/_lateen/ready`)
+      .then((response) => response.body?.cancel())
+      .catch(() => undefined);
+  };
+  const timer = setInterval(() => {
+    for (const url of urls) poll(url);
+  }, POLL_MS);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+  };
+}
