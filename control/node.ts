@@ -23,6 +23,12 @@ export interface NodeControlOptions {
   readonly pointerMaxAgeMs?: number;
   /** JWKS on private addresses may be fetched. @default false */
   readonly allowPrivateKeys?: boolean;
+  /** @default 50000 */
+  readonly maxResources?: number;
+  /** @default 1000 */
+  readonly keepRevisions?: number;
+  /** @default the machine's */
+  readonly nowMs?: () => number;
   log(line: string): void;
 }
 
@@ -68,11 +74,13 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     blobs: createSqlBlobs(database),
     audit: createSqlAudit(database),
     texts: createSqlTexts(database),
-    nowMs: () => Date.now(),
+    nowMs: options.nowMs ?? (() => Date.now()),
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
     fetchKeys: (url, init) => fetch(url, init),
+    ...(options.maxResources === undefined ? {} : { maxResources: options.maxResources }),
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
     allowPrivateKeys: options.allowPrivateKeys === true,
     log: (line) => {
       options.log(line);
