@@ -6,7 +6,8 @@ import type { KvNamespace } from './store/kv.ts';
 import { createKvBlobs } from './store/kv.ts';
 import { createSqlStore } from './store/sql.ts';
 import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
-import type { SqlDatabase, SqlRow } from './store/sql.ts';
+import { databaseOf } from './store/object.ts';
+import type { ObjectStorage } from './store/object.ts';
 
 interface ControlEnv {
   readonly CONTROL: {
@@ -22,20 +23,6 @@ interface ControlEnv {
   readonly MAX_RESOURCES?: string;
   /** `true`: JWKS on private addresses may be fetched. */
   readonly ALLOW_PRIVATE_KEYS?: string;
-}
-
-interface ObjectStorage {
-  readonly sql: {
-    exec(query: string, ...parameters: readonly unknown[]): { toArray(): readonly SqlRow[] };
-  };
-  transactionSync<T>(work: () => T): T;
-}
-
-function databaseOf(storage: ObjectStorage): SqlDatabase {
-  return {
-    all: (query, ...parameters) => storage.sql.exec(query, ...parameters).toArray(),
-    transaction: (work) => storage.transactionSync(work),
-  };
 }
 
 const log = (line: string): void => {

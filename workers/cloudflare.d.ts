@@ -1,5 +1,8 @@
 /** The part of the platform module that the workers use; the full types clash with the DOM's. */
 declare module 'cloudflare:workers' {
+  /** Bindings of the worker. */
+  export const env: unknown;
+
   interface WorkerContext {
     waitUntil(work: Promise<unknown>): void;
   }
@@ -15,4 +18,12 @@ declare module 'cloudflare:workers' {
     protected readonly env: Env;
     fetch?(request: Request): Promise<Response>;
   }
+}
+
+/** The part of the test runner's module that tests inside workerd use. */
+declare module 'cloudflare:test' {
+  export function runInDurableObject<T>(
+    stub: unknown,
+    work: (object: unknown, state: { readonly storage: unknown }) => Promise<T>,
+  ): Promise<T>;
 }

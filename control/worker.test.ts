@@ -1,0 +1,99 @@
+/** The control worker as it is deployed: in workerd, over HTTP. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256Hex } from '../src/lib/hash.ts';
+import { ADMIN, serviceEntry } from '../test/fixtures/control.ts';
+import { bundleWorker } from '../workers/build.ts';
+import type { LocalWorkers } from '../workers/local.ts';
+import { startLocalWorkers } from '../workers/local.ts';
+
+const persistPath = mkdtempSync(join(tmpdir(), 'lateen-control-'));
+const MAX_RESOURCES = 5000;
+let workers: LocalWorkers;
+let url: string;
+
+async function start(): Promise<void> {
+  workers = await startLocalWorkers({
+    persistPath,
+    workers: [
+      {
+        name: 'control',
+        script: await bundleWorker('control/worker.ts'),
+        vars: { BOOTSTRAP_HASH: sha256Hex(ADMIN), POINTER_MAX_AGE_MS: '0' },
+        objects: { CONTROL: 'ControlObject' },
+        namespaces: ['BLOBS'],
+        sockets: [{ port: 0 }],
+      },
+    ],
+  });
+  url = await workers.url('control');
+}
+beforeAll(start);
+afterAll(async () => {
+  await workers.close();
+  rmSync(persistPath, { recursive: true });
+});
+
+const ask = (path: string, init: RequestInit & { token?: string } = {}): Promise<Response> =>
+  fetch(url + path, {
+    ...init,
+    headers: { authorization: `Bearer ${init.token ?? ADMIN}` },
+  });
+
+const virtualService = (index: number): string =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v${index}}\nspec: {hosts: [s${index}.example.com], http: [{match: [{uri: {prefix: /a}}], route: [{destination: {host: shop.example.com}}]}, {route: [{destination: {host: shop.example.com}}]}]}\n`;
+
+const many = (count: number): string =>
+  Array.from({ length: count }, (_, index) => virtualService(index)).join('---\n');
+
+describe('control worker', () => {
+  it('keeps what is applied over a restart', async () => {
+    expect((await ask('/v1/apply', { method: 'POST', body: serviceEntry('kept') })).status).toBe(
+      200,
+    );
+    await workers.close();
+    await start();
+    const path = '/v1/resources/networking.istio.io/ServiceEntry/default/kept';
+    expect((await ask(path)).status).toBe(200);
+  });
+
+  it('holds as many resources as its documentation says, and refuses more whole', async () => {
+    const refused = await ask('/v1/apply', { method: 'POST', body: many(10_000) });
+    expect(refused.status).toBe(413);
+    expect(JSON.stringify(await refused.json())).toContain(`at most ${MAX_RESOURCES}`);
+    const first = '/v1/resources/networking.istio.io/VirtualService/default/v0';
+    expect((await ask(first)).status).toBe(404);
+    const taken = await ask('/v1/apply', { method: 'POST', body: many(MAX_RESOURCES - 1) });
+    expect(taken.status).toBe(200);
+  });
+
+  it('compiles them all, and delivers a snapshot of more than 2 MB', async () => {
+    const scope = { type: 'sidecar-outbound', namespace: 'default', name: 'c', labels: {} };
+    const made = await ask('/v1/tokens', {
+      method: 'POST',
+      body: JSON.stringify({ name: 'c', role: 'proxy', scopes: [scope] }),
+    });
+    const { token } = (await made.json()) as { token: string };
+    const base = '/v1/proxies/sidecar-outbound/default/c';
+    const pointer = (await (await ask(`${base}/pointer`, { token })).json()) as {
+      snapshot: string;
+    };
+    const blob = await ask(`${base}/blobs/${pointer.snapshot}`, { token });
+    const text = await blob.text();
+    expect(text.length).toBeGreaterThan(2_000_000);
+    expect((JSON.parse(text) as { version: string }).version).toBe(pointer.snapshot);
+  });
+
+  it('streams changes out of the object', async () => {
+    const ended = new AbortController();
+    const response = await ask('/v1/watch?kind=ServiceEntry', { signal: ended.signal });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const decoder = new TextDecoder();
+    expect(decoder.decode((await reader.read()).value)).toContain('event: BOOKMARK');
+    await ask('/v1/apply', { method: 'POST', body: serviceEntry('kept', 81) });
+    expect(decoder.decode((await reader.read()).value)).toContain('event: MODIFIED');
+    ended.abort();
+  });
+});
