@@ -12,6 +12,8 @@ export interface LocalWorker {
   readonly objects?: Readonly<Record<string, string>>;
   /** Names of KV bindings. */
   readonly namespaces?: readonly string[];
+  /** Where every fetch of the worker goes, whatever its URL: `127.0.0.1:port`. @default the network */
+  readonly outboundAddress?: string;
   /** Loopback ports; `entrypoint` undefined = the default export. */
   readonly sockets: readonly { readonly port: number; readonly entrypoint?: string }[];
 }
@@ -31,35 +33,64 @@ export interface LocalOptions {
 /** The newest that the pinned workerd knows. */
 const COMPATIBILITY_DATE = '2026-10-20';
 
+/** Passes whatever a worker fetches to one address; the URL's host stays in Host. */
+const RELAY = 'export default { fetch: (request, env) => env.TARGET.fetch(request) };';
+
+type LocalConfiguration = Extract<
+  Parameters<typeof convertV4MiniflareOptions>[0],
+  { workers: unknown }
+>['workers'];
+
+function optionsOf(worker: LocalWorker): LocalConfiguration {
+  const { name, outboundAddress } = worker;
+  const module = (path: string, contents: string) => ({
+    type: 'ESModule' as const,
+    path,
+    contents,
+  });
+  const relay = `${name}-outbound`;
+  const own = {
+    name,
+    modules: [module(`${name}.mjs`, worker.script)],
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: { ...worker.vars },
+    serviceBindings: { ...worker.services },
+    durableObjects: Object.fromEntries(
+      Object.entries(worker.objects ?? {}).map(([binding, className]) => [
+        binding,
+        { className, useSQLite: true },
+      ]),
+    ),
+    kvNamespaces: Object.fromEntries(
+      (worker.namespaces ?? []).map((binding) => [binding, `${name}-${binding}`]),
+    ),
+    ...(outboundAddress === undefined ? {} : { outboundService: relay }),
+    unsafeDirectSockets: worker.sockets.map(({ port, entrypoint }) => ({
+      host: '127.0.0.1',
+      port,
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+    })),
+  };
+  if (outboundAddress === undefined) return [own];
+  const target = { external: { address: outboundAddress, http: {} } };
+  return [
+    own,
+    {
+      name: relay,
+      modules: [module(`${relay}.mjs`, RELAY)],
+      compatibilityDate: COMPATIBILITY_DATE,
+      serviceBindings: { TARGET: target },
+    },
+  ];
+}
+
 export async function startLocalWorkers(options: LocalOptions): Promise<LocalWorkers> {
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
       host: '127.0.0.1',
       port: 0,
       cf: false,
-      workers: options.workers.map((worker) => ({
-        name: worker.name,
-        modules: [
-          { type: 'ESModule' as const, path: `${worker.name}.mjs`, contents: worker.script },
-        ],
-        compatibilityDate: COMPATIBILITY_DATE,
-        bindings: { ...worker.vars },
-        serviceBindings: { ...worker.services },
-        durableObjects: Object.fromEntries(
-          Object.entries(worker.objects ?? {}).map(([binding, className]) => [
-            binding,
-            { className, useSQLite: true },
-          ]),
-        ),
-        kvNamespaces: Object.fromEntries(
-          (worker.namespaces ?? []).map((binding) => [binding, `${worker.name}-${binding}`]),
-        ),
-        unsafeDirectSockets: worker.sockets.map(({ port, entrypoint }) => ({
-          host: '127.0.0.1',
-          port,
-          ...(entrypoint === undefined ? {} : { entrypoint }),
-        })),
-      })),
+      workers: options.workers.flatMap((worker) => optionsOf(worker)),
     }),
     ...(options.persistPath === undefined ? {} : { resourcePersistencePath: options.persistPath }),
   });

@@ -86,7 +86,7 @@ describe('watch', () => {
     const [, secret] = await frames(`/v1/watch?kind=Secret&revision=${start}`, 2);
     expect(JSON.stringify(secret)).not.toContain('hunter2');
     const [, labelled] = await frames(`/v1/watch?labelSelector=team%3Da&revision=${start}`, 2);
-    expect((labelled?.data['metadata'] as { name: string }).name).toBe('labelled');
+    expect(labelled?.data['metadata']).toMatchObject({ name: 'labelled' });
   });
 
   it('answers 410 to who comes back after what it missed was dropped', async () => {

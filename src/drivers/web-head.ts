@@ -16,19 +16,19 @@ class WebHeaders implements HeaderBlock {
   get(name: string): string | undefined {
     const edited = this.#edits?.get(name);
     if (edited !== undefined) return edited.length === 0 ? undefined : edited.join(',');
-    return this.#received.get(name) ?? undefined;
+    return this.#read(name) ?? undefined;
   }
 
   getAll(name: string): readonly string[] {
     const edited = this.#edits?.get(name);
     if (edited !== undefined) return edited;
-    const value = this.#received.get(name);
+    const value = this.#read(name);
     return value === null ? [] : [value];
   }
 
   has(name: string): boolean {
     const edited = this.#edits?.get(name);
-    return edited === undefined ? this.#received.has(name) : edited.length > 0;
+    return edited === undefined ? this.#read(name) !== null : edited.length > 0;
   }
 
   set(name: string, value: string): void {
@@ -66,6 +66,15 @@ class WebHeaders implements HeaderBlock {
       for (const value of values) headers.append(name, value);
     }
     return headers;
+  }
+
+  /** Web Headers throw at names that no field can have, as `:method`; nobody sent those. */
+  #read(name: string): string | null {
+    try {
+      return this.#received.get(name);
+    } catch {
+      return null;
+    }
   }
 
   #edit(name: string, values: string[]): void {

@@ -3,9 +3,9 @@ export interface Host {
   readonly clock: Clock;
   readonly random: Random;
   /** Writes one access-log or diagnostic line (without line feed). */
-  log(line: string): void;
+  readonly log: (line: string) => void;
   /** Lets work outlive the response (waitUntil). */
-  background(work: Promise<unknown>): void;
+  readonly background: (work: Promise<unknown>) => void;
 }
 
 export interface Clock {

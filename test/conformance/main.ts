@@ -1,5 +1,6 @@
 /**
- * npm run conformance -- DIR... [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify] [--only ID] [--quiet]
+ * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify]
+ *   [--only ID] [--quiet]
  *
  * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
  */
@@ -9,6 +10,7 @@ import { parse } from 'yaml';
 import { kinds } from '../../src/presets/control.ts';
 import { loadCases, usesOnly } from './cases.ts';
 import type { ConformanceCase } from './cases.ts';
+import { createGatewayTarget } from './live/gateway-target.ts';
 import { createPureTarget } from './pure-target.ts';
 import type { Target } from './pure-target.ts';
 import { runCase } from './run.ts';
@@ -24,6 +26,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     falsify: { type: 'boolean' },
     quiet: { type: 'boolean' },
+    live: { type: 'string' },
   },
 });
 
@@ -46,8 +49,35 @@ function selectedKinds(text: string): ReadonlySet<string> {
   );
 }
 
-function createTarget(nowMs: number): Target {
-  return createPureTarget(nowMs);
+/** Live runs ask several cases at a time: each waits for sockets. */
+const LIVE_CONCURRENCY = 8;
+
+async function createTarget(nowMs: number): Promise<Target> {
+  if (values.live === undefined) return createPureTarget(nowMs);
+  if (values.live !== 'gateway') throw new Error(`--live ${values.live}: want gateway`);
+  return createGatewayTarget({ nowMs, capabilitiesFile: `${here}capabilities.yaml` });
+}
+
+async function runAll(
+  cases: readonly ConformanceCase[],
+  options: RunOptions,
+): Promise<CheckResult[]> {
+  const waiting = cases.map((entry, index) => ({ entry, index }));
+  const results: CheckResult[][] = [];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      results[next.index] = await runCase(next.entry, options);
+  };
+  const width = values.live === undefined ? 1 : LIVE_CONCURRENCY;
+  await Promise.all(Array.from({ length: width }, () => work()));
+  return results.flat();
+}
+
+/** Nothing is skipped in silence: each reason with its count. */
+function printSkipped(results: readonly CheckResult[]): void {
+  const skipped = results.filter(({ outcome }) => outcome === 'skipped');
+  const reasons = Map.groupBy(skipped, ({ note }) => note ?? '');
+  for (const [reason, { length }] of reasons) console.log(`skipped ${length}: ${reason}`);
 }
 
 function print(failed: CheckResult): void {
@@ -86,19 +116,20 @@ function selectCases(): ConformanceCase[] {
 
 async function main(): Promise<number> {
   const nowMs = Date.now();
-  const target = createTarget(nowMs);
+  const target = await createTarget(nowMs);
   const options: RunOptions = {
     target,
     minter: await createMinter(nowMs),
     differences: readDifferences(),
     ...(values.falsify === true ? { falsify: true } : {}),
   };
-  const results: CheckResult[] = [];
+  let results: CheckResult[];
   try {
-    for (const entry of selectCases()) results.push(...(await runCase(entry, options)));
+    results = await runAll(selectCases(), options);
   } finally {
     await target.close();
   }
+  printSkipped(results);
   if (values.quiet !== true)
     for (const result of results) if (result.outcome === 'failed') print(result);
   return summarise(results);

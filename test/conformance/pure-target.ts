@@ -16,10 +16,19 @@ import type { Minter } from './tokens.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** What a target answers to a check, or why it can't be asked. */
+export type Answer =
+  | {
+      readonly fields: Fields;
+      /** Fields that it can't be asked, each with the reason. */
+      readonly omit?: Readonly<Record<string, string>>;
+    }
+  | { readonly skip: string };
+
 /** What a case may be asked of: a decision, or what admission and analysis say. */
 export interface Target {
-  /** One answer a check, in order; undefined where this target can't be asked. */
-  decide(entry: ConformanceCase, minter: Minter): Promise<readonly (Fields | undefined)[]>;
+  /** One answer a check, in order. */
+  decide(entry: ConformanceCase, minter: Minter): Promise<readonly Answer[]>;
   close(): Promise<void>;
 }
 
@@ -47,7 +56,9 @@ export function scopeOf(proxy: CaseProxy): ProxyScope {
 
 /** Keys for every URI but those under `.invalid`, which stand for an authority out of reach. */
 export function keysFor(uris: readonly string[], minter: Minter, nowMs: number): KeyOverlay {
-  const reachable = uris.filter((uri) => !/^(?:issuer:)?https?:\/\/[^/]*\.invalid(?:[:/]|$)/.test(uri));
+  const reachable = uris.filter(
+    (uri) => !/^(?:issuer:)?https?:\/\/[^/]*\.invalid(?:[:/]|$)/.test(uri),
+  );
   return {
     version: 'conformance',
     sets: Object.fromEntries(
@@ -66,7 +77,7 @@ export function createPureTarget(nowMs: number): Target {
         policyCompilers,
       );
       const keys = keysFor(compiled.jwksUris, minter, nowMs);
-      const answers: Fields[] = [];
+      const answers: Answer[] = [];
       for (const check of entry.checks ?? []) {
         const request = await placeToken(check.request ?? {}, minter);
         const host = createFakeHost({
@@ -76,7 +87,7 @@ export function createPureTarget(nowMs: number): Target {
         });
         const linked = link(compiled.named, compiled.endpoints, keys, { host, filters });
         const decision = await simulate({ linked, host, request: toSimulated(request) });
-        answers.push(decision as unknown as Fields);
+        answers.push({ fields: decision as unknown as Fields });
       }
       return answers;
     },

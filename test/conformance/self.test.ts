@@ -1,33 +1,55 @@
-/** The runner itself: own cases hold, and every falsified expectation fails. */
-import { describe, expect, it } from 'vitest';
+/** The runner itself: own cases hold, and every falsified expectation fails; pure, and live in workerd. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCases } from './cases.ts';
+import { createGatewayTarget } from './live/gateway-target.ts';
 import { createPureTarget } from './pure-target.ts';
+import type { Target } from './pure-target.ts';
+import type { CheckResult } from './run.ts';
 import { runCase } from './run.ts';
 import { createMinter } from './tokens.ts';
 
 const nowMs = Date.now();
 const cases = loadCases([new URL('cases', import.meta.url).pathname]);
 
-async function outcomes(falsify: boolean): Promise<string[]> {
-  const options = {
-    target: createPureTarget(nowMs),
-    minter: await createMinter(nowMs),
-    differences: [],
-    falsify,
-  };
-  const results = [];
-  for (const entry of cases) results.push(...(await runCase(entry, options)));
-  return results.map(({ outcome }) => outcome);
+async function results(target: Target, falsify: boolean): Promise<CheckResult[]> {
+  const options = { target, minter: await createMinter(nowMs), differences: [], falsify };
+  const all = [];
+  for (const entry of cases) all.push(...(await runCase(entry, options)));
+  return all;
 }
+
+const outcomes = async (target: Target, falsify: boolean): Promise<Set<string>> =>
+  new Set((await results(target, falsify)).map(({ outcome }) => outcome));
 
 describe('conformance runner', () => {
   it('passes the own cases', async () => {
-    const found = await outcomes(false);
+    const found = await results(createPureTarget(nowMs), false);
     expect(found.length).toBeGreaterThan(6);
-    expect(new Set(found)).toEqual(new Set(['passed']));
+    expect(new Set(found.map(({ outcome }) => outcome))).toEqual(new Set(['passed']));
   });
 
   it('fails every case whose expectation is false', async () => {
-    expect(new Set(await outcomes(true))).toEqual(new Set(['failed']));
+    expect(await outcomes(createPureTarget(nowMs), true)).toEqual(new Set(['failed']));
+  });
+});
+
+describe('live against a gateway worker', () => {
+  let target: Target;
+  beforeAll(async () => {
+    const capabilitiesFile = new URL('capabilities.yaml', import.meta.url).pathname;
+    target = await createGatewayTarget({ nowMs, capabilitiesFile });
+  });
+  afterAll(() => target.close());
+
+  it('passes what it can be asked, and says why of the rest', async () => {
+    const found = await results(target, false);
+    const skipped = found.filter(({ outcome }) => outcome === 'skipped');
+    expect(found.length - skipped.length).toBeGreaterThan(15);
+    expect(found.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
+    for (const { note } of skipped) expect(note).toMatch(/^[-a-z]+: .{10,}/);
+  });
+
+  it('fails every compared case whose expectation is false', async () => {
+    expect(await outcomes(target, true)).toEqual(new Set(['failed', 'skipped']));
   });
 });

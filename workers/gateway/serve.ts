@@ -30,6 +30,8 @@ export interface Arrived {
 export interface GatewayOptions {
   /** @default the platform's */
   readonly random?: Random;
+  /** Takes access-log lines. @default the platform's log */
+  readonly log?: (line: string) => void;
   /** Who asks and where; @default by the request itself. */
   readonly arrived?: (request: Request, direction: Direction) => Arrived | undefined;
   /** Sees each exchange when its response head is known. */
@@ -89,7 +91,8 @@ export class Gateway {
   constructor(options: GatewayOptions = {}) {
     this.#options = options;
     const platform = createWorkerHost(() => undefined);
-    this.#host = options.random === undefined ? platform : { ...platform, random: options.random };
+    const { random = platform.random, log = platform.log } = options;
+    this.#host = { ...platform, random, log };
     this.#engine = createEngine({ host: this.#host });
   }
 

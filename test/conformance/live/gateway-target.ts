@@ -1,0 +1,337 @@
+/** Runs cases through gateway workers in workerd, with backends that report what they received. */
+import { request as send } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { compile } from '../../../src/config/compile/index.ts';
+import type { CompileResult } from '../../../src/model/config.ts';
+import type { ProxyScope } from '../../../src/model/snapshot.ts';
+import { policyCompilers } from '../../../src/presets/control.ts';
+import { bundleWorker } from '../../../workers/build.ts';
+import { startLocalWorkers } from '../../../workers/local.ts';
+import type { LocalWorkers } from '../../../workers/local.ts';
+import type { FrontQuestion, FrontReport } from '../../../workers/test-front.ts';
+import type { CaseRequest, Check, ConformanceCase } from '../cases.ts';
+import type { Answer, Target } from '../pure-target.ts';
+import { admitCase, keysFor, scopeOf } from '../pure-target.ts';
+import type { Minter } from '../tokens.ts';
+import { placeToken } from '../tokens.ts';
+import { readCapabilities } from './capabilities.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { Received, World } from './server.ts';
+import { CONTROL_HOST, ID_HEADER, startWorld } from './server.ts';
+
+const TOKEN = 'conformance';
+const QUESTION_HEADER = 'x-lateen-test';
+const REPORT_HEADER = 'x-lateen-test-report';
+/** Draws that stand for all of [0, 1). */
+const SPLIT_DRAWS = 100;
+const MIRROR_DRAWS = 200;
+const MIRROR_WAIT_MS = 500;
+/** Fields that the way to and from the worker adds. */
+const TRANSPORT = new Set(['host', 'cf-connecting-ip', 'cf-ray', 'cf-visitor', ID_HEADER]);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Response {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+interface Prepared {
+  readonly scope: ProxyScope;
+  readonly compiled: CompileResult;
+}
+
+const encode = (value: unknown): string => btoa(encodeURIComponent(JSON.stringify(value)));
+const decode = (text: string): unknown => JSON.parse(decodeURIComponent(atob(text)));
+const pause = (ms: number): Promise<void> =>
+  new Promise((wake) => {
+    setTimeout(wake, ms);
+  });
+
+function joined(fields: Iterable<readonly [string, string]>): Record<string, string> {
+  const all: Record<string, string> = {};
+  for (const [name, value] of fields)
+    all[name] = all[name] === undefined ? value : `${all[name]},${value}`;
+  return all;
+}
+
+function exchange(port: number, request: CaseRequest, extra: readonly string[]): Promise<Response> {
+  const fields = (request.headers ?? []).flatMap(([name, value]) => [name, value]);
+  return new Promise((resolve, reject) => {
+    const sent = send(
+      {
+        host: '127.0.0.1',
+        port,
+        method: request.method ?? 'GET',
+        path: request.path ?? '/',
+        headers: ['host', request.host ?? '', ...fields, ...extra],
+        setHost: false,
+      },
+      (response: IncomingMessage) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const raw = response.rawHeaders;
+          const pairs = raw.flatMap((name, index): [string, string][] =>
+            index % 2 === 0 ? [[name.toLowerCase(), raw[index + 1] ?? '']] : [],
+          );
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: joined(pairs),
+            body: Buffer.concat(chunks).toString('utf8'),
+          });
+        });
+      },
+    );
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+class GatewayTarget implements Target {
+  readonly #world: World;
+  readonly #workers: LocalWorkers;
+  readonly #port: number;
+  readonly #capabilities: Capabilities;
+  readonly #nowMs: number;
+  #count = 0;
+
+  constructor(parts: {
+    readonly world: World;
+    readonly workers: LocalWorkers;
+    readonly port: number;
+    readonly capabilities: Capabilities;
+    readonly nowMs: number;
+  }) {
+    this.#world = parts.world;
+    this.#workers = parts.workers;
+    this.#port = parts.port;
+    this.#capabilities = parts.capabilities;
+    this.#nowMs = parts.nowMs;
+  }
+
+  async decide(entry: ConformanceCase, minter: Minter): Promise<readonly Answer[]> {
+    if (entry.proxy === undefined) return [];
+    const prepared = this.#prepare(entry, minter);
+    const answers: Answer[] = [];
+    for (const check of entry.checks ?? []) {
+      const skip = this.#capabilities.unaskable(check);
+      if (skip !== undefined) answers.push({ skip });
+      else {
+        const request = await placeToken(check.request ?? {}, minter);
+        const fields = await this.#ask(prepared, request, check);
+        const refusal = this.#world.refusals.get(prepared.scope.name);
+        if (refusal !== undefined) throw new Error(`the gateway refused the snapshot: ${refusal}`);
+        answers.push({ fields, omit: this.#capabilities.fields });
+      }
+    }
+    return answers;
+  }
+
+  async close(): Promise<void> {
+    await this.#workers.close();
+    await this.#world.close();
+  }
+
+  #prepare(entry: ConformanceCase, minter: Minter): Prepared {
+    const { resources } = admitCase(entry, minter);
+    const given = scopeOf(entry.proxy as NonNullable<ConformanceCase['proxy']>);
+    const compiled = compile(
+      { resources: resources.map(({ resource }) => resource), scope: given },
+      policyCompilers,
+    );
+    const keys = { ...keysFor(compiled.jwksUris, minter, this.#nowMs), version: 'conformance' };
+    const { named, endpoints } = compiled;
+    this.#world.deliver(entry.id, { named, endpoints, keys });
+    return { compiled, scope: { ...given, name: entry.id } };
+  }
+
+  async #ask(prepared: Prepared, request: CaseRequest, check: Check): Promise<Fields> {
+    const draw = request.random ?? 0.5;
+    const { expect } = check;
+    const mirrors = (expect['mirrors'] ?? []) as readonly { readonly percent?: number }[];
+    if (mirrors.some(({ percent = 100 }) => percent < 100)) {
+      const fields = await this.#once(prepared, request, { draw, expect: {} });
+      return { ...fields, mirrors: await this.#mirrorShares(prepared, request) };
+    }
+    const fields = await this.#once(prepared, request, { draw, expect });
+    if (expect['split'] === undefined) return fields;
+    const counts: Record<string, number> = {};
+    const answers: Fields[] = [];
+    for (let index = 0; index < SPLIT_DRAWS; index++) {
+      const draws = { draw: (index + 0.5) / SPLIT_DRAWS, expect: {} };
+      answers.push(await this.#once(prepared, request, draws));
+    }
+    const services = new Set(answers.map((answer) => answer['service']));
+    for (const answer of answers) {
+      const key = services.size > 1 ? answer['service'] : (answer['subset'] ?? answer['service']);
+      counts[String(key)] = (counts[String(key)] ?? 0) + 100 / SPLIT_DRAWS;
+    }
+    return { ...fields, split: counts };
+  }
+
+  /** Copies are sent beside the response. */
+  async #awaitReceived(id: string, count: number): Promise<void> {
+    const untilMs = Date.now() + MIRROR_WAIT_MS;
+    while (this.#world.received(id).length < count && Date.now() < untilMs) await pause(10);
+  }
+
+  /** The share of requests that each mirror gets a copy of, in percent. */
+  async #mirrorShares(prepared: Prepared, request: CaseRequest): Promise<readonly Fields[]> {
+    const kept = new Map<string, FrontReport>();
+    for (let index = 0; index < MIRROR_DRAWS; index++)
+      await this.#once(prepared, request, { draw: (index + 0.5) / MIRROR_DRAWS, expect: {}, kept });
+    await pause(MIRROR_WAIT_MS / 5);
+    const counts = new Map<string, number>();
+    for (const [id, report] of kept) {
+      for (const { host } of this.#world.received(id))
+        if (clusterAt(prepared, host, report)?.name !== report.cluster)
+          counts.set(host, (counts.get(host) ?? 0) + 1);
+      this.#world.forget(id);
+    }
+    const [report] = kept.values();
+    return [...counts].map(([host, count]) => ({
+      ...(report === undefined ? {} : targetFields(prepared, host, report)),
+      percent: (100 * count) / MIRROR_DRAWS,
+    }));
+  }
+
+  async #once(
+    prepared: Prepared,
+    request: CaseRequest,
+    asked: {
+      readonly draw: number;
+      readonly expect: Fields;
+      /** Takes the report; what backends received is then not forgotten. */
+      readonly kept?: Map<string, FrontReport>;
+    },
+  ): Promise<Fields> {
+    const { draw, expect, kept } = asked;
+    const id = String(++this.#count);
+    const question = questionOf(prepared.scope, request, draw);
+    const extra = [ID_HEADER, id, QUESTION_HEADER, encode(question)];
+    const response = await exchange(this.#port, request, extra);
+    const text = response.headers[REPORT_HEADER];
+    if (text === undefined)
+      throw new Error(`the front answered ${response.status} without a report: ${response.body}`);
+    const report = decode(text) as FrontReport;
+    const wanted = ((expect['mirrors'] as unknown[] | undefined) ?? []).length;
+    if (wanted > 0) await this.#awaitReceived(id, wanted + 1);
+    const received = this.#world.received(id);
+    if (kept === undefined) this.#world.forget(id);
+    else kept.set(id, report);
+    return describe(prepared, response, { report, received });
+  }
+}
+
+function questionOf(scope: ProxyScope, request: CaseRequest, random: number): FrontQuestion {
+  const scheme = request.scheme ?? 'http';
+  const isTls = scheme === 'https' || request.tls !== undefined;
+  const sni = request.tls?.sni ?? (request.host ?? '').replace(/:\d+$/, '');
+  const principal = request.peer?.principal;
+  return {
+    token: TOKEN,
+    scope,
+    scheme,
+    port: request.port ?? (scheme === 'https' ? 443 : 80),
+    random,
+    peer: {
+      ip: request.peer?.ip ?? '192.0.2.1',
+      ...(principal === undefined ? {} : { principal }),
+      ...(isTls ? { tls: { sni, mutual: request.tls?.mutual === true } } : {}),
+    },
+  };
+}
+
+/** The cluster that a dialled address stands for; of one to the original destination the gateway tells it. */
+function clusterAt({ compiled }: Prepared, host: string, report: FrontReport) {
+  const { clusters } = compiled.named.snapshot;
+  const index = /^c(\d+)\.backend\.test$/.exec(host)?.[1];
+  if (index !== undefined) return clusters[Number(index)];
+  return clusters.find(
+    ({ name, discovery }) => name === report.cluster && discovery === 'original',
+  );
+}
+
+function targetFields(prepared: Prepared, host: string, report: FrontReport): Fields {
+  const cluster = clusterAt(prepared, host, report);
+  if (cluster === undefined) return {};
+  return {
+    service: cluster.service,
+    port: cluster.port,
+    ...(cluster.subset === undefined ? {} : { subset: cluster.subset }),
+  };
+}
+
+function describe(
+  prepared: Prepared,
+  response: Response,
+  seen: { readonly report: FrontReport; readonly received: readonly Received[] },
+): Fields {
+  const { report, received } = seen;
+  const isMain = ({ host }: Received): boolean => {
+    const name = clusterAt(prepared, host, report)?.name;
+    return name === undefined || name === report.cluster;
+  };
+  const main = received.find((one) => isMain(one));
+  const { [REPORT_HEADER]: _report, ...responseHeaders } = response.headers;
+  const common = {
+    responseHeaders,
+    ...(report.policy === '' ? {} : { policy: report.policy }),
+    ...(report.route === undefined ? {} : { route: report.route }),
+  };
+  if (main === undefined)
+    return {
+      ...common,
+      outcome: report.close ? 'close' : 'respond',
+      ...(report.close ? {} : { status: response.status }),
+      body: response.body,
+      mirrors: [],
+    };
+  const fields = main.headers.filter(([name]) => !TRANSPORT.has(name));
+  const { 'x-forwarded-host': authority } = joined(fields);
+  return {
+    ...common,
+    outcome: 'forward',
+    ...targetFields(prepared, main.host, report),
+    path: main.target,
+    authority,
+    requestHeaders: joined(fields),
+    mirrors: received
+      .filter((one) => one !== main)
+      .map(({ host }) => ({ ...targetFields(prepared, host, report), percent: 100 })),
+  };
+}
+
+export interface LiveOptions {
+  readonly nowMs: number;
+  readonly capabilitiesFile: string;
+}
+
+export async function createGatewayTarget(options: LiveOptions): Promise<Target> {
+  const world = await startWorld();
+  const workers = await startLocalWorkers({
+    workers: [
+      {
+        name: 'front',
+        script: await bundleWorker('workers/test-front.ts'),
+        vars: {
+          TEST_TOKEN: TOKEN,
+          PROXY_TOKEN: TOKEN,
+          CONTROL_URL: `http://${CONTROL_HOST}`,
+        },
+        outboundAddress: `127.0.0.1:${world.port}`,
+        sockets: [{ port: 0 }],
+      },
+    ],
+  });
+  return new GatewayTarget({
+    world,
+    workers,
+    port: Number(new URL(await workers.url('front')).port),
+    capabilities: readCapabilities(options.capabilitiesFile, 'gateway'),
+    nowMs: options.nowMs,
+  });
+}

@@ -1,0 +1,129 @@
+/** The world around a gateway under test, on one loopback port: a stub control plane, and every backend. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { canonicalJson } from '../../../src/lib/canonical-json.ts';
+import type { EndpointOverlay, KeyOverlay, NamedSnapshot } from '../../../src/model/snapshot.ts';
+
+/** A case's configuration as a control plane would deliver it. */
+export interface Delivered {
+  readonly named: NamedSnapshot;
+  readonly endpoints: EndpointOverlay;
+  readonly keys: KeyOverlay;
+}
+
+/** What a backend received. */
+export interface Received {
+  /** Of the address that was dialled, without port. */
+  readonly host: string;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+export interface World {
+  readonly port: number;
+  /** By the name of its scope. */
+  deliver(name: string, configuration: Delivered): void;
+  /** What backends received under an id, so far. */
+  received(id: string): readonly Received[];
+  forget(id: string): void;
+  /** Reasons of configurations that were not taken, by scope name. */
+  readonly refusals: ReadonlyMap<string, string>;
+  close(): Promise<void>;
+}
+
+export const ID_HEADER = 'x-lateen-test-id';
+export const CONTROL_HOST = 'control.test';
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+class Surroundings implements World {
+  readonly #server: Server;
+  readonly #configurations = new Map<string, Delivered>();
+  readonly #received = new Map<string, Received[]>();
+  readonly refusals = new Map<string, string>();
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+      if (host === CONTROL_HOST) void this.#control(request, response);
+      else void this.#backend(host, request, response);
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(0, '127.0.0.1', resolve);
+    });
+    return this;
+  }
+
+  deliver(name: string, configuration: Delivered): void {
+    this.#configurations.set(name, configuration);
+  }
+
+  received(id: string): readonly Received[] {
+    return this.#received.get(id) ?? [];
+  }
+
+  forget(id: string): void {
+    this.#received.delete(id);
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
+  }
+
+  async #control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [, , , , , name = '', verb, hash] = (request.url ?? '')
+      .split('/')
+      .map((part) => decodeURIComponent(part));
+    const body = await readText(request);
+    const known = this.#configurations.get(name);
+    if (verb === 'ack') {
+      const ack = JSON.parse(body) as { ok: boolean; diagnostics: readonly { message: string }[] };
+      if (!ack.ok) this.refusals.set(name, ack.diagnostics[0]?.message ?? 'refused');
+    }
+    if (known === undefined || verb === 'ack') {
+      response.writeHead(known === undefined ? 404 : 204).end();
+      return;
+    }
+    const { named, endpoints, keys } = known;
+    const versions = [named, endpoints, keys].map(({ version }) => version);
+    const blob = [named, endpoints, keys].find(({ version }) => version === hash);
+    response.setHeader('content-type', 'application/json');
+    const pointer = { snapshot: versions[0], endpoints: versions[1], keys: versions[2] };
+    response.end(canonicalJson(verb === 'pointer' ? pointer : blob));
+  }
+
+  async #backend(host: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await readText(request);
+    const id = String(request.headers[ID_HEADER] ?? '');
+    const headers: [string, string][] = [];
+    for (let index = 0; index + 1 < request.rawHeaders.length; index += 2)
+      headers.push([
+        request.rawHeaders[index]?.toLowerCase() ?? '',
+        request.rawHeaders[index + 1] ?? '',
+      ]);
+    const list = this.#received.get(id) ?? [];
+    list.push({ host, method: request.method ?? '', target: request.url ?? '', headers });
+    this.#received.set(id, list);
+    response.end();
+  }
+}
+
+export async function startWorld(): Promise<World> {
+  return new Surroundings().listen();
+}

@@ -1,0 +1,141 @@
+/**
+ * A front before the gateway for conformance runs: behind a token it says what a network would (draw, peer, port),
+ * and tells which policy decided. A build of its own: release bundles have nothing of it.
+ */
+import type { GatewayEnv } from './gateway/env.ts';
+import { Gateway } from './gateway/serve.ts';
+import type { GatewayContext } from './gateway/serve.ts';
+import type { Bundle } from './gateway/last-good.ts';
+import type { Exchange } from '../src/model/exchange.ts';
+import type { Peer } from '../src/model/identity.ts';
+import type { EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
+
+interface FrontEnv extends GatewayEnv {
+  readonly TEST_TOKEN: string;
+}
+
+/** What the runner asks for, as JSON in base64 in one header. */
+export interface FrontQuestion {
+  readonly token: string;
+  /** Under its name the case's configuration is pulled. */
+  readonly scope: ProxyScope;
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+  readonly peer: Peer;
+  readonly random: number;
+}
+
+/** What it tells beside the response, in the same form. */
+export interface FrontReport {
+  readonly policy: string;
+  readonly route?: string;
+  readonly cluster?: string;
+  readonly flags: string;
+  /** The gateway would have closed the connection. */
+  readonly close: boolean;
+}
+
+const QUESTION_HEADER = 'x-lateen-test';
+const REPORT_HEADER = 'x-lateen-test-report';
+const MAX_GATEWAYS = 100;
+const FOREVER_MS = '1000000000';
+
+interface Case {
+  readonly gateway: Gateway;
+  question: FrontQuestion;
+  last: Exchange | undefined;
+}
+
+const cases = new Map<string, Case>();
+
+const encode = (value: unknown): string => btoa(encodeURIComponent(JSON.stringify(value)));
+const decode = (text: string): unknown => JSON.parse(decodeURIComponent(atob(text)));
+
+/** Every endpoint answers under the name of its cluster, so that the backend knows for which one it stands. */
+function nameEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
+  const { clusters } = named.snapshot;
+  const renamed = clusters.map(({ name }, index) => [
+    name,
+    (endpoints.clusters[name] ?? []).map((endpoint) => ({
+      ...endpoint,
+      address: `c${index}.backend.test`,
+    })),
+  ]);
+  return {
+    version: endpoints.version,
+    clusters: Object.fromEntries(renamed) as EndpointOverlay['clusters'],
+  };
+}
+
+function caseFor(question: FrontQuestion): Case {
+  const { name } = question.scope;
+  let found = cases.get(name);
+  if (found === undefined) {
+    const made: Case = {
+      question,
+      last: undefined,
+      gateway: new Gateway({
+        random: {
+          uniform: () => made.question.random,
+          hex: (length) =>
+            [...crypto.getRandomValues(new Uint8Array(length))]
+              .map((byte) => byte.toString(16).padStart(2, '0'))
+              .join(''),
+        },
+        log: () => undefined,
+        arrived: () => ({ peer: made.question.peer, port: made.question.port }),
+        observe: (x) => {
+          made.last = x;
+        },
+        adapt: nameEndpoints,
+      }),
+    };
+    found = made;
+    const [oldest] = cases.keys();
+    if (cases.size >= MAX_GATEWAYS && oldest !== undefined) cases.delete(oldest);
+    cases.set(name, found);
+  }
+  found.question = question;
+  found.last = undefined;
+  return found;
+}
+
+function questionOf(request: Request, token: string): FrontQuestion | undefined {
+  try {
+    const question = decode(request.headers.get(QUESTION_HEADER) ?? '') as FrontQuestion;
+    return token !== '' && question.token === token ? question : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function reportOf(x: Exchange | undefined): FrontReport {
+  return {
+    policy: x?.decidedBy ?? '',
+    ...(x?.route?.name === undefined ? {} : { route: x.route.name }),
+    ...(x?.cluster === undefined ? {} : { cluster: x.cluster.name }),
+    flags: x?.flags ?? '',
+    close: x?.reply?.close === true,
+  };
+}
+
+/** One request of a case after the other: the runner waits for each. */
+async function serve(request: Request, env: FrontEnv, context: GatewayContext): Promise<Response> {
+  const question = questionOf(request, env.TEST_TOKEN);
+  if (question === undefined) return new Response(null, { status: 404 });
+  const { scope, scheme } = question;
+  const asked = caseFor(question);
+  const url = request.url.replace(/^https?:/, `${scheme}:`);
+  const forwarded = new Request(url, request);
+  forwarded.headers.delete(QUESTION_HEADER);
+  const direction = scope.type === 'sidecar-outbound' ? 'outbound' : 'inbound';
+  const name = direction === 'outbound' ? 'OUTBOUND_SCOPE' : 'SCOPE';
+  const own = { ...env, [name]: JSON.stringify(scope), SOFT_TTL_MS: FOREVER_MS };
+  const response = await asked.gateway.serve(forwarded, direction, own, context);
+  const answer = new Response(response.body, response);
+  answer.headers.set(REPORT_HEADER, encode(reportOf(asked.last)));
+  return answer;
+}
+
+const front: { readonly fetch: typeof serve } = { fetch: serve };
+export default front;
