@@ -4,6 +4,7 @@ import type { Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
+import { RequestBody } from './request-body.ts';
 import { WebRequestHead, WebResponseHead } from './web-head.ts';
 
 /** Sends one attempt; `endpoint` is undefined where the request goes to its own authority. */
@@ -38,6 +39,8 @@ const BODILESS = new Set([101, 204, 205, 304]);
 const REDIRECT_STATUS_LIMIT = 200;
 
 type Body = ReadableStream<Uint8Array> | ArrayBuffer | null;
+/** What attempts take their body from. */
+type Source = Body | RequestBody;
 
 /** undici wants it for streams; workerd ignores it. */
 interface StreamingInit extends RequestInit {
@@ -49,21 +52,32 @@ interface ProxiedInit extends ResponseInit {
   webSocket?: unknown;
 }
 
-async function keepBody(request: Request, x: Exchange): Promise<Body> {
+async function sourceOf(request: Request, x: Exchange): Promise<Source> {
   if (request.body === null) return null;
   const length = Number(request.headers.get('content-length') ?? Number.NaN);
-  const wantsCopy = x.route?.retry !== undefined || x.mirrors.length > 0;
-  if (wantsCopy && length <= MAX_KEPT_BODY_BYTES) return request.arrayBuffer();
+  const mayRepeat = x.route?.retry !== undefined;
+  if ((mayRepeat || x.mirrors.length > 0) && length <= MAX_KEPT_BODY_BYTES)
+    return request.arrayBuffer();
+  // Waiting for the end of a body without length could wait for ever: it may be one half of a dialogue.
+  if (mayRepeat && Number.isNaN(length))
+    return new RequestBody(request.body, MAX_KEPT_BODY_BYTES, () => {
+      x.isReplayable = false;
+    });
   x.isReplayable = false;
   return request.body;
 }
 
-function targetUrl(x: Exchange, endpoint: Endpoint | undefined): string {
+interface Target {
+  readonly scheme: 'http' | 'https';
+  readonly endpoint: Endpoint | undefined;
+}
+
+function targetUrl(x: Exchange, { scheme, endpoint }: Target): string {
   const authority =
     endpoint === undefined || endpoint.address.startsWith('binding:')
       ? x.upstreamAuthority
       : hostPort(endpoint);
-  return `${x.upstreamScheme}://${authority}${x.upstreamTarget}`;
+  return `${scheme}://${authority}${x.upstreamTarget}`;
 }
 
 function hostPort({ address, port }: Endpoint): string {
@@ -140,17 +154,18 @@ class Driver implements FetchDriver {
   async #run(x: Exchange, head: WebRequestHead, request: Request): Promise<Response> {
     const { engine } = this.#options;
     let step: Step = engine.onRequest(x);
-    let body: Body | undefined;
+    let body: Source | undefined;
     for (;;) {
       if (step === 'wait') {
         await x.waiting;
         step = engine.resume(x);
       } else if (step === 'forward') {
         if (body === undefined) {
-          body = await keepBody(request, x);
+          body = await sourceOf(request, x);
           this.#mirror(x, head, body);
         }
-        const attempt = await this.#attempt(x, head, body);
+        const sent = body instanceof RequestBody ? body.open() : body;
+        const attempt = await this.#attempt(x, head, sent);
         if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
         else {
           const received = new WebResponseHead(attempt);
@@ -176,7 +191,8 @@ class Driver implements FetchDriver {
         return undefined;
       });
     try {
-      const sent = { url: targetUrl(x, x.endpoint), body, signal: timer?.signal };
+      const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
+      const sent = { url: targetUrl(x, target), body, signal: timer?.signal };
       return await this.#options.dial(x.endpoint, buildRequest(x, head, sent));
     } catch {
       return timer?.signal.aborted === true ? 'timeout' : 'unknown';
@@ -186,16 +202,17 @@ class Driver implements FetchDriver {
   }
 
   /** Fire and forget; a body that streams can't be sent twice, so its mirrors are left out. */
-  #mirror(x: Exchange, head: WebRequestHead, body: Body): void {
-    if (x.mirrors.length === 0 || body instanceof ReadableStream) return;
-    for (const endpoint of this.#options.engine.mirrorEndpoints(x)) {
+  #mirror(x: Exchange, head: WebRequestHead, body: Source): void {
+    if (x.mirrors.length === 0) return;
+    if (body instanceof ReadableStream || body instanceof RequestBody) return;
+    for (const target of this.#options.engine.mirrorTargets(x)) {
       const request = buildRequest(x, head, {
-        url: targetUrl(x, endpoint),
+        url: targetUrl(x, target),
         body,
         signal: undefined,
       });
       this.#options.host.background(
-        this.#options.dial(endpoint, request).then(
+        this.#options.dial(target.endpoint, request).then(
           (response) => response.body?.cancel(),
           () => undefined,
         ),

@@ -41,6 +41,11 @@ export class HeaderList {
     this.#fields = this.#fields.filter(([other]) => other !== name);
   }
 
+  removePrefix(prefix: string): void {
+    this.editCount++;
+    this.#fields = this.#fields.filter(([name]) => !name.startsWith(prefix));
+  }
+
   forEach(visit: (name: string, value: string) => void): void {
     for (const [name, value] of this.#fields) visit(name, value);
   }

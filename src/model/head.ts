@@ -20,6 +20,8 @@ export interface HeaderBlock {
   /** Appends one more value. */
   add(name: string, value: string): void;
   remove(name: string): void;
+  /** Removes every field whose name begins so. */
+  removePrefix(prefix: string): void;
   /** Visits each field with edits applied, lower-case names, wire order where it is known. */
   forEach(visit: (name: string, value: string) => void): void;
   /** How many edits were made: 0 lets a driver forward the message untouched. */

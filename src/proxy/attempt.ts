@@ -1,7 +1,7 @@
 /** Destination, endpoint and head of an attempt. */
 import type { Random } from '../host/host.ts';
 import type { LocalReply } from '../model/exchange.ts';
-import type { Cluster, Destination, ForwardAction, Mirror } from '../model/snapshot.ts';
+import type { Cluster, Destination, Endpoint, ForwardAction, Mirror } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { addForwarded } from './forwarded.ts';
 import { applyRouteHeaders } from './header-ops.ts';
@@ -10,6 +10,7 @@ import { createRetryState } from './retry.ts';
 import { rewritePath } from './rewrite.ts';
 
 const NO_MIRRORS: readonly Mirror[] = [];
+const NONE_TRIED: readonly Endpoint[] = [];
 
 /** A host that nobody knows, let through to where the caller wanted to go. */
 export const passthroughCluster: Cluster = {
@@ -39,7 +40,7 @@ export function drawDestination(
 }
 
 function drawMirrors(mirrors: readonly Mirror[] | undefined, random: Random): readonly Mirror[] {
-  if (mirrors === undefined) return NO_MIRRORS;
+  if (mirrors === undefined || mirrors.length === 0) return NO_MIRRORS;
   return mirrors.filter(
     (mirror) => mirror.percent >= 100 || random.uniform() * 100 < mirror.percent,
   );
@@ -88,6 +89,7 @@ export function beginForward(
     return replies.noCluster;
   }
   x.cluster = linked.cluster;
+  x.linkedCluster = linked;
   x.trace?.push({
     step: 'cluster',
     name: linked.cluster.name,
@@ -96,9 +98,11 @@ export function beginForward(
   });
   const refused = prepareHead(x, action, destination);
   if (refused !== undefined) return refused;
-  x.mirrors = drawMirrors(x.route?.mirrors, random).filter((mirror) =>
-    x.linked.clusters.has(mirror.cluster),
-  );
+  const mirrors = drawMirrors(x.route?.mirrors, random);
+  x.mirrors =
+    mirrors.length === 0
+      ? mirrors
+      : mirrors.filter((mirror) => x.linked.clusters.has(mirror.cluster));
   const policy = x.route?.retry;
   if (policy !== undefined && policy.attempts > 0) x.retry = createRetryState(policy);
   return undefined;
@@ -121,9 +125,9 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
   x.upstreamStartMs = nowMs;
   x.attempts++;
   if (cluster.discovery === 'original') return undefined;
-  const balancing = x.linked.clusters.get(cluster.name)?.balancing;
+  const balancing = x.linkedCluster?.balancing;
   const skipsTried = x.retry?.policy.ignorePreviousHosts ?? true;
-  const endpoint = balancing?.pick(skipsTried ? x.tried : []);
+  const endpoint = balancing?.pick(skipsTried ? x.tried : NONE_TRIED);
   if (endpoint === undefined || balancing === undefined) {
     x.attempts--;
     return replies.noHealthyUpstream;
@@ -131,7 +135,7 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
   balancing.begin(endpoint);
   x.endpoint = endpoint;
   x.isAttemptOpen = true;
-  x.tried.push(endpoint);
+  x.tried = x.tried.length === 0 ? [endpoint] : [...x.tried, endpoint];
   x.trace?.push({
     step: 'endpoint',
     name: `${endpoint.address}:${endpoint.port}`,
@@ -144,6 +148,5 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
 export function endAttempt(x: EngineExchange): void {
   if (!x.isAttemptOpen) return;
   x.isAttemptOpen = false;
-  if (x.endpoint !== undefined && x.cluster !== undefined)
-    x.linked.clusters.get(x.cluster.name)?.balancing.end(x.endpoint);
+  if (x.endpoint !== undefined) x.linkedCluster?.balancing.end(x.endpoint);
 }

@@ -83,8 +83,9 @@ export function canonicalTarget(
   const mark = text.indexOf('?');
   const raw = mark < 0 ? text : text.slice(0, mark);
   const query = mark < 0 ? '' : text.slice(mark);
-  if (!raw.startsWith('/') || raw.includes('\0')) return undefined;
+  if (!raw.startsWith('/')) return undefined;
   if (!NEEDS_WORK.test(raw)) return { path: raw, query };
+  if (raw.includes('\0')) return undefined;
   if (raw.includes('%00')) return undefined;
   const path = normalise(raw, mode);
   return path.startsWith('/') ? { path, query } : undefined;

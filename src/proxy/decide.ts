@@ -17,11 +17,12 @@ function isLetThrough(x: EngineExchange): boolean {
 function canonicalise(x: EngineExchange): LocalReply | undefined {
   const framing = framingFault(x.request);
   if (framing !== undefined) return framing;
-  const absolute = splitAbsoluteForm(x.request.target);
+  const given = x.request.target;
+  const absolute = given.startsWith('/') ? undefined : splitAbsoluteForm(given);
   const { pathNormalization } = x.linked.named.snapshot.mesh;
-  const target = canonicalTarget(absolute?.target ?? x.request.target, pathNormalization);
+  const target = canonicalTarget(absolute?.target ?? given, pathNormalization);
   if (target === undefined)
-    return x.request.target === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
+    return given === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
   const authority = canonicalAuthority(absolute?.authority ?? x.request.authority.trim());
   if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
@@ -38,6 +39,7 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   if (linked === undefined) return isLetThrough(x) ? canonicalise(x) : replies.noListener;
   x.linkedListener = linked;
   x.listener = linked.listener;
+  x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
   const refused = canonicalise(x);
   if (refused !== undefined) return refused;
@@ -93,6 +95,9 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
     detail: found.host.domains.join(', '),
   });
   if (found.host.httpsRedirect === true && x.scheme !== 'https') return httpsLocation(x);
-  x.route = found.matcher.match(x);
-  return x.route === undefined ? replies.noRoute : undefined;
+  const matched = found.matcher.match(x);
+  if (matched === undefined) return replies.noRoute;
+  x.route = matched;
+  x.routeFilters = x.linked.filtersOf(matched.filters);
+  return undefined;
 }

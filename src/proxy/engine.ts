@@ -12,6 +12,8 @@ import type { ResponseHead } from '../model/head.ts';
 import type { Filter } from '../model/policy.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import { beginAttempt, beginForward, beginPassthrough, endAttempt } from './attempt.ts';
+import type { EngineStats } from './counters.ts';
+import { RequestCounters } from './counters.ts';
 import { accept, route } from './decide.ts';
 import type { Arrival, EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
@@ -30,19 +32,30 @@ export interface Engine {
   resume(x: Exchange): Step;
   onResponse(x: Exchange, head: ResponseHead): Step;
   onFailure(x: Exchange, failure: UpstreamFailure): Step;
-  /** One endpoint for each mirror of the request. */
-  mirrorEndpoints(x: Exchange): readonly Endpoint[];
+  /** Where copies of the request go. */
+  mirrorTargets(x: Exchange): readonly MirrorTarget[];
   /** Once for every exchange that was begun. */
   onEnd(x: Exchange, end?: RequestEnd): void;
+  /** Requests so far, as plain JSON. */
+  stats(): EngineStats;
+}
+
+export interface MirrorTarget {
+  readonly scheme: 'http' | 'https';
+  /** Undefined: to the authority that the request names. */
+  readonly endpoint: Endpoint | undefined;
 }
 
 export interface EngineOptions {
   readonly host: Host;
 }
 
+const NOTHING_SENT: RequestEnd = {};
+
 class StateMachine implements Engine {
   readonly #host: Host;
   readonly #budget = new RetryBudget();
+  readonly #counters = new RequestCounters();
 
   constructor(options: EngineOptions) {
     this.#host = options.host;
@@ -50,6 +63,7 @@ class StateMachine implements Engine {
 
   begin(arrival: Arrival): Exchange {
     this.#budget.requestBegins();
+    this.#counters.begin();
     return createExchange(arrival, this.#host.clock.nowMs());
   }
 
@@ -102,19 +116,35 @@ class StateMachine implements Engine {
     return this.#reply(x, local);
   }
 
-  mirrorEndpoints(exchange: Exchange): readonly Endpoint[] {
+  mirrorTargets(exchange: Exchange): readonly MirrorTarget[] {
     const { clusters } = (exchange as EngineExchange).linked;
-    return exchange.mirrors
-      .map(({ cluster }) => clusters.get(cluster)?.balancing.pick([]))
-      .filter((endpoint) => endpoint !== undefined);
+    return exchange.mirrors.flatMap(({ cluster: name }): MirrorTarget[] => {
+      const linked = clusters.get(name);
+      if (linked === undefined) return [];
+      const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+      if (linked.cluster.discovery === 'original') return [{ scheme, endpoint: undefined }];
+      const endpoint = linked.balancing.pick([]);
+      return endpoint === undefined ? [] : [{ scheme, endpoint }];
+    });
   }
 
-  onEnd(exchange: Exchange, end: RequestEnd = {}): void {
+  onEnd(exchange: Exchange, end: RequestEnd = NOTHING_SENT): void {
     const x = exchange as EngineExchange;
     this.#budget.requestEnds();
     this.#releaseRetry(x);
     endAttempt(x);
-    for (const filter of this.#filtersOf(x)) {
+    this.#done(x, x.listenerFilters);
+    this.#done(x, x.routeFilters);
+    this.#counters.end(x);
+    recordRequest(x, end, this.#host);
+  }
+
+  stats(): EngineStats {
+    return this.#counters.view();
+  }
+
+  #done(x: EngineExchange, filters: readonly Filter[]): void {
+    for (const filter of filters) {
       try {
         filter.done?.(x);
       } catch (error) {
@@ -124,19 +154,10 @@ class StateMachine implements Engine {
         );
       }
     }
-    recordRequest(x, end, this.#host);
-  }
-
-  #filtersOf(x: EngineExchange): Filter[] {
-    const { listener } = x;
-    return [
-      ...(listener === undefined ? [] : x.linked.filtersOf(listener.filters)),
-      ...(x.route === undefined ? [] : x.linked.filtersOf(x.route.filters)),
-    ];
   }
 
   #listenerFilters(x: EngineExchange): Step {
-    const step = this.#run(x, x.linked.filtersOf(x.listener?.filters ?? []));
+    const step = this.#run(x, x.listenerFilters);
     if (step !== undefined) return step;
     const outcome = route(x);
     if (outcome === 'passthrough') {
@@ -152,7 +173,7 @@ class StateMachine implements Engine {
 
   #routeFilters(x: EngineExchange): Step {
     const isForward = x.route?.action.kind === 'forward';
-    const step = isForward ? this.#run(x, x.linked.filtersOf(x.route?.filters ?? [])) : undefined;
+    const step = isForward ? this.#run(x, x.routeFilters) : undefined;
     if (step !== undefined) return step;
     return this.#act(x);
   }
@@ -278,7 +299,12 @@ class StateMachine implements Engine {
   }
 
   #responseFilters(x: EngineExchange): void {
-    const filters = this.#filtersOf(x);
+    this.#respond(x, x.routeFilters);
+    this.#respond(x, x.listenerFilters);
+  }
+
+  /** Backwards: what saw the request last sees the response first. */
+  #respond(x: EngineExchange, filters: readonly Filter[]): void {
     for (let i = filters.length - 1; i >= 0; i--) {
       try {
         filters[i]?.response?.(x);

@@ -2,8 +2,9 @@
 import type { Exchange } from '../model/exchange.ts';
 import type { RequestHead } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
+import type { Filter } from '../model/policy.ts';
 import type { Endpoint } from '../model/snapshot.ts';
-import type { LinkedSnapshot } from './link.ts';
+import type { LinkedCluster, LinkedSnapshot } from './link.ts';
 import type { LinkedListener } from './matcher/hosts.ts';
 import type { RetryState } from './retry.ts';
 
@@ -17,13 +18,17 @@ export interface EngineExchange extends Exchange {
   /** Next filter of the stage. */
   cursor: number;
   linkedListener: LinkedListener | undefined;
+  linkedCluster: LinkedCluster | undefined;
+  /** In phase order; those of the route once there is one. */
+  listenerFilters: readonly Filter[];
+  routeFilters: readonly Filter[];
   /** Deadline of the whole request in clock milliseconds; 0 = none. */
   deadlineMs: number;
   retry: RetryState | undefined;
   /** A place in the retry budget is taken. */
   holdsRetry: boolean;
   /** Endpoints that were tried. */
-  readonly tried: Endpoint[];
+  tried: readonly Endpoint[];
   /** The endpoint counts a request of this exchange as under way. */
   isAttemptOpen: boolean;
   upstreamStartMs: number;
@@ -77,17 +82,20 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     flags: '',
     details: '',
     decidedBy: '',
-    slots: [],
+    slots: linked.emptySlots.slice(),
     trace: arrival.trace === true ? [] : undefined,
     linked,
     port,
     stage: 'listener-filters',
     cursor: 0,
     linkedListener: undefined,
+    linkedCluster: undefined,
+    listenerFilters: NO_FILTERS,
+    routeFilters: NO_FILTERS,
     deadlineMs: 0,
     retry: undefined,
     holdsRetry: false,
-    tried: [],
+    tried: NONE_TRIED,
     isAttemptOpen: false,
     upstreamStartMs: 0,
     responseMs: 0,
@@ -96,3 +104,5 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
 }
 
 const NO_MIRRORS: readonly never[] = [];
+const NO_FILTERS: readonly Filter[] = [];
+const NONE_TRIED: readonly Endpoint[] = [];

@@ -22,7 +22,10 @@ const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {
   const connection = head.get('connection');
-  if (connection !== undefined) {
+  if (connection === 'keep-alive' || connection === 'close') {
+    head.remove('connection');
+    if (head.has('upgrade')) head.remove('upgrade');
+  } else if (connection !== undefined) {
     const names = connection.split(',').map((name) => name.trim().toLowerCase());
     if (names.length > MAX_NAMED)
       return `connection names ${names.length} headers, want at most ${MAX_NAMED}`;
@@ -51,12 +54,7 @@ export function stripHopByHop(head: RequestHead): string | undefined {
 export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
   const { request } = x;
   for (const name of IDENTITY) if (request.has(name)) request.remove(name);
-  if (!atEdge) return;
-  const steering: string[] = [];
-  request.forEach((name) => {
-    if (name.startsWith('x-envoy-')) steering.push(name);
-  });
-  for (const name of steering) request.remove(name);
+  if (atEdge) request.removePrefix('x-envoy-');
 }
 
 /** The client address by X-Forwarded-For: with N trusted proxies in front, the N-th from the right. */
@@ -74,7 +72,7 @@ export function addForwarded(x: EngineExchange): void {
   const { request, listener } = x;
   if (listener?.direction === 'gateway') {
     const before = request.get('x-forwarded-for');
-    const peer = x.peer.ip.replace(MAPPED, '');
+    const peer = x.peer.ip.startsWith(':') ? x.peer.ip.replace(MAPPED, '') : x.peer.ip;
     request.set('x-forwarded-for', before === undefined ? peer : `${before},${peer}`);
     request.set('x-forwarded-proto', x.scheme);
   } else if (!request.has('x-forwarded-proto')) request.set('x-forwarded-proto', x.scheme);

@@ -9,15 +9,15 @@ const METHOD = /^[A-Z][A-Z0-9_-]*$/;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 function lengthFault(head: RequestHead): string | undefined {
+  if (!head.has('content-length')) return undefined;
   const lengths = head.getAll('content-length');
-  if (lengths.length === 0) return undefined;
   if (lengths.length > 1) return 'content_length_repeated';
   return /^\d{1,15}$/.test(lengths[0] ?? '') ? undefined : 'content_length_malformed';
 }
 
 /** Undefined = fine. */
 export function framingFault(head: RequestHead): LocalReply | undefined {
-  if (!METHOD.test(head.method)) return badRequest('method_malformed');
+  if (head.method !== 'GET' && !METHOD.test(head.method)) return badRequest('method_malformed');
   const length = lengthFault(head);
   if (length !== undefined) return badRequest(length);
   if (!head.has('transfer-encoding')) return undefined;

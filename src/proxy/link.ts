@@ -35,6 +35,8 @@ export interface LinkedSnapshot {
   readonly named: NamedSnapshot;
   readonly listeners: ListenerTable;
   readonly clusters: ReadonlyMap<string, LinkedCluster>;
+  /** A place for the state of every filter that one request can meet. */
+  readonly emptySlots: readonly undefined[];
   /** Filters of a list of configs, in phase order; the same list gives the same filters. */
   filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
 }
@@ -52,39 +54,68 @@ export class LinkError extends Error {
 const NONE: readonly Filter[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 
+interface FilterLinker {
+  /** One more than the highest slot given. */
+  slotCount: number;
+  /** Lists linked from now on may meet those before in one request: they get slots of their own. */
+  beginStage(): void;
+  filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
+}
+
+/** Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. */
 function createFilterLinker(
   named: NamedSnapshot,
   keys: KeyOverlay,
   options: LinkOptions,
-): (configs: readonly FilterConfig[]) => readonly Filter[] {
+): FilterLinker {
   const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
   const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
-  let slot = 0;
-  const linkOne = ({ kind, config }: FilterConfig): { phase: number; filter: Filter } => {
+  let firstSlot = 0;
+  const linkOne = (
+    { kind, config }: FilterConfig,
+    slot: number,
+  ): { phase: number; filter: Filter } => {
     const policy = byKind.get(kind);
     if (policy === undefined)
       throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
     const filter = policy.link(config, {
       host: options.host,
-      slot: slot++,
+      slot,
       mesh: named.snapshot.mesh,
       keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
       refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
     });
     return { phase: PHASES.indexOf(policy.phase), filter };
   };
-  return (configs) => {
-    if (configs.length === 0) return NONE;
-    let filters = linked.get(configs);
-    if (filters === undefined) {
-      filters = configs
-        .map((config) => linkOne(config))
-        .sort((a, b) => a.phase - b.phase)
-        .map(({ filter }) => filter);
-      linked.set(configs, filters);
-    }
-    return filters;
+  const linker: FilterLinker = {
+    slotCount: 0,
+    beginStage() {
+      firstSlot = linker.slotCount;
+    },
+    filtersOf(configs) {
+      if (configs.length === 0) return NONE;
+      let filters = linked.get(configs);
+      if (filters === undefined) {
+        filters = configs
+          .map((config, index) => linkOne(config, firstSlot + index))
+          .sort((a, b) => a.phase - b.phase)
+          .map(({ filter }) => filter);
+        linker.slotCount = Math.max(linker.slotCount, firstSlot + configs.length);
+        linked.set(configs, filters);
+      }
+      return filters;
+    },
   };
+  return linker;
+}
+
+/** Everything that the snapshot names, so that what can't be linked is found now. */
+function linkFilters(linker: FilterLinker, { snapshot }: NamedSnapshot): void {
+  for (const listener of snapshot.listeners) linker.filtersOf(listener.filters);
+  linker.beginStage();
+  for (const listener of snapshot.listeners)
+    for (const host of listener.virtualHosts)
+      for (const route of host.routes) linker.filtersOf(route.filters);
 }
 
 /** @throws LinkError when anything can't be linked: nothing of it is used then. */
@@ -98,12 +129,8 @@ export function link(
   if (snapshot.format !== 1)
     throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
   try {
-    const filtersOf = createFilterLinker(named, keys, options);
-    for (const listener of snapshot.listeners) {
-      filtersOf(listener.filters);
-      for (const host of listener.virtualHosts)
-        for (const route of host.routes) filtersOf(route.filters);
-    }
+    const linker = createFilterLinker(named, keys, options);
+    linkFilters(linker, named);
     const clusters = new Map(
       snapshot.clusters.map((cluster): [string, LinkedCluster] => [
         cluster.name,
@@ -122,7 +149,8 @@ export function link(
       named,
       listeners: linkListeners(snapshot.listeners),
       clusters,
-      filtersOf,
+      emptySlots: Array.from({ length: linker.slotCount }, () => undefined),
+      filtersOf: (configs) => linker.filtersOf(configs),
     };
   } catch (error) {
     if (error instanceof LinkError) throw error;

@@ -35,6 +35,18 @@ test('one line of JSON, whatever a client sends', () => {
   }
 });
 
+test('bytes both ways, where the driver knows them', () => {
+  const host = createFakeHost();
+  const linked = link(snapshot(), shopEndpoint, noKeys, { host, filters: [] });
+  const engine = createEngine({ host });
+  const line = { method: 'POST', scheme: 'http', authority: 'a', target: '/' } as const;
+  const head = new RequestHeaderList(line, []);
+  const x = engine.begin({ linked, head, peer: { ip: '192.0.2.7' }, port: 80 });
+  engine.onRequest(x);
+  engine.onEnd(x, { bytesSent: 3, bytesReceived: 4 });
+  expect(JSON.parse(host.lines[0] ?? '')).toMatchObject({ bytes_sent: 3, bytes_received: 4 });
+});
+
 test('a client that went away is told apart', () => {
   expect(JSON.parse(lineFor('shop.test', '/'))).toMatchObject({ cancelled: true, attempts: 1 });
 });

@@ -1,10 +1,13 @@
 /** The one place that writes telemetry: one JSON line for each request. */
 import type { Host } from '../host/host.ts';
+import type { Endpoint } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 
 export interface RequestEnd {
   /** Of the body that the client got. */
   readonly bytesSent?: number;
+  /** Of the body that the client sent. */
+  readonly bytesReceived?: number;
   /** The client went away. */
   readonly cancelled?: boolean;
 }
@@ -25,27 +28,73 @@ function text(value: string): string {
 const optional = (name: string, value: string | undefined): string =>
   value === undefined || value === '' ? '' : `,"${name}":${text(value)}`;
 
+/** Parts that many lines share, by the object that they tell of. */
+const parts = new WeakMap<object, string>();
+
+function partOf(subject: object, name: string, value: string | undefined): string {
+  let part = parts.get(subject);
+  if (part === undefined) {
+    part = optional(name, value);
+    parts.set(subject, part);
+  }
+  return part;
+}
+
+function endpointPart(endpoint: Endpoint): string {
+  return (
+    parts.get(endpoint) ?? partOf(endpoint, 'endpoint', `${endpoint.address}:${endpoint.port}`)
+  );
+}
+
+/** Many requests share a millisecond, and a number of this size is dear to write. */
+let writtenMs = -1;
+let written = '';
+
+function opening(startMs: number): string {
+  if (startMs !== writtenMs) {
+    writtenMs = startMs;
+    written = `{"time":${startMs},"method":`;
+  }
+  return written;
+}
+
+/** Once a request is canonical, nothing in its method and authority needs an escape. */
+function requestLine(x: EngineExchange): string {
+  const target = x.query === '' ? x.path : x.path + x.query;
+  return x.host === ''
+    ? `${text(x.method)},"authority":${text(x.authority)},"path":${text(target)},`
+    : `"${x.method}","authority":"${x.authority}","path":${text(target)},`;
+}
+
 function outcome(x: EngineExchange): string {
   const status = x.reply?.status ?? x.response?.status ?? 0;
-  return `"status":${status}${optional('flags', x.flags)}${optional('details', x.details)}`;
+  const rest = optional('flags', x.flags) + optional('details', x.details);
+  return rest === '' ? `"status":${status}` : `"status":${status}${rest}`;
 }
 
 function upstream(x: EngineExchange): string {
-  if (x.cluster === undefined) return '';
-  const endpoint =
-    x.endpoint === undefined
-      ? ''
-      : optional('endpoint', `${x.endpoint.address}:${x.endpoint.port}`);
+  const { cluster, endpoint } = x;
+  if (cluster === undefined) return '';
+  const name = partOf(cluster, 'cluster', cluster.name);
+  const target = endpoint === undefined ? '' : endpointPart(endpoint);
   const wait = x.responseMs === 0 ? '' : `,"upstream_ms":${x.responseMs - x.upstreamStartMs}`;
-  return `${optional('cluster', x.cluster.name)}${endpoint},"attempts":${x.attempts}${wait}`;
+  return `${name}${target},"attempts":${x.attempts}${wait}`;
+}
+
+function bytes(end: RequestEnd): string {
+  const sent = end.bytesSent === undefined ? '' : `,"bytes_sent":${end.bytesSent}`;
+  return end.bytesReceived === undefined ? sent : `${sent},"bytes_received":${end.bytesReceived}`;
+}
+
+function listenerAndRoute({ listener, route }: EngineExchange): string {
+  const first = listener === undefined ? '' : partOf(listener, 'listener', listener.name);
+  return route?.name === undefined ? first : first + partOf(route, 'route', route.name);
 }
 
 export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): void {
-  const sent = end.bytesSent === undefined ? '' : `,"bytes_sent":${end.bytesSent}`;
   host.log(
-    `{"time":${x.startMs},"method":${text(x.method)},"authority":${text(x.authority)},"path":${text(x.path + x.query)},` +
-      `${outcome(x)}${optional('listener', x.listener?.name)}${optional('route', x.route?.name)}${upstream(x)}` +
-      `,"duration_ms":${host.clock.nowMs() - x.startMs}${sent}${end.cancelled === true ? ',"cancelled":true' : ''}` +
+    `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
+      `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
       `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
       `,"request_id":${text(x.requestId)},"trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
   );

@@ -70,10 +70,10 @@ export function retriesResponse(policy: RetryPolicy, method: string, head: Respo
   const { on } = policy;
   if (head.has('x-envoy-ratelimited')) return on.includes('envoy-ratelimited');
   if (!mayRepeat(policy, method)) return false;
-  if (on.includes('5xx') && status >= 500 && status <= 599) return true;
-  if (on.includes('gateway-error') && status >= 502 && status <= 504) return true;
-  if (on.includes('retriable-4xx') && status === 409) return true;
-  if (on.includes('retriable-status-codes') && policy.statusCodes.includes(status)) return true;
+  if (status >= 500 && status <= 599 && on.includes('5xx')) return true;
+  if (status >= 502 && status <= 504 && on.includes('gateway-error')) return true;
+  if (status === 409 && on.includes('retriable-4xx')) return true;
+  if (policy.statusCodes.includes(status) && on.includes('retriable-status-codes')) return true;
   const grpcStatus = head.get('grpc-status');
   return grpcStatus !== undefined && on.some((word) => GRPC_CODES[word] === grpcStatus);
 }

@@ -23,11 +23,17 @@ function requestField(x: EngineExchange, name: string): string | undefined {
 function operatorText(x: EngineExchange, { op, args }: Operator): string | undefined {
   switch (op) {
     case 'REQ':
-      return args.map((name) => requestField(x, name)).find((value) => value !== undefined);
+      for (const name of args) {
+        const value = requestField(x, name);
+        if (value !== undefined) return value;
+      }
+      return undefined;
     case 'RESP':
-      return args
-        .map((name) => x.response?.get(name.toLowerCase()))
-        .find((value) => value !== undefined);
+      for (const name of args) {
+        const value = x.response?.get(name.toLowerCase());
+        if (value !== undefined) return value;
+      }
+      return undefined;
     case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
       return x.remoteIp;
     case 'DOWNSTREAM_REMOTE_ADDRESS':
@@ -60,7 +66,8 @@ function operatorText(x: EngineExchange, { op, args }: Operator): string | undef
 }
 
 /** Line breaks in what a client sent never become fields of their own. */
-const BREAKS = /[\r\n\0]/g;
+const BREAKS = /[\r\n\0]/;
+const ALL_BREAKS = /[\r\n\0]/g;
 
 export function renderTemplate(x: EngineExchange, parts: readonly TemplatePart[]): string {
   let text = '';
@@ -71,5 +78,5 @@ export function renderTemplate(x: EngineExchange, parts: readonly TemplatePart[]
       text += part.max === undefined ? value : value.slice(0, part.max);
     }
   }
-  return BREAKS.test(text) ? text.replaceAll(BREAKS, '') : text;
+  return BREAKS.test(text) ? text.replaceAll(ALL_BREAKS, '') : text;
 }

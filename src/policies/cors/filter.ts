@@ -29,13 +29,15 @@ class CorsFilter implements Filter {
   request(x: Exchange): LocalReply | undefined {
     const origin = x.request.get('origin');
     if (origin === undefined || origin === '') return undefined;
-    const isAllowed = this.#origins.some((matches) => matches(origin));
-    const asked = x.request.get('access-control-request-method');
-    const isPreflight = x.method === 'OPTIONS' && asked !== undefined && asked !== '';
-    if (!isAllowed)
-      return isPreflight && this.#config.answersUnmatched ? this.#answer([]) : undefined;
-    if (isPreflight) return this.#answer(this.#preflight(x, origin, asked));
-    x.slots[this.#slot] = origin;
+    const isAllowed = this.#allows(origin);
+    if (x.method === 'OPTIONS') {
+      const asked = x.request.get('access-control-request-method');
+      if (asked !== undefined && asked !== '') {
+        if (isAllowed) return this.#answer(this.#preflight(x, origin, asked));
+        return this.#config.answersUnmatched ? this.#answer([]) : undefined;
+      }
+    }
+    if (isAllowed) x.slots[this.#slot] = origin;
     return undefined;
   }
 
@@ -47,6 +49,11 @@ class CorsFilter implements Filter {
       x.response.set('access-control-allow-credentials', 'true');
     if (this.#config.expose !== undefined)
       x.response.set('access-control-expose-headers', this.#config.expose);
+  }
+
+  #allows(origin: string): boolean {
+    for (const matches of this.#origins) if (matches(origin)) return true;
+    return false;
   }
 
   #answer(headers: readonly Header[]): LocalReply {

@@ -32,7 +32,9 @@ function compileRule(rule: JwtRule): JwtRuleConfig {
   return {
     ...(rule.issuer === undefined || rule.issuer === '' ? {} : { issuer: rule.issuer }),
     audiences: rule.audiences ?? [],
-    ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } } : { jwksUri: keySetName(rule) }),
+    ...(hasInline
+      ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } }
+      : { jwksUri: keySetName(rule) }),
     ...locations(rule),
     forwardOriginalToken: rule.forwardOriginalToken === true,
     ...(rule.outputPayloadToHeader === undefined

@@ -1,28 +1,35 @@
 /** RequestAuthentication at run time: tokens that are there must verify; without any a request has no identity. */
-import { sha256Hex } from '../../lib/hash.ts';
-import { LruMap } from '../../lib/lru.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, FilterAnswer, LinkContext, PolicyFilter } from '../../model/policy.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
-import { applyIdentity, clearOutputs } from './identity.ts';
-import { locateTokens } from './locate.ts';
+import { applyIdentity, outputNames } from './identity.ts';
+import { locateTokens, stripToken } from './locate.ts';
 import type { FoundToken } from './locate.ts';
-import type { Outcome, Refusal, Verified } from './verify.ts';
-import { checkClaims, parseToken, verifyToken } from './verify.ts';
+import { TokenCache } from './token-cache.ts';
+import type { Outcome, Refusal } from './verify.ts';
+import { checkClaims, parseToken, timeFault, verifyToken } from './verify.ts';
 
-const MAX_CACHED = 1000;
+type Passed = Extract<Outcome, { ok: true }>;
 
 interface Cached {
-  readonly verified: Verified;
+  readonly outcome: Passed;
   /** Which keys it was verified with. */
   readonly keys: unknown;
 }
 
-/** What one rule makes of a request. */
-interface RuleResult {
+/** A rule, and the tokens that it has seen hold. */
+interface LinkedRule {
   readonly rule: JwtRuleConfig;
-  readonly token?: FoundToken;
-  readonly outcome?: Outcome;
+  readonly cache: TokenCache<Cached>;
+}
+
+/** A rule on one request. */
+interface Found {
+  readonly linked: LinkedRule;
+  readonly tokens: readonly FoundToken[];
+  /** Of the token that decides; undefined = the rule has none here. */
+  outcome: Outcome | undefined;
+  token: FoundToken | undefined;
 }
 
 function refuse(x: Exchange, why: Refusal): LocalReply {
@@ -43,6 +50,8 @@ function refuse(x: Exchange, why: Refusal): LocalReply {
 
 const isGiven = (x: Exchange, name: string): boolean => (x.request.get(name) ?? '') !== '';
 
+const OTHER_ISSUER: Refusal = 'Jwt issuer is not configured';
+
 const UNSENDABLE: LocalReply = {
   status: 503,
   body: '',
@@ -52,130 +61,106 @@ const UNSENDABLE: LocalReply = {
 };
 
 class JwtFilter implements Filter {
-  readonly #rules: readonly JwtRuleConfig[];
+  readonly #rules: readonly LinkedRule[];
+  /** Headers that no client may send. */
+  readonly #outputs: readonly string[];
   readonly #context: LinkContext;
-  readonly #cache = new LruMap<string, Cached>(MAX_CACHED);
 
   constructor(config: JwtConfig, context: LinkContext) {
-    this.#rules = config.rules;
+    this.#rules = config.rules.map((rule) => ({ rule, cache: new TokenCache() }));
+    this.#outputs = outputNames(config.rules);
     this.#context = context;
   }
 
   request(x: Exchange): FilterAnswer {
     const isPreflight =
       x.method === 'OPTIONS' && isGiven(x, 'origin') && isGiven(x, 'access-control-request-method');
-    const found = this.#rules.map((rule) => ({ rule, tokens: locateTokens(x, rule) }));
-    clearOutputs(x, this.#rules);
-    if (isPreflight) return undefined;
-    if (found.every(({ tokens }) => tokens.length === 0)) return undefined;
-    const cached = this.#fromCache(found);
-    if (cached !== undefined) return this.#conclude(x, cached);
-    return this.#verifyAll(found).then((results) => this.#conclude(x, results));
+    let hasTokens = false;
+    const found: Found[] = [];
+    for (const linked of this.#rules) {
+      const tokens = locateTokens(x, linked.rule);
+      if (tokens.length > 0) hasTokens = true;
+      found.push({ linked, tokens, outcome: undefined, token: undefined });
+    }
+    for (const name of this.#outputs) x.request.remove(name);
+    if (isPreflight || !hasTokens) return undefined;
+    if (this.#knowsAll(found)) return this.#conclude(x, found);
+    return this.#verifyAll(found).then(() => this.#conclude(x, found));
   }
 
   #keysOf(rule: JwtRuleConfig): readonly Readonly<Record<string, unknown>>[] | undefined {
     return rule.jwks?.keys ?? this.#context.keys(rule.jwksUri ?? '')?.keys;
   }
 
-  #cacheKey(rule: JwtRuleConfig, token: string): string {
-    return `${this.#rules.indexOf(rule)}:${sha256Hex(token)}`;
-  }
-
-  /** All answers at once, or undefined when one needs a signature to be checked. */
-  #fromCache(
-    found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[],
-  ): RuleResult[] | undefined {
-    const results: RuleResult[] = [];
-    for (const { rule, tokens } of found) {
-      const [token] = tokens;
-      if (token === undefined) {
-        results.push({ rule });
-        continue;
-      }
-      if (tokens.length > 1) return undefined;
-      const outcome = this.#knownOutcome(rule, token.text);
-      if (outcome === undefined) return undefined;
-      results.push({ rule, token, outcome });
+  /** True = every rule has its outcome without a signature to be checked. */
+  #knowsAll(found: readonly Found[]): boolean {
+    for (const entry of found) {
+      const [token] = entry.tokens;
+      if (token === undefined) continue;
+      if (entry.tokens.length > 1) return false;
+      entry.token = token;
+      entry.outcome = this.#knownOutcome(entry.linked, token.text);
+      if (entry.outcome === undefined) return false;
     }
-    return results;
+    return true;
   }
 
-  #knownOutcome(rule: JwtRuleConfig, token: string): Outcome | undefined {
-    const cached = this.#cache.get(this.#cacheKey(rule, token));
+  #knownOutcome({ rule, cache }: LinkedRule, token: string): Outcome | undefined {
+    const cached = cache.get(token);
+    const nowMs = this.#context.host.clock.nowMs();
     if (cached !== undefined && cached.keys === this.#keysOf(rule)) {
-      const { claims, payload } = cached.verified;
-      const fault = checkClaims(
-        { header: {}, claims, payload },
-        rule,
-        this.#context.host.clock.nowMs(),
-      );
-      return fault === undefined
-        ? { ok: true, verified: cached.verified }
-        : { ok: false, why: fault };
+      const late = timeFault(cached.outcome.verified.claims, nowMs);
+      return late === undefined ? cached.outcome : { ok: false, why: late };
     }
     const parsed = parseToken(token);
     if (typeof parsed === 'string') return { ok: false, why: parsed };
-    const fault = checkClaims(parsed, rule, this.#context.host.clock.nowMs());
+    const fault = checkClaims(parsed, rule, nowMs);
     return fault === undefined ? undefined : { ok: false, why: fault };
   }
 
-  async #verifyAll(
-    found: readonly { rule: JwtRuleConfig; tokens: readonly FoundToken[] }[],
-  ): Promise<RuleResult[]> {
-    const results: RuleResult[] = [];
-    for (const { rule, tokens } of found) {
-      let result: RuleResult = { rule };
+  async #verifyAll(found: readonly Found[]): Promise<void> {
+    for (const entry of found)
       // Every token of a rule's places must hold; the first that fails decides.
-      for (const token of tokens) {
-        result = { rule, token, outcome: await this.#verify(rule, token.text) };
-        if (result.outcome?.ok !== true) break;
+      for (const token of entry.tokens) {
+        entry.token = token;
+        entry.outcome = await this.#verify(entry.linked, token.text);
+        if (!entry.outcome.ok) break;
       }
-      results.push(result);
-    }
-    return results;
   }
 
-  async #verify(rule: JwtRuleConfig, token: string): Promise<Outcome> {
-    const known = this.#knownOutcome(rule, token);
+  async #verify(linked: LinkedRule, token: string): Promise<Outcome> {
+    const known = this.#knownOutcome(linked, token);
     if (known !== undefined) return known;
-    let outcome = await this.#verifyOnce(rule, token);
-    if (!outcome.ok && rule.jwksUri !== undefined && outcome.why.startsWith('Jwks')) {
-      await this.#context.refreshKeys(rule.jwksUri);
-      outcome = await this.#verifyOnce(rule, token);
-    }
-    return outcome;
+    const outcome = await this.#verifyOnce(linked, token);
+    const { jwksUri } = linked.rule;
+    if (outcome.ok || jwksUri === undefined || !outcome.why.startsWith('Jwks')) return outcome;
+    await this.#context.refreshKeys(jwksUri);
+    return this.#verifyOnce(linked, token);
   }
 
-  async #verifyOnce(rule: JwtRuleConfig, token: string): Promise<Outcome> {
+  async #verifyOnce({ rule, cache }: LinkedRule, token: string): Promise<Outcome> {
     const keys = this.#keysOf(rule);
-    const outcome = await verifyToken({
-      token,
-      rule,
-      keys,
-      nowMs: this.#context.host.clock.nowMs(),
-    });
-    if (outcome.ok)
-      this.#cache.set(this.#cacheKey(rule, token), { verified: outcome.verified, keys });
+    const nowMs = this.#context.host.clock.nowMs();
+    const outcome = await verifyToken({ token, rule, keys, nowMs });
+    if (outcome.ok) cache.set(token, { outcome, keys });
     return outcome;
   }
 
   /** Passes when any rule verified, or when every rule is verified or without token. */
-  #conclude(x: Exchange, results: readonly RuleResult[]): LocalReply | undefined {
-    const verified = results.filter((result) => result.outcome?.ok === true);
-    if (verified.length === 0) {
-      const failed = results.filter((result) => result.outcome?.ok === false);
+  #conclude(x: Exchange, found: readonly Found[]): LocalReply | undefined {
+    let isVerified = false;
+    let why: Refusal | undefined;
+    for (const { outcome } of found) {
+      if (outcome?.ok === true) isVerified = true;
       // A rule of another issuer says less than one that knows the token's.
-      const best =
-        failed.find(
-          ({ outcome }) => outcome?.ok === false && outcome.why !== 'Jwt issuer is not configured',
-        ) ?? failed[0];
-      if (best?.outcome?.ok === false) return refuse(x, best.outcome.why);
-      return undefined;
+      else if (outcome !== undefined && (why === undefined || why === OTHER_ISSUER))
+        why = outcome.why;
     }
-    for (const { rule, token, outcome } of verified)
+    if (!isVerified) return why === undefined ? undefined : refuse(x, why);
+    for (const { linked, token, outcome } of found)
       if (outcome?.ok === true) {
-        if (!applyIdentity(x, rule, outcome.verified)) return UNSENDABLE;
-        if (!rule.forwardOriginalToken) token?.strip(x);
+        if (!applyIdentity(x, linked.rule, outcome.verified)) return UNSENDABLE;
+        if (token !== undefined && !linked.rule.forwardOriginalToken) stripToken(x, token);
       }
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** What a verified token leaves on a request: identity, payload header, claim headers. */
 import type { Exchange } from '../../model/exchange.ts';
+import type { RequestIdentity } from '../../model/identity.ts';
 import type { JwtRuleConfig } from './config.ts';
 import type { Verified } from './verify.ts';
 import { audiencesOf } from './verify.ts';
@@ -9,14 +10,13 @@ function aliases(name: string): string[] {
   return name.includes('-') ? [name, name.replaceAll('-', '_')] : [name];
 }
 
-/** Clients never say what only a verified token may. */
-export function clearOutputs(x: Exchange, rules: readonly JwtRuleConfig[]): void {
-  for (const { outputPayloadToHeader, outputClaimToHeaders } of rules) {
-    const names = outputClaimToHeaders.map(({ header }) => header);
-    if (outputPayloadToHeader !== undefined) names.push(outputPayloadToHeader);
-    for (const name of names.flatMap((header) => aliases(header)))
-      if (x.request.has(name)) x.request.remove(name);
-  }
+/** Headers that only a verified token may fill: clients never say them. */
+export function outputNames(rules: readonly JwtRuleConfig[]): readonly string[] {
+  const names = rules.flatMap(({ outputPayloadToHeader, outputClaimToHeaders }) => [
+    ...outputClaimToHeaders.map(({ header }) => header),
+    ...(outputPayloadToHeader === undefined ? [] : [outputPayloadToHeader]),
+  ]);
+  return [...new Set(names.flatMap((name) => aliases(name)))];
 }
 
 function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unknown {
@@ -39,27 +39,51 @@ function claimText(value: unknown): string | undefined {
   return btoa(String.fromCharCode(...bytes));
 }
 
-/** False = a claim holds a line break that would end a header: the request can't be sent on. */
-export function applyIdentity(x: Exchange, rule: JwtRuleConfig, verified: Verified): boolean {
-  const { claims, payload } = verified;
+/** What every request with the same token gets. */
+interface Outputs {
+  readonly identity: RequestIdentity;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** A claim holds a line break that would end a header: no request with it can be sent on. */
+  readonly isUnsendable: boolean;
+}
+
+/** A verified token belongs to one rule, so does what is made of it. */
+const known = new WeakMap<Verified, Outputs>();
+
+function outputsOf(rule: JwtRuleConfig, { claims, payload }: Verified): Outputs {
   const issuer = typeof claims['iss'] === 'string' ? claims['iss'] : '';
   const subject = typeof claims['sub'] === 'string' ? claims['sub'] : '';
   const presenter = typeof claims['azp'] === 'string' ? { presenter: claims['azp'] } : {};
-  x.identity = {
-    principal: issuer !== '' && subject !== '' ? `${issuer}/${subject}` : '',
-    issuer,
-    subject,
-    audiences: audiencesOf(claims),
-    claims,
-    spaceDelimitedClaims: rule.spaceDelimitedClaims,
-    ...presenter,
-  };
-  if (rule.outputPayloadToHeader !== undefined) x.request.set(rule.outputPayloadToHeader, payload);
+  const headers: [string, string][] = [];
+  if (rule.outputPayloadToHeader !== undefined) headers.push([rule.outputPayloadToHeader, payload]);
   for (const { header, claim } of rule.outputClaimToHeaders) {
     const text = claimText(claimAt(claims, claim));
-    if (text === undefined) continue;
-    if (/[\r\n\0]/.test(text)) return false;
-    x.request.set(header, text);
+    if (text !== undefined) headers.push([header, text]);
   }
+  return {
+    identity: {
+      principal: issuer !== '' && subject !== '' ? `${issuer}/${subject}` : '',
+      issuer,
+      subject,
+      audiences: audiencesOf(claims),
+      claims,
+      spaceDelimitedClaims: rule.spaceDelimitedClaims,
+      ...presenter,
+    },
+    headers,
+    isUnsendable: headers.some(([, text]) => /[\r\n\0]/.test(text)),
+  };
+}
+
+/** False = the request can't be sent on. */
+export function applyIdentity(x: Exchange, rule: JwtRuleConfig, verified: Verified): boolean {
+  let outputs = known.get(verified);
+  if (outputs === undefined) {
+    outputs = outputsOf(rule, verified);
+    known.set(verified, outputs);
+  }
+  x.identity = outputs.identity;
+  if (outputs.isUnsendable) return false;
+  for (const [name, value] of outputs.headers) x.request.set(name, value);
   return true;
 }

@@ -4,11 +4,13 @@ import type { JwtRuleConfig } from './config.ts';
 
 export interface FoundToken {
   readonly text: string;
-  /** Takes it out of what is forwarded. */
-  readonly strip: (x: Exchange) => void;
+  readonly place: 'header' | 'param' | 'cookie';
+  /** Of the header, parameter or cookie. */
+  readonly name: string;
 }
 
-const KEEP = (): void => undefined;
+const NONE: readonly FoundToken[] = [];
+const NO_VALUES: readonly string[] = [];
 
 /** The prefix is looked for anywhere in the value, as Envoy does, and all behind it is the token. */
 function afterPrefix(value: string, prefix: string): string | undefined {
@@ -17,7 +19,9 @@ function afterPrefix(value: string, prefix: string): string | undefined {
   return at < 0 ? undefined : value.slice(at + prefix.length).trim();
 }
 
-function queryValues(query: string, name: string): string[] {
+function queryValues(query: string, name: string): readonly string[] {
+  // Nearly always there is nothing to take apart; a name may also be written with escapes.
+  if (!query.includes(name) && !query.includes('%')) return NO_VALUES;
   return query
     .slice(1)
     .split('&')
@@ -57,30 +61,30 @@ function withoutParam(query: string, name: string): string {
 function headerValues(x: Exchange, name: string): readonly string[] {
   if (name !== 'authorization') return x.request.getAll(name);
   const joined = x.request.get(name);
-  return joined === undefined ? [] : [joined];
+  return joined === undefined ? NO_VALUES : [joined];
 }
 
 /** Headers, then query, then cookies. Of a repeated parameter or cookie the first counts, of a header every value. */
-export function locateTokens(x: Exchange, rule: JwtRuleConfig): FoundToken[] {
-  const found: FoundToken[] = [];
+export function locateTokens(x: Exchange, rule: JwtRuleConfig): readonly FoundToken[] {
+  let found: FoundToken[] | undefined;
   for (const { name, prefix } of rule.fromHeaders)
     for (const value of headerValues(x, name)) {
       const text = afterPrefix(value, prefix);
-      if (text !== undefined) found.push({ text, strip: (y) => y.request.remove(name) });
+      if (text !== undefined) (found ??= []).push({ text, place: 'header', name });
     }
   for (const name of rule.fromParams) {
     const [text] = queryValues(x.query, name);
-    if (text !== undefined)
-      found.push({
-        text,
-        strip: (y) => {
-          y.query = withoutParam(y.query, name);
-        },
-      });
+    if (text !== undefined) (found ??= []).push({ text, place: 'param', name });
   }
   for (const name of rule.fromCookies) {
     const text = cookieValue(x.request.get('cookie'), name);
-    if (text !== undefined) found.push({ text, strip: KEEP });
+    if (text !== undefined) (found ??= []).push({ text, place: 'cookie', name });
   }
-  return found;
+  return found ?? NONE;
+}
+
+/** Takes it out of what is forwarded; cookies stay, they carry more than one thing. */
+export function stripToken(x: Exchange, { place, name }: FoundToken): void {
+  if (place === 'header') x.request.remove(name);
+  else if (place === 'param') x.query = withoutParam(x.query, name);
 }

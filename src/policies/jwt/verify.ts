@@ -122,7 +122,9 @@ function typeFault(claims: Fields): Refusal | undefined {
   return undefined;
 }
 
-function claimsFault(claims: Fields, nowS: number): Refusal | undefined {
+/** What time alone changes about a token whose claims were found sound. */
+export function timeFault(claims: Fields, nowMs: number): Refusal | undefined {
+  const nowS = Math.floor(nowMs / 1000);
   const { nbf, exp } = claims as { readonly nbf?: number; readonly exp?: number };
   if (nbf !== undefined && nbf > nowS + CLOCK_SKEW_S) return 'Jwt not yet valid';
   if (exp !== undefined && exp !== 0 && exp + CLOCK_SKEW_S < nowS) return 'Jwt is expired';
@@ -175,7 +177,7 @@ export function checkClaims(
   if (wrongType !== undefined) return wrongType;
   if (rule.issuer !== undefined && parsed.claims['iss'] !== rule.issuer)
     return 'Jwt issuer is not configured';
-  return claimsFault(parsed.claims, Math.floor(nowMs / 1000));
+  return timeFault(parsed.claims, nowMs);
 }
 
 export async function verifyToken({ token, rule, keys, nowMs }: VerifyInput): Promise<Outcome> {

@@ -17,14 +17,21 @@ function spiffe(x: Exchange): { domain: string; namespace: string; account: stri
     : { domain: match[1] ?? '', namespace: match[2] ?? '', account: match[3] ?? '' };
 }
 
+/** The list itself where it holds nothing else, as it nearly always does. */
+function textsOf(list: readonly unknown[]): readonly string[] {
+  for (const entry of list)
+    if (typeof entry !== 'string')
+      return list.filter((other): other is string => typeof other === 'string');
+  return list as readonly string[];
+}
+
 function claimValues(x: Exchange, path: readonly string[]): readonly string[] {
   let value: unknown = x.identity?.claims;
   for (const step of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return NONE;
     value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
   }
-  if (Array.isArray(value))
-    return value.filter((entry): entry is string => typeof entry === 'string');
+  if (Array.isArray(value)) return textsOf(value);
   if (typeof value !== 'string') return NONE;
   const name = path[0] ?? '';
   const splits =
@@ -49,6 +56,23 @@ function headerValues(x: Exchange, name: string): readonly string[] {
     default:
       return x.request.getAll(name);
   }
+}
+
+/**
+ * Readers of the attributes that have one value or none, without a list around it.
+ * The empty text counts as none, as it does in a list.
+ */
+const SINGLE: Readonly<Partial<Record<Attribute['of'], (x: Exchange) => string>>> = {
+  principal: (x) => x.peer.principal ?? '',
+  presenter: (x) => x.identity?.presenter ?? '',
+  method: (x) => x.method,
+  path: (x) => x.path,
+  sni: (x) => x.peer.tls?.sni ?? '',
+};
+
+/** Undefined = the attribute may have several values, or none that can be judged. */
+export function singleReader(attribute: Attribute): ((x: Exchange) => string) | undefined {
+  return SINGLE[attribute.of];
 }
 
 export function valuesOf(x: Exchange, attribute: Attribute): Values {

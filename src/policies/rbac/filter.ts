@@ -6,7 +6,7 @@ import { linkCidrs } from '../../lib/cidr.ts';
 import { linkTemplate } from '../../lib/path-template.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
-import { otherReading, valuesOf } from './attributes.ts';
+import { otherReading, singleReader, valuesOf } from './attributes.ts';
 import type { CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
 
 /** Undefined = can't be judged. */
@@ -92,15 +92,67 @@ function linkAddresses(test: Test): LinkedTest {
   };
 }
 
-function anyMatches(
-  tests: readonly ((text: string) => boolean)[],
-  values: readonly string[],
-): boolean {
-  return values.some((value) => tests.some((matches) => matches(value)));
+type TextTest = (text: string) => boolean;
+
+function anyMatches(tests: readonly TextTest[], values: readonly string[]): boolean {
+  for (const value of values) if (anyTakes(tests, value)) return true;
+  return false;
+}
+
+function anyTakes(tests: readonly TextTest[], value: string): boolean {
+  for (const matches of tests) if (matches(value)) return true;
+  return false;
+}
+
+/** One value, and at most one other way to read it. */
+function linkSingle(test: Test, read: (x: Exchange) => string): LinkedTest {
+  const wanted = test.values?.map((match) => linkText(match));
+  const unwanted = test.notValues?.map((match) => linkText(match));
+  return (x) => {
+    const value = read(x);
+    const other = otherReading(x, test.attribute);
+    if (unwanted !== undefined) {
+      if (value !== '' && anyTakes(unwanted, value)) return false;
+      if (other !== undefined && anyMatches(unwanted, other)) return undefined;
+    }
+    if (wanted === undefined || (value !== '' && anyTakes(wanted, value))) return true;
+    // Matched in one reading only: DENY takes it, ALLOW doesn't.
+    return other !== undefined && anyMatches(wanted, other) ? undefined : false;
+  };
+}
+
+/** Issuer and subject are compared where they stand, without a text made of both. */
+function linkRequestPrincipal(match: TextMatch): (x: Exchange) => boolean {
+  if (match.kind === 'pair') {
+    const issuer = linkText(match.issuer);
+    const subject = linkText(match.subject);
+    return ({ identity }) =>
+      identity !== undefined && issuer(identity.issuer) && subject(identity.subject);
+  }
+  const matches = linkText(match);
+  return ({ identity }) =>
+    identity !== undefined && matches(`${identity.issuer}\0${identity.subject}`);
+}
+
+function linkRequestPrincipals(test: Test): LinkedTest {
+  const wanted = test.values?.map((match) => linkRequestPrincipal(match));
+  const unwanted = test.notValues?.map((match) => linkRequestPrincipal(match));
+  return (x) => {
+    // Without both parts there is no principal, whatever the parts are.
+    const isThere = x.identity !== undefined && x.identity.principal !== '';
+    if (unwanted !== undefined && isThere)
+      for (const matches of unwanted) if (matches(x)) return false;
+    if (wanted === undefined) return true;
+    if (isThere) for (const matches of wanted) if (matches(x)) return true;
+    return false;
+  };
 }
 
 function linkTest(test: Test): LinkedTest {
   if (test.blocks !== undefined || test.notBlocks !== undefined) return linkAddresses(test);
+  const read = singleReader(test.attribute);
+  if (read !== undefined) return linkSingle(test, read);
+  if (test.attribute.of === 'requestPrincipal') return linkRequestPrincipals(test);
   const wanted = test.values?.map((match) => linkText(match));
   const unwanted = test.notValues?.map((match) => linkText(match));
   return (x) => {
@@ -112,7 +164,6 @@ function linkTest(test: Test): LinkedTest {
       if (other !== undefined && anyMatches(unwanted, other)) return undefined;
     }
     if (wanted === undefined || anyMatches(wanted, values)) return true;
-    // Matched in one reading only: DENY takes it, ALLOW doesn't.
     return other !== undefined && anyMatches(wanted, other) ? undefined : false;
   };
 }
@@ -158,7 +209,9 @@ function linkPolicy(policy: CompiledAuthorization): LinkedPolicy {
 }
 
 function matchingRule(policy: LinkedPolicy, x: Exchange, undecided: boolean): number {
-  return policy.rules.findIndex((rule) => rule(x) ?? undecided);
+  const { rules } = policy;
+  for (let i = 0; i < rules.length; i++) if ((rules[i] as LinkedTest)(x) ?? undecided) return i;
+  return -1;
 }
 
 function refuse(policy: string): LocalReply {
@@ -175,11 +228,14 @@ class RbacFilter implements Filter {
   readonly #deny: readonly LinkedPolicy[];
   readonly #allow: readonly LinkedPolicy[];
   readonly #audit: readonly LinkedPolicy[];
+  /** No ALLOW policy counts, so what isn't denied is allowed. */
+  readonly #isOpen: boolean;
 
   constructor(config: RbacConfig) {
     this.#deny = config.deny.map((policy) => linkPolicy(policy));
     this.#allow = config.allow.map((policy) => linkPolicy(policy));
     this.#audit = config.audit.map((policy) => linkPolicy(policy));
+    this.#isOpen = config.allow.every((policy) => policy.dryRun);
   }
 
   request(x: Exchange): LocalReply | undefined {
@@ -196,7 +252,6 @@ class RbacFilter implements Filter {
   }
 
   #allowed(x: Exchange): LocalReply | undefined {
-    const enforced = this.#allow.filter((policy) => !policy.dryRun);
     for (const policy of this.#allow) {
       const rule = matchingRule(policy, x, false);
       this.#trace(x, policy, rule, 'passed');
@@ -204,7 +259,7 @@ class RbacFilter implements Filter {
       x.decidedBy = policy.name;
       return undefined;
     }
-    return enforced.length === 0 ? undefined : refuse('none');
+    return this.#isOpen ? undefined : refuse('none');
   }
 
   #trace(x: Exchange, policy: LinkedPolicy, rule: number, outcome: 'denied' | 'passed'): void {

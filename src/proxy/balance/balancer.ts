@@ -117,9 +117,8 @@ export function linkBalancer(
       active.set(endpoint, (active.get(endpoint) ?? 0) + 1);
     },
     end(endpoint) {
-      const left = (active.get(endpoint) ?? 1) - 1;
-      if (left > 0) active.set(endpoint, left);
-      else active.delete(endpoint);
+      // Kept at zero: taking it out would make the table grow and shrink with every request.
+      active.set(endpoint, Math.max(0, (active.get(endpoint) ?? 1) - 1));
     },
   };
 }
