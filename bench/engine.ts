@@ -15,7 +15,7 @@ import { filters } from '../src/presets/node.ts';
 import { createEngine, link } from '../src/proxy/index.ts';
 import type { Engine, LinkedSnapshot } from '../src/proxy/index.ts';
 import { limitFilter } from './limit.ts';
-import { allocatedSoFar, spread } from './measure.ts';
+import { allocatedSoFar, settle, spread } from './measure.ts';
 import type { Spread } from './measure.ts';
 import { HOSTS, compileGateway, resourcesOf, routesOf } from './mesh.ts';
 
@@ -234,6 +234,7 @@ interface Cost {
 function measure(scene: Scene): Cost[] {
   const batch: Batch = { heads: [], responses: [], exchanges: [], offset: 0 };
   const costs = STEPS.map(([name]) => ({ name, us: [] as number[], bytes: [] as number[] }));
+  settle();
   for (let round = 0; round < ROUNDS; round++) {
     batch.offset += BATCH;
     for (const [index, [, step]] of STEPS.entries()) {

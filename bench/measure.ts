@@ -1,5 +1,6 @@
 /** How the benchmarks measure. One process, medians of rounds; ratios say more than the figures of one machine. */
-import { getHeapStatistics } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 const ROUNDS = 27;
 /** Rounds in which the compiler still works. */
@@ -7,6 +8,12 @@ const WARM_UP = 5;
 
 export function median(values: readonly number[]): number {
   return spread(values).median;
+}
+
+/** Takes away what preparing has left, so that no collection of it falls into what is measured. */
+export function settle(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }
 
 export interface Spread {

@@ -4,7 +4,7 @@ import { parseRequest, parseResponse } from '../src/http1/index.ts';
 import type { RawRequestHead, RawResponseHead } from '../src/http1/index.ts';
 import { filters } from '../src/presets/node.ts';
 import { createEngine, link } from '../src/proxy/index.ts';
-import { microseconds } from './measure.ts';
+import { microseconds, settle } from './measure.ts';
 import { HOSTS, compileGateway, resourcesOf, routesOf } from './mesh.ts';
 
 const FEW = 10;
@@ -36,6 +36,7 @@ function decideUs(count: number): number {
   // Used again, as a connection does with its own.
   const reuse = parseRequest(texts[0] as string) as RawRequestHead;
   const reuseResponse = parseResponse(RESPONSE) as RawResponseHead;
+  settle();
   return microseconds((index) => {
     const head = parseRequest(texts[index % MANY] as string, { reuse }) as RawRequestHead;
     const x = engine.begin({ linked, head, peer: PEER, port: 80 });

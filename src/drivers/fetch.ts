@@ -47,11 +47,6 @@ interface StreamingInit extends RequestInit {
   duplex?: 'half';
 }
 
-interface ProxiedInit extends ResponseInit {
-  encodeBody?: 'manual';
-  webSocket?: unknown;
-}
-
 async function sourceOf(request: Request, x: Exchange): Promise<Source> {
   if (request.body === null) return null;
   const length = Number(request.headers.get('content-length') ?? Number.NaN);
@@ -84,23 +79,39 @@ function hostPort({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function buildRequest(
-  x: Exchange,
-  head: WebRequestHead,
-  sent: { url: string; body: Body; signal: AbortSignal | undefined },
-): Request {
-  const headers = head.toHeaders();
+interface Sent {
+  readonly url: string;
+  readonly body: Body;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Copied from the received request wherever that has what is sent: runtimes then copy its head as it stands,
+ * which costs a third of a head that is made anew.
+ */
+function copyRequest(original: Request, method: string, { url, body, signal }: Sent): Request {
+  const init: StreamingInit = { redirect: 'manual' };
+  if (signal !== undefined) init.signal = signal;
+  if (body === original.body) {
+    const sent = new Request(url, original);
+    return signal === undefined && sent.redirect === 'manual' ? sent : new Request(sent, init);
+  }
+  init.method = method;
+  init.headers = original.headers;
+  if (body !== null && method !== 'GET' && method !== 'HEAD') init.body = body;
+  if (body instanceof ReadableStream) init.duplex = 'half';
+  return new Request(url, init);
+}
+
+function buildRequest(x: Exchange, head: WebRequestHead, original: Request, sent: Sent): Request {
+  const request = copyRequest(original, x.method, sent);
+  const { headers } = request;
+  head.applyTo(headers);
   // A Worker's fetch writes the URL's own host; the authority that the backend should see travels beside it.
   // Always written: what a client sent under this name must never pass for it.
   headers.set('host', x.upstreamAuthority);
   headers.set('x-forwarded-host', x.upstreamAuthority);
-  const init: StreamingInit = { method: x.method, headers, redirect: 'manual' };
-  if (sent.signal !== undefined) init.signal = sent.signal;
-  if (sent.body !== null && x.method !== 'GET' && x.method !== 'HEAD') {
-    init.body = sent.body;
-    if (sent.body instanceof ReadableStream) init.duplex = 'half';
-  }
-  return new Request(sent.url, init);
+  return request;
 }
 
 function localResponse(x: Exchange): Response {
@@ -112,18 +123,14 @@ function localResponse(x: Exchange): Response {
   return new Response(body as BodyInit | null, { status, headers });
 }
 
-/** Untouched where nothing was edited: rebuilding a Response is what costs at the edge. */
+/** Untouched where nothing was edited. Else the body passes as it came, in the encoding that its head names. */
 function deliver(head: WebResponseHead, response: Response): Response {
   if (head.editCount === 0) return response;
-  const init: ProxiedInit = {
-    status: response.status,
-    statusText: response.statusText,
-    headers: head.toHeaders(),
-  };
-  const socket = (response as { readonly webSocket?: unknown }).webSocket;
-  if (response.status === 101 && socket !== undefined && socket !== null) init.webSocket = socket;
-  if (response.headers.has('content-encoding')) init.encodeBody = 'manual';
-  return new Response(BODILESS.has(response.status) ? null : response.body, init);
+  // An upgrade's socket is copied with the rest of the response.
+  const body = BODILESS.has(response.status) ? null : response.body;
+  const delivered = new Response(body, response);
+  head.applyTo(delivered.headers);
+  return delivered;
 }
 
 class Driver implements FetchDriver {
@@ -162,10 +169,10 @@ class Driver implements FetchDriver {
       } else if (step === 'forward') {
         if (body === undefined) {
           body = await sourceOf(request, x);
-          this.#mirror(x, head, body);
+          this.#mirror(x, head, request, body);
         }
         const sent = body instanceof RequestBody ? body.open() : body;
-        const attempt = await this.#attempt(x, head, sent);
+        const attempt = await this.#attempt(x, head, request, sent);
         if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
         else {
           const received = new WebResponseHead(attempt);
@@ -181,6 +188,7 @@ class Driver implements FetchDriver {
   async #attempt(
     x: Exchange,
     head: WebRequestHead,
+    original: Request,
     body: Body,
   ): Promise<Response | 'timeout' | 'unknown'> {
     const timer = x.attemptTimeoutMs > 0 ? new AbortController() : undefined;
@@ -193,7 +201,7 @@ class Driver implements FetchDriver {
     try {
       const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
       const sent = { url: targetUrl(x, target), body, signal: timer?.signal };
-      return await this.#options.dial(x.endpoint, buildRequest(x, head, sent));
+      return await this.#options.dial(x.endpoint, buildRequest(x, head, original, sent));
     } catch {
       return timer?.signal.aborted === true ? 'timeout' : 'unknown';
     } finally {
@@ -202,11 +210,11 @@ class Driver implements FetchDriver {
   }
 
   /** Fire and forget; a body that streams can't be sent twice, so its mirrors are left out. */
-  #mirror(x: Exchange, head: WebRequestHead, body: Source): void {
+  #mirror(x: Exchange, head: WebRequestHead, original: Request, body: Source): void {
     if (x.mirrors.length === 0) return;
     if (body instanceof ReadableStream || body instanceof RequestBody) return;
     for (const target of this.#options.engine.mirrorTargets(x)) {
-      const request = buildRequest(x, head, {
+      const request = buildRequest(x, head, original, {
         url: targetUrl(x, target),
         body,
         signal: undefined,

@@ -58,14 +58,15 @@ class WebHeaders implements HeaderBlock {
     for (const [name, values] of this.#edits ?? []) for (const value of values) visit(name, value);
   }
 
-  /** New Headers with the edits; Set-Cookie keeps its repeats. */
-  toHeaders(): Headers {
-    const headers = new Headers(this.#received);
-    for (const [name, values] of this.#edits ?? []) {
-      headers.delete(name);
-      for (const value of values) headers.append(name, value);
+  /** Makes the edits on a copy of what was received; Set-Cookie keeps its repeats. */
+  applyTo(headers: Headers): void {
+    if (this.#edits === undefined) return;
+    for (const [name, values] of this.#edits) {
+      const [first] = values;
+      if (first === undefined) headers.delete(name);
+      else headers.set(name, first);
+      for (let i = 1; i < values.length; i++) headers.append(name, values[i] as string);
     }
-    return headers;
   }
 
   /** Web Headers throw at names that no field can have, as `:method`; nobody sent those. */
@@ -104,10 +105,12 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
   /** `authority` where the runtime's own isn't what the client asked for. */
   constructor(request: Request, authority?: string) {
     super(request.headers);
+    // The runtime writes it anew each time it is asked for.
+    const { url } = request;
     this.method = request.method;
-    this.scheme = request.url.startsWith('https:') ? 'https' : 'http';
-    this.authority = authority ?? request.headers.get('host') ?? authorityOf(request.url);
-    this.target = targetOf(request.url);
+    this.scheme = url.startsWith('https:') ? 'https' : 'http';
+    this.authority = authority ?? request.headers.get('host') ?? authorityOf(url);
+    this.target = targetOf(url);
   }
 }
 

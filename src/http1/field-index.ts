@@ -21,6 +21,9 @@ export function keyOfName(name: string): number {
   return keyOf(name.length, name.charCodeAt(0), name.charCodeAt(name.length - 1));
 }
 
+/** For sixteen fields, what most heads have: a list that grows by itself is copied three times on the way there. */
+const ROOM: readonly number[] = Array.from({ length: 16 * STRIDE }, () => 0);
+
 /** A bit of 32 by which absent names are told without a walk. */
 const bitOf = (key: number): number => 1 << ((key ^ (key >> 8) ^ (key >> 16)) & 31);
 
@@ -38,7 +41,7 @@ export class FieldIndex {
   saysClose = false;
   saysKeepAlive = false;
   #bits = 0;
-  readonly #numbers: number[] = [];
+  readonly #numbers: number[] = ROOM.slice();
 
   reset(text: string): void {
     this.text = text;

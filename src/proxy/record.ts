@@ -91,11 +91,12 @@ function listenerAndRoute({ listener, route }: EngineExchange): string {
   return route?.name === undefined ? first : first + partOf(route, 'route', route.name);
 }
 
+/** Request and trace ids were checked or made by trace-context.ts: plain tokens. */
 export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): void {
   host.log(
     `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
       `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
       `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
-      `,"request_id":${text(x.requestId)},"trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
+      `,"request_id":"${x.requestId}","trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }

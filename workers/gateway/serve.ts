@@ -64,6 +64,14 @@ function peerOf(request: Request): Peer {
   return { ip: ip ?? '127.0.0.1' };
 }
 
+/** The runtime has parsed the URL: no other spelling of its path reaches a worker. */
+function isOwn(url: string): boolean {
+  const at = url.indexOf('/', url.indexOf('://') + 3);
+  if (!url.startsWith(OWN_PREFIX.slice(0, -1), at)) return false;
+  const next = url[at + OWN_PREFIX.length - 1];
+  return next === undefined || next === '/' || next === '?' || next === '#';
+}
+
 /** The port that the client addressed, as the listener knows it. */
 function listenerPort(request: Request, direction: Direction, env: GatewayEnv): number {
   if (direction === 'inbound' && env.LISTEN_PORT !== undefined) return Number(env.LISTEN_PORT);
@@ -106,8 +114,7 @@ export class Gateway {
       context.waitUntil(work);
     };
     const linked = await this.#sourceFor(direction, env).current(this.#host, background);
-    const { pathname } = new URL(request.url);
-    if (pathname.startsWith(OWN_PREFIX) || pathname === OWN_PREFIX.slice(0, -1))
+    if (isOwn(request.url))
       return answerOwn(request, {
         linked,
         adminToken: env.ADMIN_TOKEN ?? '',
