@@ -1,5 +1,5 @@
 /**
- * npm run bench -- edge: CPU of workerd for one request through the gateway worker (routing, JWT from cache, RBAC,
+ * CPU of workerd for one request through the gateway worker (routing, JWT from cache, RBAC,
  * CORS, header work both ways, log line), as a multiple of a worker that only passes on. Both run in one workerd,
  * in turns, towards one backend; the load is closed-loop over kept connections.
  */
@@ -12,7 +12,7 @@ import { bundleWorker } from '../workers/build.ts';
 import { startLocalWorkers } from '../workers/local.ts';
 import { median } from './measure.ts';
 
-const ROUNDS = 9;
+const ROUNDS = 11;
 const PER_ROUND = 3000;
 const CONNECTIONS = 16;
 const ROUTES = 100;

@@ -1,5 +1,6 @@
 /** npm run bench: everything that is measured without sockets. Each part also runs by itself (`node bench/engine.ts`). */
 import { benchCompile } from './compile.ts';
+import { benchEdge } from './edge.ts';
 import { benchEngine } from './engine.ts';
 import { benchRoutes } from './routes.ts';
 
@@ -7,3 +8,4 @@ console.log(`node ${process.version}`);
 await benchEngine();
 benchRoutes();
 benchCompile();
+await benchEdge();

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import type { CryptoKey } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -68,7 +69,7 @@ beforeAll(async () => {
   copyPort = await listen(copies);
   control = await startStubControl();
   control.serve(mesh(), scope);
-  gateway = await startGateway(control, { inbound: scope });
+  gateway = await startGateway(control, { inbound: scope }, { ADMIN_TOKEN: 'operator' });
 });
 afterAll(async () => {
   await gateway.close();
@@ -133,6 +134,18 @@ describe('bodies', () => {
     await (response.body as ReadableStream<Uint8Array>).getReader().read();
     ended.abort();
     await closed;
+  });
+
+  it('passes compressed bodies as they are, also where the head is changed', async () => {
+    await use('headers: {response: {set: {x-seen: "1"}}}');
+    handler = (_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' });
+      response.end(gzipSync('packed'));
+    };
+    const response = await fetch(`${gateway.url}/`, { headers: { 'accept-encoding': 'gzip' } });
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    expect(response.headers.get('x-seen')).toBe('1');
+    expect(await response.text()).toBe('packed');
   });
 
   it('sends a body without length again when the first attempt breaks', async () => {
@@ -228,6 +241,10 @@ describe('trust', () => {
     for (const path of ['/_lateen/nothing', '/_lateen', '/x/../_lateen/config_dump'])
       expect((await fetch(gateway.url + path)).status).toBeGreaterThan(400);
     expect((await fetch(`${gateway.url}/_lateen/config_dump`)).status).toBe(401);
+    expect((await fetch(`${gateway.url}/_lateen/stats`)).status).toBe(401);
+    const headers = { authorization: 'Bearer operator' };
+    const stats = await (await fetch(`${gateway.url}/_lateen/stats`, { headers })).json();
+    expect(JSON.stringify(stats)).toContain('http.80');
   });
 });
 

@@ -47,7 +47,8 @@ interface StreamingInit extends RequestInit {
   duplex?: 'half';
 }
 
-async function sourceOf(request: Request, x: Exchange): Promise<Source> {
+/** At once, but for a small body that is read whole. */
+function sourceOf(request: Request, x: Exchange): Source | Promise<ArrayBuffer> {
   if (request.body === null) return null;
   const length = Number(request.headers.get('content-length') ?? Number.NaN);
   const mayRepeat = x.route?.retry !== undefined;
@@ -109,7 +110,6 @@ function buildRequest(x: Exchange, head: WebRequestHead, original: Request, sent
   head.applyTo(headers);
   // A Worker's fetch writes the URL's own host; the authority that the backend should see travels beside it.
   // Always written: what a client sent under this name must never pass for it.
-  headers.set('host', x.upstreamAuthority);
   headers.set('x-forwarded-host', x.upstreamAuthority);
   return request;
 }
@@ -168,7 +168,8 @@ class Driver implements FetchDriver {
         step = engine.resume(x);
       } else if (step === 'forward') {
         if (body === undefined) {
-          body = await sourceOf(request, x);
+          const source = sourceOf(request, x);
+          body = source instanceof Promise ? await source : source;
           this.#mirror(x, head, request, body);
         }
         const sent = body instanceof RequestBody ? body.open() : body;

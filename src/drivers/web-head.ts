@@ -6,11 +6,14 @@ class WebHeaders implements HeaderBlock {
   readonly joinsRepeated: boolean = true;
   editCount = 0;
   readonly #received: Headers;
+  /** All fields by name, where so many are asked for that one pass over the runtime's object is cheaper. */
+  readonly #table: ReadonlyMap<string, string> | undefined;
   /** Values by name; empty = removed. */
   #edits: Map<string, string[]> | undefined;
 
-  constructor(received: Headers) {
+  constructor(received: Headers, table?: ReadonlyMap<string, string>) {
     this.#received = received;
+    this.#table = table;
   }
 
   get(name: string): string | undefined {
@@ -52,7 +55,7 @@ class WebHeaders implements HeaderBlock {
   }
 
   forEach(visit: (name: string, value: string) => void): void {
-    this.#received.forEach((value, name) => {
+    (this.#table ?? this.#received).forEach((value: string, name: string) => {
       if (this.#edits?.has(name) !== true) visit(name, value);
     });
     for (const [name, values] of this.#edits ?? []) for (const value of values) visit(name, value);
@@ -71,6 +74,7 @@ class WebHeaders implements HeaderBlock {
 
   /** Web Headers throw at names that no field can have, as `:method`; nobody sent those. */
   #read(name: string): string | null {
+    if (this.#table !== undefined) return this.#table.get(name) ?? null;
     try {
       return this.#received.get(name);
     } catch {
@@ -104,12 +108,14 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
 
   /** `authority` where the runtime's own isn't what the client asked for. */
   constructor(request: Request, authority?: string) {
-    super(request.headers);
+    const table = new Map<string, string>();
+    request.headers.forEach((value, name) => table.set(name, value));
+    super(request.headers, table);
     // The runtime writes it anew each time it is asked for.
     const { url } = request;
     this.method = request.method;
     this.scheme = url.startsWith('https:') ? 'https' : 'http';
-    this.authority = authority ?? request.headers.get('host') ?? authorityOf(url);
+    this.authority = authority ?? table.get('host') ?? authorityOf(url);
     this.target = targetOf(url);
   }
 }

@@ -113,7 +113,10 @@ export interface AuditEntry {
 export interface AuditLog {
   append(entry: Omit<AuditEntry, 'seq'>): Promise<void>;
   /** Newest first; `before` = seq of the last entry of the page before. */
-  list(options: { readonly limit: number; readonly before?: number }): Promise<readonly AuditEntry[]>;
+  list(options: {
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<readonly AuditEntry[]>;
 }
 
 /** Small texts that may be lost and change often, outside the revisions: fetched keys, for when their issuer is away. */

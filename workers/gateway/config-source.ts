@@ -6,7 +6,7 @@ import type { Host } from '../../src/host/host.ts';
 import type { EndpointOverlay, KeyOverlay, Pointer } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/edge.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
-import { link } from '../../src/proxy/index.ts';
+import { CurrentSnapshot, link } from '../../src/proxy/index.ts';
 import type { ControlClient } from './control-client.ts';
 import type { Bundle, LastGood } from './last-good.ts';
 
@@ -37,7 +37,7 @@ type Background = (work: Promise<unknown>) => void;
 
 export class ConfigSource {
   readonly #options: ConfigSourceOptions;
-  #linked: LinkedSnapshot | undefined;
+  readonly #current = new CurrentSnapshot();
   #bundle: Bundle | undefined;
   #keys: KeyOverlay = { version: '', sets: {} };
   #checkedMs = 0;
@@ -58,20 +58,21 @@ export class ConfigSource {
   async current(host: Host, background: Background): Promise<LinkedSnapshot | undefined> {
     const nowMs = host.clock.nowMs();
     const age = nowMs - this.#checkedMs;
-    if (this.#linked !== undefined && age < this.#options.softTtlMs) return this.#linked;
+    if (this.#current.linked !== undefined && age < this.#options.softTtlMs)
+      return this.#current.linked;
     const { hardTtlMs, waitTtlMs } = this.#options;
-    if (nowMs >= this.#restUntilMs || this.#linked === undefined) {
+    if (nowMs >= this.#restUntilMs || this.#current.linked === undefined) {
       const refresh = this.#refresh(host, background);
       const isOver = (ttlMs: number): boolean => ttlMs > 0 && age >= ttlMs;
-      if (this.#linked === undefined || isOver(hardTtlMs) || isOver(waitTtlMs)) {
+      if (this.#current.linked === undefined || isOver(hardTtlMs) || isOver(waitTtlMs)) {
         await Promise.race([refresh, host.clock.sleep(WAIT_MS)]);
         if (this.#checkedMs < nowMs) this.#restUntilMs = host.clock.nowMs() + REST_MS;
       }
     }
     const isTooOld = hardTtlMs > 0 && host.clock.nowMs() - this.#checkedMs >= hardTtlMs;
     if (isTooOld) return undefined;
-    if (this.#linked === undefined) await this.#startFromLastGood(host, background);
-    return this.#linked;
+    if (this.#current.linked === undefined) await this.#startFromLastGood(host, background);
+    return this.#current.linked;
   }
 
   #refresh(host: Host, background: Background): Promise<void> {
@@ -99,7 +100,7 @@ export class ConfigSource {
 
   async #pull(host: Host, background: Background): Promise<void> {
     const { control } = this.#options;
-    const pointer = await control.pointer(this.#linked?.pointer);
+    const pointer = await control.pointer(this.#current.linked?.pointer);
     if (pointer !== undefined) {
       const name = JSON.stringify(pointer);
       if (name !== this.#refused) await this.#swap(pointer, host, background);
@@ -141,7 +142,7 @@ export class ConfigSource {
       currentKeys: () => this.#keys,
       refreshKeys: (uri) => this.#refreshKeys(uri, host, background),
     });
-    this.#linked = linked;
+    this.#current.swap(linked);
     this.#bundle = bundle;
     this.#keys = bundle.keys;
   }
@@ -149,7 +150,7 @@ export class ConfigSource {
   /** Serves what this data centre ran last; it counts as never checked, so the next request asks again. */
   async #startFromLastGood(host: Host, background: Background): Promise<void> {
     const bundle = await this.#options.lastGood.read().catch(() => undefined);
-    if (bundle === undefined || this.#linked !== undefined) return;
+    if (bundle === undefined || this.#current.linked !== undefined) return;
     try {
       this.#link(bundle, host, background);
     } catch {

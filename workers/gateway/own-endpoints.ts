@@ -9,6 +9,8 @@ export interface OwnState {
   /** Of the operator; '' = nobody may look. */
   readonly adminToken: string;
   readonly version: string;
+  /** Counters of this isolate. */
+  readonly stats: () => unknown;
 }
 
 /** Every byte is compared, whatever the first difference. */
@@ -39,6 +41,9 @@ export async function answerOwn(request: Request, state: OwnState): Promise<Resp
       snapshot: state.linked?.named.snapshot ?? null,
     });
   });
+  router.get('/_lateen/stats', () =>
+    isOperator() ? json(state.stats()) : error(401, { error: 'a token is required' }),
+  );
   router.all('*', () => error(404, { error: 'no such endpoint' }));
   return (await router.fetch(request)) as Response;
 }

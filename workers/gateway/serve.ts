@@ -119,6 +119,7 @@ export class Gateway {
         linked,
         adminToken: env.ADMIN_TOKEN ?? '',
         version: VERSION,
+        stats: () => this.#engine.stats(),
       });
     if (linked === undefined)
       return new Response('no configuration yet', { status: 503, headers: { 'retry-after': '1' } });
