@@ -49,6 +49,8 @@ export interface Exchange {
   readonly request: RequestHead;
   readonly peer: Peer;
   readonly startMs: number;
+  /** Listener port that the request reached. */
+  readonly port: number;
   /** Client address after trusted hops of X-Forwarded-For. */
   remoteIp: string;
   method: string;

@@ -30,6 +30,8 @@ export interface WorkloadPolicyInput {
   readonly mesh: MeshSettings;
   readonly requestAuthentications: readonly Resource<RequestAuthenticationSpec>[];
   readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
+  /** Of the workload's own endpoints; empty at gateways and where nobody registered it. */
+  readonly workloadAddresses: readonly string[];
   /** Index of a resource's path in the snapshot's origins. */
   origin(resource: Resource, path: string): number;
 }

@@ -53,7 +53,7 @@ export interface MeshSettings {
 /** One port (and, under TLS, one set of server names) of the proxy. */
 export interface Listener {
   readonly name: string;
-  /** Port that clients address: server port at a gateway, service port in the mesh. */
+  /** Port that clients address: server port at a gateway, service port in the mesh; 0 = every port without a listener of its own. */
   readonly port: number;
   readonly direction: 'gateway' | 'outbound' | 'inbound';
   readonly protocol: 'HTTP' | 'HTTPS';

@@ -155,8 +155,16 @@ function toDecision(
   };
 }
 
+/** A connection that isn't HTTP: neither host nor path is said of it. */
+const isTcp = ({ host, path, method }: SimulatedRequest): boolean =>
+  host === undefined && path === undefined && method === undefined;
+
+/** No runtime of this version carries it, so it is closed. */
+const REFUSED_TCP: SimulatedDecision = { outcome: 'close', flags: 'NR', details: 'not_http' };
+
 export async function simulate(simulation: Simulation): Promise<SimulatedDecision> {
   const { linked, host, request } = simulation;
+  if (isTcp(request)) return REFUSED_TCP;
   const engine = createEngine({ host });
   const scheme = request.scheme ?? 'http';
   const line = {

@@ -14,9 +14,10 @@ function toApp(base: string, request: Request): Promise<Response> {
   return fetch(forwarded, { redirect: 'manual' });
 }
 
-export function createDial(env: GatewayEnv): Dial {
+/** `isApp`: what has no endpoint of its own is the service that this gateway stands before, never this gateway again. */
+export function createDial(env: GatewayEnv, isApp: boolean): Dial {
   return (endpoint, request) => {
-    const address = endpoint?.address ?? '';
+    const address = endpoint?.address ?? (isApp ? APP_ADDRESS : '');
     if (!address.startsWith(BINDING)) return fetch(request);
     if (address === APP_ADDRESS && env.APP === undefined && env.APP_URL !== undefined)
       return toApp(env.APP_URL, request);

@@ -127,7 +127,7 @@ export class Gateway {
     const driver = createFetchDriver({
       engine: this.#engine,
       host: { ...this.#host, background },
-      dial: createDial(env),
+      dial: createDial(env, linked.named.snapshot.scope.type === 'sidecar-inbound'),
       ...(observe === undefined ? {} : { observe }),
     });
     const authority = forwardedAuthority(request, linked.named.snapshot.scope.type);

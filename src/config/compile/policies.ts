@@ -43,6 +43,15 @@ function holdsFor(context: CompileContext, resource: Resource<Attached>): boolea
   return isNear && selects(spec.selector?.matchLabels, context.scope.labels);
 }
 
+/** Endpoints of the served service that bear the workload's labels. */
+function ownAddresses({ scope, registry }: CompileContext): string[] {
+  const service = registry.visibleTo(scope.namespace).get(scope.service ?? '');
+  const own = (service?.endpoints ?? []).filter(({ labels = {} }) =>
+    Object.entries(labels).every(([name, value]) => scope.labels[name] === value),
+  );
+  return [...new Set(own.map(({ address = '' }) => address))].sort();
+}
+
 export function compileWorkloadFilters(context: CompileContext): FilterConfig[] {
   const authentications = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
@@ -50,6 +59,7 @@ export function compileWorkloadFilters(context: CompileContext): FilterConfig[] 
   const policies = context
     .resources<AuthorizationPolicySpec>('AuthorizationPolicy')
     .filter((resource) => holdsFor(context, resource));
+  const workloadAddresses = ownAddresses(context);
   const filters: FilterConfig[] = [];
   const inOrder = [...context.compilers].sort(
     (a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
@@ -59,6 +69,7 @@ export function compileWorkloadFilters(context: CompileContext): FilterConfig[] 
       mesh: context.mesh.settings,
       requestAuthentications: authentications,
       authorizationPolicies: policies,
+      workloadAddresses,
       origin: (resource, path) => context.origins.of(resource, path),
     });
     if (compiled === undefined) continue;

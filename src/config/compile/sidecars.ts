@@ -58,7 +58,9 @@ function routesOf(outbound: Outbound, owner: BoundService, port: number): readon
 
 function serviceHost(outbound: Outbound, service: Service, port: number): VirtualHost {
   const { context, owners, used } = outbound;
-  const owner = owners.ownerOf(service.host);
+  // HTTP rules mean nothing on a port that carries something else.
+  const isHttp = service.ports.some((entry) => entry.number === port && isHttpPort(entry));
+  const owner = isHttp ? owners.ownerOf(service.host) : undefined;
   used.add(service.host);
   const { namespace } = context.scope;
   const ruled = owner === undefined ? [] : routesOf(outbound, owner, port);
@@ -125,15 +127,12 @@ export function compileOutbound(context: CompileContext): {
     services,
   };
   const ports = new Set<number>([UNKNOWN_HOST_PORT]);
-  for (const service of services.values())
-    for (const port of service.ports) if (isHttpPort(port)) ports.add(port.number);
+  for (const service of services.values()) for (const port of service.ports) ports.add(port.number);
   const listeners = [...ports]
     .sort((a, b) => a - b)
     .map((port): Listener => {
       const known = [...services.values()]
-        .filter((service) =>
-          service.ports.some((entry) => entry.number === port && isHttpPort(entry)),
-        )
+        .filter((service) => service.ports.some((entry) => entry.number === port))
         .map((service) => serviceHost(outbound, service, port));
       const unknown = port === UNKNOWN_HOST_PORT ? unknownHosts(outbound) : [];
       return {
@@ -194,5 +193,18 @@ export function compileInbound(
       unmatchedHost: 'not-found',
     };
   });
-  return { listeners, used: new Set([host]) };
+  return { listeners: [...listeners, passthroughListener(filters)], used: new Set([host]) };
+}
+
+/** Ports that no service declares lead to the workload as they are, judged by its policies like the others. */
+function passthroughListener(filters: readonly FilterConfig[]): Listener {
+  return {
+    name: 'inbound.passthrough',
+    port: 0,
+    direction: 'inbound',
+    protocol: 'HTTP',
+    filters,
+    virtualHosts: [],
+    unmatchedHost: 'passthrough',
+  };
 }

@@ -104,7 +104,7 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
     case 'sni':
       return one(x.peer.tls?.sni);
     case 'port':
-      return x.listener === undefined ? NONE : [String(x.listener.port)];
+      return x.listener === undefined ? NONE : [String(x.port)];
     case 'sourceIp':
       return one(x.peer.ip);
     case 'remoteIp':
@@ -113,7 +113,7 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
         ? 'undecidable'
         : one(x.remoteIp);
     case 'destinationIp':
-      return NONE;
+      return attribute.addresses.length === 1 ? attribute.addresses : 'undecidable';
     case 'header':
       return headerValues(x, attribute.name);
     case 'claim':

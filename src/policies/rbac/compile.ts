@@ -137,15 +137,23 @@ const PLAIN_KEYS: Readonly<Record<string, Attribute>> = {
 const ADDRESS_KEYS: Readonly<Record<string, Attribute>> = {
   'source.ip': { of: 'sourceIp' },
   'remote.ip': { of: 'remoteIp' },
-  'destination.ip': { of: 'destinationIp' },
 };
+
+/** What a policy's text is read against. */
+interface Surroundings {
+  readonly mesh: MeshSettings;
+  readonly namespace: string;
+  /** Of the workload that the policy holds for. */
+  readonly addresses: readonly string[];
+}
 
 function compileCondition(
   condition: NonNullable<AuthorizationRule['when']>[number],
-  mesh: MeshSettings,
-  namespace: string,
+  { mesh, namespace, addresses }: Surroundings,
 ): Test[] {
   const { key, values, notValues } = condition;
+  if (key === 'destination.ip')
+    return blockTest({ of: 'destinationIp', addresses }, values, notValues);
   const address = ADDRESS_KEYS[key];
   if (address !== undefined) return blockTest(address, values, notValues);
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
@@ -169,24 +177,25 @@ function compileCondition(
   return textTest(plain, [values, notValues]);
 }
 
-function compileRule(rule: AuthorizationRule, mesh: MeshSettings, namespace: string): CompiledRule {
+function compileRule(rule: AuthorizationRule, around: Surroundings): CompiledRule {
+  const { mesh, namespace } = around;
   return {
     sources: (rule.from ?? []).map(({ source }) => compileSource(source ?? {}, mesh, namespace)),
     operations: (rule.to ?? []).map(({ operation }) => compileOperation(operation ?? {})),
-    conditions: (rule.when ?? []).flatMap((condition) =>
-      compileCondition(condition, mesh, namespace),
-    ),
+    conditions: (rule.when ?? []).flatMap((condition) => compileCondition(condition, around)),
   };
 }
 
 function compileOne(
   resource: Resource<AuthorizationPolicySpec>,
-  mesh: MeshSettings,
+  { mesh, workloadAddresses }: WorkloadPolicyInput,
 ): CompiledAuthorization {
   const { metadata, spec } = resource;
+  const { namespace } = metadata;
+  const around = { mesh, namespace, addresses: workloadAddresses };
   return {
     name: `${metadata.namespace}/${metadata.name}`,
-    rules: (spec.rules ?? []).map((rule) => compileRule(rule, mesh, metadata.namespace)),
+    rules: (spec.rules ?? []).map((rule) => compileRule(rule, around)),
     dryRun: /^(?:1|t|T|true|TRUE|True)$/.test(metadata.annotations?.['istio.io/dry-run'] ?? ''),
   };
 }
@@ -207,7 +216,7 @@ function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
   const of = (...actions: string[]): Resource<AuthorizationPolicySpec>[] =>
     input.authorizationPolicies.filter((policy) => actions.includes(policy.spec.action ?? 'ALLOW'));
   const make = (policies: readonly Resource<AuthorizationPolicySpec>[]): CompiledAuthorization[] =>
-    policies.map((policy) => compileOne(policy, input.mesh));
+    policies.map((policy) => compileOne(policy, input));
   const custom = of('CUSTOM');
   const config: RbacConfig = {
     deny: make([...custom, ...of('DENY')]),

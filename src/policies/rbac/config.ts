@@ -29,7 +29,9 @@ export type Attribute =
         | 'sni';
     }
   | { readonly of: 'port' }
-  | { readonly of: 'sourceIp' | 'remoteIp' | 'destinationIp' }
+  | { readonly of: 'sourceIp' | 'remoteIp' }
+  /** The workload's own; it can't be judged unless there is exactly one. */
+  | { readonly of: 'destinationIp'; readonly addresses: readonly string[] }
   | { readonly of: 'header'; readonly name: string }
   | { readonly of: 'claim'; readonly path: readonly string[] }
   /** Attributes that only Envoy has: never known, so a rule on them can't be judged. */

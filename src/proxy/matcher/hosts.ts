@@ -28,6 +28,9 @@ function linkListener(listener: Listener): LinkedListener {
   return { listener, hosts };
 }
 
+/** Takes requests to ports that have no listener of their own. */
+const ANY_PORT = 0;
+
 interface Port {
   plain: LinkedListener | undefined;
   readonly byName: HostMap<LinkedListener>;
@@ -51,7 +54,7 @@ export function linkListeners(listeners: readonly Listener[]): ListenerTable {
   }
   return {
     find(number, sni) {
-      const port = ports.get(number);
+      const port = ports.get(number) ?? ports.get(ANY_PORT);
       if (port === undefined) return undefined;
       // Without a server name only a listener for every name answers.
       return port.isTls ? port.byName.lookup((sni ?? '').toLowerCase()) : port.plain;

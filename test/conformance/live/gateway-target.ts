@@ -321,6 +321,7 @@ export async function createGatewayTarget(options: LiveOptions): Promise<Target>
           TEST_TOKEN: TOKEN,
           PROXY_TOKEN: TOKEN,
           CONTROL_URL: `http://${CONTROL_HOST}`,
+          APP_URL: 'http://app.test',
         },
         outboundAddress: `127.0.0.1:${world.port}`,
         sockets: [{ port: 0 }],
