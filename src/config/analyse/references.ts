@@ -14,7 +14,7 @@ import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import { covers, resolveHost } from '../compile/names.ts';
-import type { Registry } from '../compile/services.ts';
+import type { Registry, Service } from '../compile/services.ts';
 import { createRegistry } from '../compile/services.ts';
 import { gatewayName } from '../compile/virtual-services.ts';
 
@@ -78,17 +78,30 @@ function missing(
 
 type Finding = ReturnType<typeof missing>;
 
+/** The service that a host means to the clients of a namespace. */
+function findService(host: string, namespace: string, mesh: Mesh): Service | undefined {
+  const services = mesh.registry.visibleTo(namespace);
+  const wildcard = [...services.keys()].find(
+    (service) => service.startsWith('*') && covers(service, host),
+  );
+  return services.get(host) ?? services.get(wildcard ?? '');
+}
+
+/** Whose clients the rule is for: those of the namespaces that it is exported to by name, else its own. */
+function clientNamespaces({ spec, metadata }: Resource<VirtualServiceSpec>): readonly string[] {
+  const named = (spec.exportTo ?? []).filter((name) => !['*', '.', '~'].includes(name));
+  return named.length === 0 ? [metadata.namespace] : named;
+}
+
 function checkDestination(
   { destination, path }: Reference,
-  namespace: string,
+  resource: Resource<VirtualServiceSpec>,
   mesh: Mesh,
 ): Finding[] {
-  const host = resolveHost(destination.host, namespace, mesh.domain);
-  const services = mesh.registry.visibleTo(namespace);
-  const isKnown =
-    services.has(host) ||
-    [...services.keys()].some((service) => service.startsWith('*') && covers(service, host));
-  if (!isKnown)
+  const host = resolveHost(destination.host, resource.metadata.namespace, mesh.domain);
+  const found = clientNamespaces(resource).map((name) => findService(host, name, mesh));
+  const [service] = found;
+  if (service === undefined || found.includes(undefined))
     return [
       missing(
         `${path}.host`,
@@ -96,7 +109,15 @@ function checkDestination(
         'apply a ServiceEntry or Service for it, or correct the name',
       ),
     ];
-  const { subset } = destination;
+  const { subset, port } = destination;
+  if (port?.number !== undefined && !service.ports.some(({ number }) => number === port.number))
+    return [
+      missing(
+        `${path}.port.number`,
+        `port ${port.number} of ${host} not found, it has ${service.ports.map(({ number }) => number).join(', ') || 'none'}: requests get 503`,
+        'correct the number, or add the port to the service',
+      ),
+    ];
   if (subset === undefined) return [];
   const hasSubset = mesh.subsets.some((rule) => covers(rule.host, host) && rule.names.has(subset));
   return hasSubset
@@ -128,7 +149,7 @@ function checkVirtualService(resource: Resource<VirtualServiceSpec>, mesh: Mesh)
   );
   return [
     ...gateways,
-    ...destinations.flatMap((reference) => checkDestination(reference, metadata.namespace, mesh)),
+    ...destinations.flatMap((reference) => checkDestination(reference, resource, mesh)),
   ];
 }
 

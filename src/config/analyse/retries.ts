@@ -1,0 +1,62 @@
+/** Retries and timeouts that do something else than their writer may think. */
+import { parseDuration } from '../../lib/duration.ts';
+import type { HttpRoute, Resource, VirtualServiceSpec } from '../../model/api.ts';
+import type { AdmittedResource } from '../../model/config.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+
+type Finding = Pick<Diagnostic, 'code' | 'level' | 'path' | 'message' | 'remedy'>;
+
+/** Conditions that an edge runtime can see in a response. */
+const VISIBLE = /5xx|gateway-error|retriable|envoy-ratelimited|\b[45]\d\d\b/;
+
+function edgeFinding({ retries }: HttpRoute, path: string): Finding[] {
+  const { attempts, retryOn } = retries ?? {};
+  if (attempts === undefined || attempts === 0 || retryOn === undefined) return [];
+  if (VISIBLE.test(retryOn)) return [];
+  return [
+    {
+      code: 'LAT0104',
+      level: 'info',
+      path: `${path}.retries.retryOn`,
+      message: `"${retryOn}" names failures of the connection alone: an edge runtime can't tell them from others, so gateway workers repeat only idempotent requests`,
+      remedy: 'nothing, or add conditions on responses as 5xx',
+    },
+  ];
+}
+
+function timeoutFinding({ retries, timeout }: HttpRoute, path: string): Finding[] {
+  const wholeMs = parseDuration(timeout ?? '');
+  const tryMs = parseDuration(retries?.perTryTimeout ?? '');
+  const tries = (retries?.attempts ?? 0) + 1;
+  if (wholeMs === undefined || wholeMs === 0 || tryMs === undefined || tries < 2) return [];
+  if (tryMs * tries <= wholeMs) return [];
+  return [
+    {
+      code: 'LAT0105',
+      level: 'info',
+      path: `${path}.timeout`,
+      message: `${tries} tries of ${retries?.perTryTimeout ?? ''} don't fit into ${timeout ?? ''}: the last of them are cut short or never made`,
+      remedy: 'a longer timeout, fewer attempts or a shorter perTryTimeout',
+    },
+  ];
+}
+
+export function analyseRetries(resources: readonly AdmittedResource[]): Diagnostic[] {
+  return resources.flatMap(({ resource, placeOf }) => {
+    if (resource.kind !== 'VirtualService') return [];
+    const { spec, metadata } = resource as Resource<VirtualServiceSpec>;
+    return (spec.http ?? []).flatMap((route, index) => {
+      const path = `spec.http[${index}]`;
+      return [...edgeFinding(route, path), ...timeoutFinding(route, path)].map(
+        (finding): Diagnostic => {
+          const place = placeOf(finding.path ?? '');
+          return {
+            ...finding,
+            resource: `VirtualService ${metadata.namespace}/${metadata.name}`,
+            ...(place === undefined ? {} : { place }),
+          };
+        },
+      );
+    });
+  });
+}
