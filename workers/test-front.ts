@@ -8,7 +8,7 @@ import type { GatewayContext } from './gateway/serve.ts';
 import type { Bundle } from './gateway/last-good.ts';
 import type { Exchange } from '../src/model/exchange.ts';
 import type { Peer } from '../src/model/identity.ts';
-import type { EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
+import type { EndpointOverlay, ProxyScope, RetryPolicy } from '../src/model/snapshot.ts';
 
 interface FrontEnv extends GatewayEnv {
   readonly TEST_TOKEN: string;
@@ -25,10 +25,19 @@ export interface FrontQuestion {
   readonly random: number;
 }
 
+/** Of the chosen route as this isolate linked it: what one exchange that is answered at once doesn't show. */
+export interface RouteReport {
+  readonly name?: string;
+  readonly timeoutMs: number;
+  readonly retry?: RetryPolicy;
+  /** Configuration of its fault filter. */
+  readonly fault?: unknown;
+}
+
 /** What it tells beside the response, in the same form. */
 export interface FrontReport {
   readonly policy: string;
-  readonly route?: string;
+  readonly route?: RouteReport;
   readonly cluster?: string;
   readonly flags: string;
   /** The gateway would have closed the connection. */
@@ -109,14 +118,33 @@ function questionOf(request: Request, token: string): FrontQuestion | undefined 
   }
 }
 
+function routeReport(x: Exchange | undefined): RouteReport | undefined {
+  const { route } = x ?? {};
+  if (route === undefined) return undefined;
+  const fault = route.filters.find(({ kind }) => kind === 'fault')?.config;
+  return {
+    timeoutMs: route.timeoutMs,
+    ...(route.name === undefined ? {} : { name: route.name }),
+    ...(route.retry === undefined ? {} : { retry: route.retry }),
+    ...(fault === undefined ? {} : { fault }),
+  };
+}
+
 function reportOf(x: Exchange | undefined): FrontReport {
+  const route = routeReport(x);
   return {
     policy: x?.decidedBy ?? '',
-    ...(x?.route?.name === undefined ? {} : { route: x.route.name }),
+    ...(route === undefined ? {} : { route }),
     ...(x?.cluster === undefined ? {} : { cluster: x.cluster.name }),
     flags: x?.flags ?? '',
     close: x?.reply?.close === true,
   };
+}
+
+/** As it came wherever that can be: a Request that is made anew has its URL parsed, which the platform's has not. */
+function withScheme(request: Request, scheme: string): Request {
+  if (request.url.startsWith(`${scheme}:`)) return request;
+  return new Request(request.url.replace(/^https?:/, `${scheme}:`), request);
 }
 
 /** One request of a case after the other: the runner waits for each. */
@@ -125,9 +153,7 @@ async function serve(request: Request, env: FrontEnv, context: GatewayContext): 
   if (question === undefined) return new Response(null, { status: 404 });
   const { scope, scheme } = question;
   const asked = caseFor(question);
-  const url = request.url.replace(/^https?:/, `${scheme}:`);
-  const forwarded = new Request(url, request);
-  forwarded.headers.delete(QUESTION_HEADER);
+  const forwarded = withScheme(request, scheme);
   const direction = scope.type === 'sidecar-outbound' ? 'outbound' : 'inbound';
   const name = direction === 'outbound' ? 'OUTBOUND_SCOPE' : 'SCOPE';
   const own = { ...env, [name]: JSON.stringify(scope), SOFT_TTL_MS: FOREVER_MS };

@@ -16,13 +16,14 @@ export interface Workload {
 }
 
 export interface GatewayPlan {
-  readonly workers: readonly LocalWorker[];
   /** Base URLs for a workload's calls, by its name. */
   readonly outbound: Readonly<Record<string, string>>;
   /** Base URLs of all directions. */
   readonly polled: readonly string[];
   /** Where others reach a workload. */
   inboundPort(workload: Workload): number;
+  /** The workers, with a token of its own for each. */
+  workers(credentials: Credentials): Promise<readonly LocalWorker[]>;
 }
 
 export interface PlanOptions {
@@ -107,61 +108,76 @@ function commonVars(credentials: Credentials): Readonly<Record<string, string>> 
   };
 }
 
-export async function planGateways(
+interface Ports {
+  readonly inbound: number;
+  readonly outbound: number;
+}
+
+async function ingressWorker(options: PlanOptions, credentials: Credentials): Promise<LocalWorker> {
+  const name = 'ingressgateway';
+  return {
+    name: 'ingress',
+    script: await bundleWorker('workers/gateway.ts'),
+    vars: {
+      ...commonVars(credentials),
+      PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [ingressScope] }),
+      SCOPE: JSON.stringify(ingressScope),
+      LISTEN_PORT: String(LISTENER_PORT),
+    },
+    sockets: [{ port: options.gatewayPort }],
+  };
+}
+
+async function workloadWorker(
   options: PlanOptions,
   credentials: Credentials,
+  { workload, ports }: { readonly workload: Workload; readonly ports: Ports },
+): Promise<LocalWorker> {
+  const name = workloadName(workload);
+  const { inbound, outbound } = scopesOf(workload);
+  return {
+    name,
+    script: await bundleWorker('workers/gateway.ts'),
+    vars: {
+      ...commonVars(credentials),
+      PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [outbound, inbound] }),
+      SCOPE: JSON.stringify(inbound),
+      OUTBOUND_SCOPE: JSON.stringify(outbound),
+      LISTEN_PORT: String(SERVICE_PORT),
+      APP_URL: `http://127.0.0.1:${workload.port}`,
+    },
+    sockets: [
+      { port: ports.inbound, entrypoint: 'Inbound' },
+      { port: ports.outbound, entrypoint: 'Outbound' },
+    ],
+  };
+}
+
+/** Ports first: the demo's resources name them before any gateway starts. */
+export async function planGateways(
+  options: PlanOptions,
   workloads: readonly Workload[],
 ): Promise<GatewayPlan> {
-  const script = await bundleWorker('workers/gateway.ts');
-  const common = commonVars(credentials);
-  const ports = new Map<string, { readonly inbound: number; readonly outbound: number }>();
-  const workers: LocalWorker[] = [
-    {
-      name: 'ingress',
-      script,
-      vars: {
-        ...common,
-        PROXY_TOKEN: await proxyToken(options, credentials, {
-          name: 'ingressgateway',
-          scopes: [ingressScope],
-        }),
-        SCOPE: JSON.stringify(ingressScope),
-        LISTEN_PORT: String(LISTENER_PORT),
-      },
-      sockets: [{ port: options.gatewayPort }],
-    },
-  ];
-  for (const workload of workloads) {
-    const name = workloadName(workload);
-    const { inbound, outbound } = scopesOf(workload);
-    const own = { inbound: await freePort(), outbound: await freePort() };
-    ports.set(name, own);
-    workers.push({
-      name,
-      script,
-      vars: {
-        ...common,
-        PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [outbound, inbound] }),
-        SCOPE: JSON.stringify(inbound),
-        OUTBOUND_SCOPE: JSON.stringify(outbound),
-        LISTEN_PORT: String(SERVICE_PORT),
-        APP_URL: `http://127.0.0.1:${workload.port}`,
-      },
-      sockets: [
-        { port: own.inbound, entrypoint: 'Inbound' },
-        { port: own.outbound, entrypoint: 'Outbound' },
-      ],
+  const plan = new Map<string, { readonly workload: Workload; readonly ports: Ports }>();
+  for (const workload of workloads)
+    plan.set(workloadName(workload), {
+      workload,
+      ports: { inbound: await freePort(), outbound: await freePort() },
     });
-  }
   const url = (port: number): string => `http://127.0.0.1:${port}`;
   return {
-    workers,
-    outbound: Object.fromEntries([...ports].map(([name, { outbound }]) => [name, url(outbound)])),
+    outbound: Object.fromEntries([...plan].map(([name, { ports }]) => [name, url(ports.outbound)])),
     polled: [
       url(options.gatewayPort),
-      ...[...ports.values()].flatMap(({ inbound, outbound }) => [url(inbound), url(outbound)]),
+      ...[...plan.values()].flatMap(({ ports }) => [url(ports.inbound), url(ports.outbound)]),
     ],
-    inboundPort: (workload) => ports.get(workloadName(workload))?.inbound ?? workload.port,
+    inboundPort: (workload) => plan.get(workloadName(workload))?.ports.inbound ?? workload.port,
+    async workers(credentials) {
+      const workers = [await ingressWorker(options, credentials)];
+      for (const one of plan.values())
+        workers.push(await workloadWorker(options, credentials, one));
+      return workers;
+    },
   };
 }
 

@@ -100,12 +100,14 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     startControl(options, credentials),
   ]);
   options.progress('applying the demo, starting the gateways ...');
-  const plan = await planGateways(options, credentials, bookinfo.services);
+  const plan = await planGateways(options, bookinfo.services);
   await applyDemo(
     credentials,
     bookinfoResources(bookinfo.services, (service) => plan.inboundPort(service)),
   );
-  const gateways = await startLocalWorkers({ workers: plan.workers });
+  const gateways = await startLocalWorkers({
+    workers: await plan.workers(credentials),
+  });
   bookinfo.setOutbound(plan.outbound);
   const stopPolling = keepPolling(plan.polled);
   return {

@@ -28,6 +28,10 @@ const rollbackBody: z.ZodType<{ revision: number }> = z.strictObject({
   revision: z.int().min(0),
 });
 
+/** Tokens are revisions too, but no configuration. */
+const isConfiguration = (entry: HistoryEntry): boolean =>
+  entry.changes.some(({ key }) => key.startsWith(RESOURCE_PREFIX));
+
 function shownEntry(entry: HistoryEntry): unknown {
   const changes = entry.changes.filter(({ key }) => key.startsWith(RESOURCE_PREFIX));
   return {
@@ -92,12 +96,14 @@ export function historyRoutes(app: App, services: Services): void {
     allow(c, 'viewer');
     const { limit = 50, before, resource } = readQuery(c, pageQuery);
     const entries = await store.history({
-      limit: resource === undefined ? limit : Number.MAX_SAFE_INTEGER,
+      limit: resource === undefined ? limit * 2 : Number.MAX_SAFE_INTEGER,
       ...(before === undefined ? {} : { before }),
     });
     const key = resource === undefined ? undefined : RESOURCE_PREFIX + resource;
     const chosen = entries.filter(
-      (entry) => key === undefined || entry.changes.some((change) => change.key === key),
+      (entry) =>
+        isConfiguration(entry) &&
+        (key === undefined || entry.changes.some((change) => change.key === key)),
     );
     return c.json({ items: chosen.slice(0, limit).map((entry) => shownEntry(entry)) });
   });

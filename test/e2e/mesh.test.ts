@@ -1,7 +1,10 @@
 /** The mesh as a person gets it: workers in workerd, real servers, real requests. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../../cli/client.ts';
 import { readSources } from '../../cli/files.ts';
@@ -9,6 +12,8 @@ import type { RunningMesh } from '../../cli/up/mesh.ts';
 import { startMesh } from '../../cli/up/mesh.ts';
 import { freePort } from '../../cli/up/ports.ts';
 
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const dataDir = mkdtempSync(join(tmpdir(), 'lateen-'));
 let mesh: RunningMesh;
 
@@ -34,7 +39,11 @@ async function apply(name: string): Promise<void> {
     new URL(`../../examples/bookinfo/mesh/${name}.yaml`, import.meta.url).pathname,
   ]);
   await call(mesh.credentials, '/v1/apply', { method: 'POST', body: JSON.stringify({ sources }) });
-  // In force within two seconds.
+  await inForce();
+}
+
+/** A change is in force within two seconds. */
+async function inForce(): Promise<void> {
   await new Promise((wake) => {
     setTimeout(wake, 2000);
   });
@@ -107,6 +116,55 @@ describe('mesh with Bookinfo', () => {
     expect((await fetch(`${mesh.gatewayUrl}/_lateen/config_dump`)).status).toBe(401);
     const headers = { authorization: `Bearer ${mesh.credentials.token}` };
     expect((await fetch(`${mesh.gatewayUrl}/_lateen/config_dump`, { headers })).status).toBe(200);
+  });
+
+  it('does what the commands of the README say', async () => {
+    const readme = readFileSync(`${root}README.md`, 'utf8');
+    const commands = [...readme.matchAll(/^npx lateen (.*?)(?:\s+#.*)?$/gm)].map(
+      ([, text]) => text ?? '',
+    );
+    expect(commands.length).toBeGreaterThan(8);
+    for (const command of commands) {
+      const { stdout, stderr } = await run(
+        process.execPath,
+        ['cli/bin.js', ...command.split(' ')],
+        {
+          cwd: root,
+          env: {
+            ...process.env,
+            LATEEN_SERVER: mesh.controlUrl,
+            LATEEN_TOKEN: mesh.credentials.token,
+          },
+        },
+      );
+      expect(stdout + stderr, command).not.toBe('');
+    }
+  });
+
+  it('enforces policies on a workload before it is reached', async () => {
+    const deny = {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      metadata: { name: 'no-details', namespace: 'default' },
+      spec: {
+        selector: { matchLabels: { app: 'details' } },
+        action: 'DENY',
+        rules: [{ to: [{ operation: { methods: ['GET'] } }] }],
+      },
+    };
+    const body = JSON.stringify({ sources: [{ file: 'deny', text: JSON.stringify(deny) }] });
+    await call(mesh.credentials, '/v1/apply', { method: 'POST', body });
+    await inForce();
+    expect(await page()).toContain('details are currently unavailable');
+    await call(mesh.credentials, '/v1/apply', { method: 'DELETE', body });
+    await inForce();
+    expect(await page()).not.toContain('details are currently unavailable');
+  });
+
+  it('shows every gateway in step, without traffic', async () => {
+    const { body } = await call<{ items: { state: string }[] }>(mesh.credentials, '/v1/proxies');
+    expect(body.items.length).toBe(13);
+    expect(new Set(body.items.map(({ state }) => state))).toEqual(new Set(['SYNCED']));
   });
 
   it('keeps what was applied over a restart', async () => {

@@ -16,6 +16,7 @@ import type { Minter } from '../tokens.ts';
 import { placeToken } from '../tokens.ts';
 import { readCapabilities } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
+import { routeFields } from './report.ts';
 import type { Received, World } from './server.ts';
 import { CONTROL_HOST, ID_HEADER, startWorld } from './server.ts';
 
@@ -27,7 +28,14 @@ const SPLIT_DRAWS = 100;
 const MIRROR_DRAWS = 200;
 const MIRROR_WAIT_MS = 500;
 /** Fields that the way to and from the worker adds. */
-const TRANSPORT = new Set(['host', 'cf-connecting-ip', 'cf-ray', 'cf-visitor', ID_HEADER]);
+const TRANSPORT = new Set([
+  'host',
+  'cf-connecting-ip',
+  'cf-ray',
+  'cf-visitor',
+  ID_HEADER,
+  QUESTION_HEADER,
+]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -121,7 +129,12 @@ class GatewayTarget implements Target {
       if (skip !== undefined) answers.push({ skip });
       else {
         const request = await placeToken(check.request ?? {}, minter);
-        const fields = await this.#ask(prepared, request, check);
+        let fields: Fields;
+        try {
+          fields = await this.#ask(prepared, request, check);
+        } catch (e) {
+          fields = { error: String(e) };
+        }
         const refusal = this.#world.refusals.get(prepared.scope.name);
         if (refusal !== undefined) throw new Error(`the gateway refused the snapshot: ${refusal}`);
         answers.push({ fields, omit: this.#capabilities.fields });
@@ -280,7 +293,7 @@ function describe(
   const common = {
     responseHeaders,
     ...(report.policy === '' ? {} : { policy: report.policy }),
-    ...(report.route === undefined ? {} : { route: report.route }),
+    ...routeFields(report),
   };
   if (main === undefined)
     return {
