@@ -38,6 +38,19 @@ function mesh(route = ''): string {
   ].join('---\n');
 }
 
+/** Of a request whose path is sent as it stands. */
+async function statusOf(path: string): Promise<number> {
+  const { hostname, port: at } = new URL(gateway.url);
+  return new Promise((resolve, reject) => {
+    send({ hostname, port: at, path }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
 const pause = (ms: number): Promise<void> =>
   new Promise((wake) => {
     setTimeout(wake, ms);
@@ -238,8 +251,20 @@ describe('trust', () => {
   });
 
   it('answers its own endpoints itself, whatever routes say', async () => {
-    for (const path of ['/_lateen/nothing', '/_lateen', '/x/../_lateen/config_dump'])
-      expect((await fetch(gateway.url + path)).status).toBeGreaterThan(400);
+    let forwarded = 0;
+    handler = (_request, response) => {
+      forwarded++;
+      response.end();
+    };
+    const spellings = ['/_lateen/nothing', '/_lateen', '/x/../_lateen/config_dump'];
+    for (const path of [
+      ...spellings,
+      '/%5flateen/health',
+      String.raw`/.\_lateen/x`,
+      '/x/%2e%2e/_lateen/x',
+    ])
+      expect(await statusOf(path), path).toBeGreaterThan(400);
+    expect(forwarded).toBe(0);
     expect((await fetch(`${gateway.url}/_lateen/config_dump`)).status).toBe(401);
     expect((await fetch(`${gateway.url}/_lateen/stats`)).status).toBe(401);
     const headers = { authorization: 'Bearer operator' };

@@ -2,6 +2,7 @@
  * A front before the gateway for conformance runs: behind a token it says what a network would (draw, peer, port),
  * and tells which policy decided. A build of its own: release bundles have nothing of it.
  */
+import { APP_ADDRESS } from './gateway/dial.ts';
 import type { GatewayEnv } from './gateway/env.ts';
 import { Gateway } from './gateway/serve.ts';
 import type { GatewayContext } from './gateway/serve.ts';
@@ -53,6 +54,8 @@ interface Case {
   readonly gateway: Gateway;
   question: FrontQuestion;
   last: Exchange | undefined;
+  /** Question and report belong to one request at a time. */
+  isBusy: boolean;
 }
 
 const cases = new Map<string, Case>();
@@ -60,15 +63,21 @@ const cases = new Map<string, Case>();
 const encode = (value: unknown): string => btoa(encodeURIComponent(JSON.stringify(value)));
 const decode = (text: string): unknown => JSON.parse(decodeURIComponent(atob(text)));
 
-/** Every endpoint answers under the name of its cluster, so that the backend knows for which one it stands. */
+/**
+ * Every endpoint answers under the name of its cluster, so that the backend knows for which one it stands;
+ * a sidecar's own service is reached as a deployment reaches it.
+ */
 function nameEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
-  const { clusters } = named.snapshot;
-  const renamed = clusters.map(({ name }, index) => [
+  const { clusters, scope } = named.snapshot;
+  const isApp = scope.type === 'sidecar-inbound';
+  const renamed = clusters.map(({ name, port }, index) => [
     name,
-    (endpoints.clusters[name] ?? []).map((endpoint) => ({
-      ...endpoint,
-      address: `c${index}.backend.test`,
-    })),
+    isApp
+      ? [{ address: APP_ADDRESS, port, weight: 1, healthy: true }]
+      : (endpoints.clusters[name] ?? []).map((endpoint) => ({
+          ...endpoint,
+          address: `c${index}.backend.test`,
+        })),
   ]);
   return {
     version: endpoints.version,
@@ -83,6 +92,7 @@ function caseFor(question: FrontQuestion): Case {
     const made: Case = {
       question,
       last: undefined,
+      isBusy: false,
       gateway: new Gateway({
         random: {
           uniform: () => made.question.random,
@@ -104,8 +114,6 @@ function caseFor(question: FrontQuestion): Case {
     if (cases.size >= MAX_GATEWAYS && oldest !== undefined) cases.delete(oldest);
     cases.set(name, found);
   }
-  found.question = question;
-  found.last = undefined;
   return found;
 }
 
@@ -147,20 +155,36 @@ function withScheme(request: Request, scheme: string): Request {
   return new Request(request.url.replace(/^https?:/, `${scheme}:`), request);
 }
 
-/** One request of a case after the other: the runner waits for each. */
-async function serve(request: Request, env: FrontEnv, context: GatewayContext): Promise<Response> {
-  const question = questionOf(request, env.TEST_TOKEN);
-  if (question === undefined) return new Response(null, { status: 404 });
+async function ask(
+  asked: Case,
+  question: FrontQuestion,
+  env: FrontEnv,
+  gate: { readonly request: Request; readonly context: GatewayContext },
+): Promise<Response> {
   const { scope, scheme } = question;
-  const asked = caseFor(question);
-  const forwarded = withScheme(request, scheme);
   const direction = scope.type === 'sidecar-outbound' ? 'outbound' : 'inbound';
   const name = direction === 'outbound' ? 'OUTBOUND_SCOPE' : 'SCOPE';
   const own = { ...env, [name]: JSON.stringify(scope), SOFT_TTL_MS: FOREVER_MS };
-  const response = await asked.gateway.serve(forwarded, direction, own, context);
+  asked.question = question;
+  asked.last = undefined;
+  const forwarded = withScheme(gate.request, scheme);
+  const response = await asked.gateway.serve(forwarded, direction, own, gate.context);
   const answer = new Response(response.body, response);
   answer.headers.set(REPORT_HEADER, encode(reportOf(asked.last)));
   return answer;
+}
+
+async function serve(request: Request, env: FrontEnv, context: GatewayContext): Promise<Response> {
+  const question = questionOf(request, env.TEST_TOKEN);
+  if (question === undefined) return new Response(null, { status: 404 });
+  const asked = caseFor(question);
+  if (asked.isBusy) return new Response('one request of a case at a time', { status: 409 });
+  asked.isBusy = true;
+  try {
+    return await ask(asked, question, env, { request, context });
+  } finally {
+    asked.isBusy = false;
+  }
 }
 
 const front: { readonly fetch: typeof serve } = { fetch: serve };

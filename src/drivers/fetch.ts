@@ -142,7 +142,9 @@ class Driver implements FetchDriver {
 
   async handle(arrival: FetchArrival): Promise<Response> {
     const { engine } = this.#options;
-    const head = new WebRequestHead(arrival.request, arrival.authority);
+    const { pathNormalization } = arrival.linked.named.snapshot.mesh;
+    const parsesTarget = pathNormalization === 'NONE';
+    const head = new WebRequestHead(arrival.request, arrival.authority, parsesTarget);
     const x = engine.begin({
       linked: arrival.linked,
       head,

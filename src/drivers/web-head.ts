@@ -88,7 +88,7 @@ class WebHeaders implements HeaderBlock {
   }
 }
 
-/** Path and query of a URL's text: parsing it again would only repeat what the runtime did. */
+/** Path and query of a URL's text. A runtime may hand it over as received, with dot segments and backslashes in it. */
 function targetOf(url: string): string {
   const slash = url.indexOf('/', url.indexOf('://') + 3);
   return slash < 0 ? '/' : url.slice(slash);
@@ -106,8 +106,11 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
   readonly authority: string;
   readonly target: string;
 
-  /** `authority` where the runtime's own isn't what the client asked for. */
-  constructor(request: Request, authority?: string) {
+  /**
+   * `authority` where the runtime's own isn't what the client asked for. `parsesTarget`: the target as fetch would
+   * send it, for where nothing else makes it canonical: what is decided on must be what can be forwarded.
+   */
+  constructor(request: Request, authority?: string, parsesTarget = false) {
     const table = new Map<string, string>();
     request.headers.forEach((value, name) => table.set(name, value));
     super(request.headers, table);
@@ -116,7 +119,7 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
     this.method = request.method;
     this.scheme = url.startsWith('https:') ? 'https' : 'http';
     this.authority = authority ?? table.get('host') ?? authorityOf(url);
-    this.target = targetOf(url);
+    this.target = targetOf(parsesTarget ? new URL(url).href : url);
   }
 }
 

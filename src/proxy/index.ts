@@ -1,3 +1,4 @@
+export { canonicalTarget } from './canonical.ts';
 export type { EngineStats, RequestCounts } from './counters.ts';
 export { createEngine } from './engine.ts';
 export type { Engine, EngineOptions, MirrorTarget } from './engine.ts';

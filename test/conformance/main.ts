@@ -78,6 +78,12 @@ function printSkipped(results: readonly CheckResult[]): void {
   const skipped = results.filter(({ outcome }) => outcome === 'skipped');
   const reasons = Map.groupBy(skipped, ({ note }) => note ?? '');
   for (const [reason, { length }] of reasons) console.log(`skipped ${length}: ${reason}`);
+  const omitted = Map.groupBy(
+    results.flatMap((result) => result.omitted ?? []),
+    (reason) => reason,
+  );
+  for (const [reason, { length }] of omitted)
+    console.log(`left out of ${length} comparisons: ${reason}`);
 }
 
 function print(failed: CheckResult): void {
@@ -98,7 +104,10 @@ function summarise(results: readonly CheckResult[]): number {
     writeFileSync(values.json, JSON.stringify({ passed, failed, skipped, results }, undefined, 2));
   const percent = passed + failed === 0 ? 0 : (100 * passed) / (passed + failed);
   console.log(`${percent.toFixed(1)} % of ${passed + failed} checks`);
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  const isLive = values.live !== undefined;
+  console.log(
+    `${passed} passed, ${failed} failed${isLive || skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  );
   if (passed + failed === 0) return 1;
   const wanted = values['min-percent'];
   return (wanted === undefined ? failed > 0 : percent < Number(wanted)) ? 1 : 0;

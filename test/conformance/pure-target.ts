@@ -22,12 +22,16 @@ export type Answer =
       readonly fields: Fields;
       /** Fields that it can't be asked, each with the reason. */
       readonly omit?: Readonly<Record<string, string>>;
+      /** What the check is held to instead, where the target answers safely but otherwise. */
+      readonly expect?: Fields;
     }
-  | { readonly skip: string };
+  | { readonly skip: string }
+  /** It was asked in vain. */
+  | { readonly fault: string };
 
 /** What a case may be asked of: a decision, or what admission and analysis say. */
 export interface Target {
-  /** One answer a check, in order. */
+  /** One answer a check, in order; `expect` of the checks is what they are held to. */
   decide(entry: ConformanceCase, minter: Minter): Promise<readonly Answer[]>;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { compare, falsify } from './compare.ts';
 import type { Difference } from './compare.ts';
 import type { ConformanceCase } from './cases.ts';
 import { admitCase, findingsOf } from './pure-target.ts';
-import type { Target } from './pure-target.ts';
+import type { Answer, Target } from './pure-target.ts';
 import type { Minter } from './tokens.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -18,6 +18,8 @@ export interface CheckResult {
   readonly outcome: Outcome;
   readonly differences: readonly Difference[];
   readonly note?: string;
+  /** Fields that were left out of the comparison, each with the reason. */
+  readonly omitted?: readonly string[];
   readonly checked: boolean;
 }
 
@@ -81,22 +83,51 @@ function runFindings(entry: ConformanceCase, options: RunOptions): Partial {
   return result(0, same ? [] : [{ field: 'findings', expected: wanted, got }]);
 }
 
+/** The case with the expectations that it is held to. */
+function inForce(entry: ConformanceCase, known: KnownDifference | undefined): ConformanceCase {
+  if (known === undefined || entry.checks === undefined) return entry;
+  const checks = entry.checks.map((check, index) => ({
+    ...check,
+    expect: known.expect[index] ?? check.expect,
+  }));
+  return { ...entry, checks };
+}
+
+/** Each field must be found wrong by itself: one that no comparison looks at lets the check pass. */
+function compareFalsified(expected: Fields, got: Fields): Difference[] {
+  const found = Object.entries(falsify(expected)).map(([field, value]) =>
+    compare({ [field]: value }, got),
+  );
+  return found.every((differences) => differences.length > 0) ? found.flat() : [];
+}
+
+function judge(check: number, expect: Fields, answer: Answer, options: RunOptions): Partial {
+  const bare = { check, differences: [] };
+  if ('skip' in answer) return { ...bare, outcome: 'skipped', note: answer.skip };
+  if ('fault' in answer) return { ...bare, outcome: 'failed', note: answer.fault };
+  const { omit = {} } = answer;
+  const named = Object.entries(answer.expect ?? expect);
+  const omitted = named.flatMap(([field]) =>
+    omit[field] === undefined ? [] : [`${field}: ${omit[field]}`],
+  );
+  const left = named.filter(([field]) => omit[field] === undefined);
+  if (left.length === 0) return { ...bare, outcome: 'skipped', note: omitted.join('; ') };
+  const expected = Object.fromEntries(left);
+  const differences =
+    options.falsify === true
+      ? compareFalsified(expected, answer.fields)
+      : compare(expected, answer.fields);
+  const judged = result(check, differences);
+  return omitted.length === 0 ? judged : { ...judged, omitted };
+}
+
 async function runChecks(entry: ConformanceCase, options: RunOptions): Promise<Partial[]> {
   const known = options.differences.find((difference) => difference.id === entry.id);
-  const answers = await options.target.decide(entry, options.minter);
-  return (entry.checks ?? []).map((check, index) => {
-    const answer = answers[index];
-    const skipped = { check: index, outcome: 'skipped' as const, differences: [] };
-    if (answer === undefined) return { ...skipped, note: 'no answer' };
-    if ('skip' in answer) return { ...skipped, note: answer.skip };
-    const whole = known?.expect[index] ?? check.expect;
-    const { omit = {} } = answer;
-    const left = Object.entries(whole).filter(([field]) => omit[field] === undefined);
-    if (left.length === 0) return { ...skipped, note: Object.values(omit)[0] ?? '' };
-    const expected = Object.fromEntries(left);
-    const wanted = options.falsify === true ? falsify(expected) : expected;
-    return result(index, compare(wanted, answer.fields));
-  });
+  const held = inForce(entry, known);
+  const answers = await options.target.decide(held, options.minter);
+  return (held.checks ?? []).map((check, index) =>
+    judge(index, check.expect, answers[index] ?? { fault: 'no answer' }, options),
+  );
 }
 
 async function partsOf(entry: ConformanceCase, options: RunOptions): Promise<Partial[]> {

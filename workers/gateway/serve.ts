@@ -5,7 +5,7 @@ import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { EndpointOverlay, ProxyScope } from '../../src/model/snapshot.ts';
 import type { Engine } from '../../src/proxy/index.ts';
-import { createEngine } from '../../src/proxy/index.ts';
+import { canonicalTarget, createEngine } from '../../src/proxy/index.ts';
 import { ConfigSource } from './config-source.ts';
 import { createControlClient } from './control-client.ts';
 import { APP_ADDRESS, createDial } from './dial.ts';
@@ -64,12 +64,11 @@ function peerOf(request: Request): Peer {
   return { ip: ip ?? '127.0.0.1' };
 }
 
-/** The runtime has parsed the URL: no other spelling of its path reaches a worker. */
+/** Own in any reading: what a gateway behind this one could take for its own endpoints is never forwarded either. */
 function isOwn(url: string): boolean {
   const at = url.indexOf('/', url.indexOf('://') + 3);
-  if (!url.startsWith(OWN_PREFIX.slice(0, -1), at)) return false;
-  const next = url[at + OWN_PREFIX.length - 1];
-  return next === undefined || next === '/' || next === '?' || next === '#';
+  const path = canonicalTarget(url.slice(at), 'DECODE_AND_MERGE_SLASHES')?.path ?? '';
+  return path.startsWith(OWN_PREFIX) || path === OWN_PREFIX.slice(0, -1);
 }
 
 /** The port that the client addressed, as the listener knows it. */

@@ -3,73 +3,80 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { CaseRequest, Check } from '../cases.ts';
 
+type Fields = Readonly<Record<string, unknown>>;
+
+interface DeclaredCheck {
+  readonly id: string;
+  readonly check: number;
+  readonly reason: string;
+  readonly expect?: Fields;
+}
+
 interface Declared {
   /** Fields of `expect` that one exchange doesn't show. */
   readonly fields: Readonly<Record<string, string>>;
   /** Situations by name, with the reason; each is a test below. */
   readonly situations: Readonly<Record<string, string>>;
+  readonly checks: readonly DeclaredCheck[];
+}
+
+export interface Limit {
+  readonly reason: string;
+  /** What the check is held to instead; absent = it is skipped. */
+  readonly expect?: Fields;
 }
 
 export interface Capabilities {
   /** Fields that are left out of the comparison, with the reason. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Why the check can't be asked at all; undefined = it can. */
-  unaskable(check: Check): string | undefined;
+  /** Undefined = the check can be asked as it stands. */
+  limitOf(id: string, index: number, check: Check): Limit | undefined;
 }
 
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
-const FRAMING = new Set(['content-length', 'transfer-encoding']);
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect',
-  'proxy-authorization',
-  'proxy-authenticate',
-]);
+/** Of those that the platform knows, what cases ask for. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']);
 
-function names(request: CaseRequest): string[] {
-  return (request.headers ?? []).map(([name]) => name.toLowerCase());
+function valuesOf(request: CaseRequest, name: string): string[] {
+  return (request.headers ?? [])
+    .filter(([other]) => other.toLowerCase() === name)
+    .map(([, value]) => value);
 }
 
-/** WHATWG parsing is what the platform does before a worker sees anything. */
-function keepsTarget({ host = 'host.test', path = '/' }: CaseRequest): boolean {
-  try {
-    const url = new URL(`http://${host}${path}`);
-    return url.pathname + url.search === path && !path.includes('#');
-  } catch {
-    return true;
-  }
+/** Is it what a fetch makes of it? */
+function isParsed(target: string): boolean {
+  const base = 'http://host.test';
+  return new URL(base + target).href === base + target;
 }
 
-function keepsHost({ host = '' }: CaseRequest): boolean {
-  try {
-    const { host: parsed, username, password } = new URL(`http://${host}/`);
-    const plain = host.replace(/:80$/, '');
-    return username === '' && password === '' && parsed === plain;
-  } catch {
-    return false;
-  }
+/** Only a last coding `chunked` says where the body ends, and is passed on. */
+function hasPlainFraming(request: CaseRequest): boolean {
+  return (
+    valuesOf(request, 'content-length').length === 0 &&
+    valuesOf(request, 'transfer-encoding').every((value) => /^(?:.*, *)?chunked$/.test(value))
+  );
+}
+
+/** Over https the front has to make the request anew, and its URL is parsed then. */
+function reachesWorker({ scheme, path = '/' }: CaseRequest): boolean {
+  if (/[\x00-\x20<>`\x7f-\u{10ffff}]/u.test(path)) return false;
+  return scheme !== 'https' || isParsed(path.replace(/#.*/, ''));
 }
 
 const SITUATIONS: Readonly<Record<string, (request: CaseRequest, check: Check) => boolean>> = {
-  tcp: (request) => request.path === undefined && request.host === undefined,
-  'request-target': (request) => !keepsTarget(request),
-  host: (request) => !keepsHost(request),
-  method: (request) => !METHODS.has(request.method ?? 'GET'),
-  framing: (request) => names(request).some((name) => FRAMING.has(name)),
-  'hop-by-hop': (request) => names(request).some((name) => HOP_BY_HOP.has(name)),
-  'repeated-fields': (request) => new Set(names(request)).size < names(request).length,
-  'host-field': (request) => names(request).includes('host'),
+  status: (_request, check) => check.request === undefined,
+  tcp: ({ path, host, method }) => path === undefined && host === undefined && method === undefined,
+  method: ({ method = 'GET' }) => !METHODS.has(method),
+  host: ({ host = '' }) => host.trim() === '',
+  'target-form': ({ path = '/', host = '' }) =>
+    !path.startsWith('/') && !path.startsWith(`http://${host}/`),
+  'request-target': (request) => !reachesWorker(request),
+  'sent-target': (_request, { expect: { path } }) => typeof path === 'string' && !isParsed(path),
+  framing: (request) => !hasPlainFraming(request),
   'field-bytes': (request) =>
     (request.headers ?? []).some(
       ([name, value]) =>
         !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) || /[^\t\x20-\x7e]/.test(value),
     ),
-  close: (_request, { expect }) => expect['outcome'] === 'close' && expect['tls'] !== undefined,
 };
 
 export function readCapabilities(file: string, target: string): Capabilities {
@@ -81,12 +88,17 @@ export function readCapabilities(file: string, target: string): Capabilities {
     if (SITUATIONS[name] === undefined) throw new Error(`${file}: no test for situation ${name}`);
   return {
     fields: declared.fields,
-    unaskable(check) {
+    limitOf(id, index, check) {
+      const single = declared.checks.find((one) => one.id === id && one.check === index);
+      if (single !== undefined) {
+        const { reason, expect } = single;
+        return { reason: `${id}: ${reason}`, ...(expect === undefined ? {} : { expect }) };
+      }
       const request = check.request ?? {};
       const found = Object.entries(declared.situations).find(
         ([name]) => SITUATIONS[name]?.(request, check) === true,
       );
-      return found === undefined ? undefined : `${found[0]}: ${found[1]}`;
+      return found === undefined ? undefined : { reason: `${found[0]}: ${found[1]}` };
     },
   };
 }

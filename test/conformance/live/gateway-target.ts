@@ -1,6 +1,4 @@
 /** Runs cases through gateway workers in workerd, with backends that report what they received. */
-import { request as send } from 'node:http';
-import type { IncomingMessage } from 'node:http';
 import { compile } from '../../../src/config/compile/index.ts';
 import type { CompileResult } from '../../../src/model/config.ts';
 import type { ProxyScope } from '../../../src/model/snapshot.ts';
@@ -16,35 +14,24 @@ import type { Minter } from '../tokens.ts';
 import { placeToken } from '../tokens.ts';
 import { readCapabilities } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
-import { routeFields } from './report.ts';
-import type { Received, World } from './server.ts';
+import { exchange } from './exchange.ts';
+import type { Fields } from './report.ts';
+import {
+  APP_HOST,
+  QUESTION_HEADER,
+  REPORT_HEADER,
+  clusterAt,
+  describe,
+  targetFields,
+} from './report.ts';
+import type { World } from './server.ts';
 import { CONTROL_HOST, ID_HEADER, startWorld } from './server.ts';
 
 const TOKEN = 'conformance';
-const QUESTION_HEADER = 'x-lateen-test';
-const REPORT_HEADER = 'x-lateen-test-report';
 /** Draws that stand for all of [0, 1). */
 const SPLIT_DRAWS = 100;
 const MIRROR_DRAWS = 200;
 const MIRROR_WAIT_MS = 500;
-/** Fields that the way to and from the worker adds. */
-const TRANSPORT = new Set([
-  'host',
-  'cf-connecting-ip',
-  'cf-ray',
-  'cf-visitor',
-  ID_HEADER,
-  QUESTION_HEADER,
-]);
-
-type Fields = Readonly<Record<string, unknown>>;
-
-interface Response {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
 interface Prepared {
   readonly scope: ProxyScope;
   readonly compiled: CompileResult;
@@ -56,47 +43,6 @@ const pause = (ms: number): Promise<void> =>
   new Promise((wake) => {
     setTimeout(wake, ms);
   });
-
-function joined(fields: Iterable<readonly [string, string]>): Record<string, string> {
-  const all: Record<string, string> = {};
-  for (const [name, value] of fields)
-    all[name] = all[name] === undefined ? value : `${all[name]},${value}`;
-  return all;
-}
-
-function exchange(port: number, request: CaseRequest, extra: readonly string[]): Promise<Response> {
-  const fields = (request.headers ?? []).flatMap(([name, value]) => [name, value]);
-  return new Promise((resolve, reject) => {
-    const sent = send(
-      {
-        host: '127.0.0.1',
-        port,
-        method: request.method ?? 'GET',
-        path: request.path ?? '/',
-        headers: ['host', request.host ?? '', ...fields, ...extra],
-        setHost: false,
-      },
-      (response: IncomingMessage) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const raw = response.rawHeaders;
-          const pairs = raw.flatMap((name, index): [string, string][] =>
-            index % 2 === 0 ? [[name.toLowerCase(), raw[index + 1] ?? '']] : [],
-          );
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: joined(pairs),
-            body: Buffer.concat(chunks).toString('utf8'),
-          });
-        });
-      },
-    );
-    sent.on('error', reject);
-    sent.end();
-  });
-}
 
 class GatewayTarget implements Target {
   readonly #world: World;
@@ -124,21 +70,14 @@ class GatewayTarget implements Target {
     if (entry.proxy === undefined) return [];
     const prepared = this.#prepare(entry, minter);
     const answers: Answer[] = [];
-    for (const check of entry.checks ?? []) {
-      const skip = this.#capabilities.unaskable(check);
-      if (skip !== undefined) answers.push({ skip });
-      else {
-        const request = await placeToken(check.request ?? {}, minter);
-        let fields: Fields;
-        try {
-          fields = await this.#ask(prepared, request, check);
-        } catch (e) {
-          fields = { error: String(e) };
-        }
-        const refusal = this.#world.refusals.get(prepared.scope.name);
-        if (refusal !== undefined) throw new Error(`the gateway refused the snapshot: ${refusal}`);
-        answers.push({ fields, omit: this.#capabilities.fields });
-      }
+    for (const [index, check] of (entry.checks ?? []).entries()) {
+      const limit = this.#capabilities.limitOf(entry.id, index, check);
+      if (limit !== undefined && limit.expect === undefined) answers.push({ skip: limit.reason });
+      else
+        answers.push({
+          ...(await this.#answer(prepared, check, minter)),
+          ...(limit?.expect === undefined ? {} : { expect: limit.expect }),
+        });
     }
     return answers;
   }
@@ -146,6 +85,18 @@ class GatewayTarget implements Target {
   async close(): Promise<void> {
     await this.#workers.close();
     await this.#world.close();
+  }
+
+  async #answer(prepared: Prepared, check: Check, minter: Minter): Promise<Answer> {
+    const request = await placeToken(check.request ?? {}, minter);
+    try {
+      const fields = await this.#ask(prepared, request, check);
+      const refusal = this.#world.refusals.get(prepared.scope.name);
+      if (refusal !== undefined) return { fault: `the gateway refused the snapshot: ${refusal}` };
+      return { fields, omit: this.#capabilities.fields };
+    } catch (error) {
+      return { fault: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   #prepare(entry: ConformanceCase, minter: Minter): Prepared {
@@ -197,16 +148,17 @@ class GatewayTarget implements Target {
     for (let index = 0; index < MIRROR_DRAWS; index++)
       await this.#once(prepared, request, { draw: (index + 0.5) / MIRROR_DRAWS, expect: {}, kept });
     await pause(MIRROR_WAIT_MS / 5);
+    const { clusters } = prepared.compiled.named.snapshot;
     const counts = new Map<string, number>();
     for (const [id, report] of kept) {
       for (const { host } of this.#world.received(id))
-        if (clusterAt(prepared, host, report)?.name !== report.cluster)
+        if (clusterAt(clusters, host, report)?.name !== report.cluster)
           counts.set(host, (counts.get(host) ?? 0) + 1);
       this.#world.forget(id);
     }
     const [report] = kept.values();
     return [...counts].map(([host, count]) => ({
-      ...(report === undefined ? {} : targetFields(prepared, host, report)),
+      ...(report === undefined ? {} : targetFields(clusterAt(clusters, host, report))),
       percent: (100 * count) / MIRROR_DRAWS,
     }));
   }
@@ -235,7 +187,7 @@ class GatewayTarget implements Target {
     const received = this.#world.received(id);
     if (kept === undefined) this.#world.forget(id);
     else kept.set(id, report);
-    return describe(prepared, response, { report, received });
+    return describe(prepared.compiled.named.snapshot.clusters, { response, report, received });
   }
 }
 
@@ -258,66 +210,6 @@ function questionOf(scope: ProxyScope, request: CaseRequest, random: number): Fr
   };
 }
 
-/** The cluster that a dialled address stands for; of one to the original destination the gateway tells it. */
-function clusterAt({ compiled }: Prepared, host: string, report: FrontReport) {
-  const { clusters } = compiled.named.snapshot;
-  const index = /^c(\d+)\.backend\.test$/.exec(host)?.[1];
-  if (index !== undefined) return clusters[Number(index)];
-  return clusters.find(
-    ({ name, discovery }) => name === report.cluster && discovery === 'original',
-  );
-}
-
-function targetFields(prepared: Prepared, host: string, report: FrontReport): Fields {
-  const cluster = clusterAt(prepared, host, report);
-  if (cluster === undefined) return {};
-  return {
-    service: cluster.service,
-    port: cluster.port,
-    ...(cluster.subset === undefined ? {} : { subset: cluster.subset }),
-  };
-}
-
-function describe(
-  prepared: Prepared,
-  response: Response,
-  seen: { readonly report: FrontReport; readonly received: readonly Received[] },
-): Fields {
-  const { report, received } = seen;
-  const isMain = ({ host }: Received): boolean => {
-    const name = clusterAt(prepared, host, report)?.name;
-    return name === undefined || name === report.cluster;
-  };
-  const main = received.find((one) => isMain(one));
-  const { [REPORT_HEADER]: _report, ...responseHeaders } = response.headers;
-  const common = {
-    responseHeaders,
-    ...(report.policy === '' ? {} : { policy: report.policy }),
-    ...routeFields(report),
-  };
-  if (main === undefined)
-    return {
-      ...common,
-      outcome: report.close ? 'close' : 'respond',
-      ...(report.close ? {} : { status: response.status }),
-      body: response.body,
-      mirrors: [],
-    };
-  const fields = main.headers.filter(([name]) => !TRANSPORT.has(name));
-  const { 'x-forwarded-host': authority } = joined(fields);
-  return {
-    ...common,
-    outcome: 'forward',
-    ...targetFields(prepared, main.host, report),
-    path: main.target,
-    authority,
-    requestHeaders: joined(fields),
-    mirrors: received
-      .filter((one) => one !== main)
-      .map(({ host }) => ({ ...targetFields(prepared, host, report), percent: 100 })),
-  };
-}
-
 export interface LiveOptions {
   readonly nowMs: number;
   readonly capabilitiesFile: string;
@@ -334,7 +226,7 @@ export async function createGatewayTarget(options: LiveOptions): Promise<Target>
           TEST_TOKEN: TOKEN,
           PROXY_TOKEN: TOKEN,
           CONTROL_URL: `http://${CONTROL_HOST}`,
-          APP_URL: 'http://app.test',
+          APP_URL: `http://${APP_HOST}`,
         },
         outboundAddress: `127.0.0.1:${world.port}`,
         sockets: [{ port: 0 }],
