@@ -71,7 +71,7 @@ function admitAll(options: ApplyOptions): {
     throw new Problem(
       422,
       'invalid configuration',
-      `${errors.length} faults, nothing was applied`,
+      `${errors.length} ${errors.length === 1 ? 'fault' : 'faults'}, nothing was applied`,
       admission.diagnostics,
     );
   if (admission.resources.length === 0)

@@ -1,4 +1,4 @@
-/** What the codes of this project's own diagnostics mean. Codes IST0xxx have Istio's meaning. */
+/** What the codes of admission mean. Codes IST0xxx have Istio's meaning, LAT0xxx are this project's own. */
 export interface CodeMeaning {
   readonly title: string;
   /** What helps in most cases; a diagnostic may say something more exact. */
@@ -6,6 +6,14 @@ export interface CodeMeaning {
 }
 
 export const codes: Readonly<Record<string, CodeMeaning>> = {
+  IST0106: {
+    title: 'a value that the API refuses although its type is right',
+    remedy: 'change the field named, or what stands beside it',
+  },
+  IST0133: {
+    title: 'a value that the API takes although it hardly means what was wanted',
+    remedy: 'read the message; the resource is admitted',
+  },
   LAT0001: {
     title: 'the text is no YAML or JSON that a resource may be written in',
     remedy: 'mend it at the place named; nothing of that document was read',
@@ -22,10 +30,6 @@ export const codes: Readonly<Record<string, CodeMeaning>> = {
     title: 'a value of the wrong type, or none of the values allowed',
     remedy:
       'write a value as the message wants it; text that YAML takes for something else in quotes',
-  },
-  LAT0005: {
-    title: 'a value that the API refuses although its type is right',
-    remedy: 'change the field named, or what stands beside it',
   },
   LAT0006: {
     title: 'a kind that a mesh has no use for',

@@ -168,7 +168,7 @@ export class Faults {
 
   error(path: string, message: string, remedy?: string): void {
     this.list.push({
-      code: 'LAT0005',
+      code: 'IST0106',
       level: 'error',
       path,
       message,
@@ -177,6 +177,6 @@ export class Faults {
   }
 
   warn(path: string, message: string): void {
-    this.list.push({ code: 'LAT0005', level: 'warning', path, message });
+    this.list.push({ code: 'IST0133', level: 'warning', path, message });
   }
 }

@@ -58,7 +58,7 @@ const schema = z.looseObject(known);
 const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy', 'extensionProviders'] as const;
 
 const fault = (level: Fault['level'], path: string, message: string): Fault => ({
-  code: level === 'info' ? 'LAT0008' : 'LAT0005',
+  code: level === 'info' ? 'LAT0008' : 'IST0106',
   level,
   path,
   message,

@@ -1,13 +1,56 @@
-/** Analysis looks at the whole mesh: what each resource by itself can't tell. */
+/** Analysis looks at the whole mesh: what each resource by itself can't tell. Codes IST0xxx have Istio's meaning. */
+import type { Resource } from '../../model/api.ts';
 import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { analyseConflicts } from './conflicts.ts';
+import { analyseCore } from './core.ts';
+import { analyseDestinationRule } from './destination-rules.ts';
+import { analyseGateway } from './gateways.ts';
+import type { Analyser, Finding, MeshView } from './mesh.ts';
+import { createMeshView } from './mesh.ts';
+import { analysePolicy } from './policies.ts';
+import { analyseReach } from './reach.ts';
 import { analyseReferences } from './references.ts';
 import { analyseRetries } from './retries.ts';
+import { analyseServiceEntry } from './service-entries.ts';
 
-type Analyser = (resources: readonly AdmittedResource[]) => Diagnostic[];
+const analysers: Readonly<Record<string, readonly Analyser[]>> = {
+  VirtualService: [analyseReferences, analyseReach, analyseConflicts, analyseRetries],
+  DestinationRule: [analyseDestinationRule],
+  Gateway: [analyseGateway],
+  ServiceEntry: [analyseServiceEntry],
+  AuthorizationPolicy: [analysePolicy],
+  Service: [analyseCore],
+  Namespace: [analyseCore],
+  ConfigMap: [analyseCore],
+};
 
-const analysers: readonly Analyser[] = [analyseReferences, analyseRetries];
+const SUPPRESS = 'galley.istio.io/analyze-suppress';
+
+/** Codes that a resource's annotation silences; split at commas alone, as Istio does. */
+function isSuppressed(resource: Resource, code: string): boolean {
+  const listed = (resource.metadata.annotations?.[SUPPRESS] ?? '').split(',');
+  return listed.includes(code) || listed.includes('*');
+}
+
+function analyseOne({ resource, placeOf }: AdmittedResource, mesh: MeshView): Diagnostic[] {
+  const { kind, metadata } = resource;
+  const found = (analysers[kind] ?? []).flatMap((analyser): readonly Finding[] =>
+    analyser(resource, mesh),
+  );
+  return found
+    .filter(({ code }) => !isSuppressed(resource, code))
+    .map((finding): Diagnostic => {
+      const place = placeOf(finding.path ?? '');
+      return {
+        ...finding,
+        resource: `${kind} ${metadata.namespace}/${metadata.name}`,
+        ...(place === undefined ? {} : { place }),
+      };
+    });
+}
 
 export function analyse(resources: readonly AdmittedResource[]): Diagnostic[] {
-  return analysers.flatMap((analyser) => analyser(resources));
+  const mesh = createMeshView(resources.map(({ resource }) => resource));
+  return resources.flatMap((resource) => analyseOne(resource, mesh));
 }

@@ -1,53 +1,9 @@
-/** IST0101: what a VirtualService refers to must exist where it can be seen. */
-import type {
-  DestinationRuleSpec,
-  DestinationSpec,
-  GatewaySpec,
-  HttpRoute,
-  Resource,
-  ServiceEntrySpec,
-  ServiceSpec,
-  VirtualServiceSpec,
-  WorkloadEntrySpec,
-} from '../../model/api.ts';
-import type { AdmittedResource } from '../../model/config.ts';
-import type { Diagnostic } from '../../model/diagnostic.ts';
-import { readMeshConfig } from '../../resources/mesh-config.ts';
+/** IST0101, IST0132: what a VirtualService names must exist where it can be seen. */
+import type { DestinationSpec, HttpRoute, Resource, VirtualServiceSpec } from '../../model/api.ts';
 import { covers, resolveHost } from '../compile/names.ts';
-import type { Registry, Service } from '../compile/services.ts';
-import { createRegistry } from '../compile/services.ts';
 import { gatewayName } from '../compile/virtual-services.ts';
-
-interface Mesh {
-  readonly domain: string;
-  readonly registry: Registry;
-  readonly gateways: ReadonlySet<string>;
-  /** Subset names by resolved host. */
-  readonly subsets: readonly { readonly host: string; readonly names: ReadonlySet<string> }[];
-}
-
-function readMesh(resources: readonly Resource[]): Mesh {
-  const of = <Spec>(kind: string): Resource<Spec>[] =>
-    resources.filter((resource) => resource.kind === kind) as Resource<Spec>[];
-  const config = readMeshConfig(resources);
-  const { domain } = config.settings;
-  const sources = {
-    serviceEntries: of<ServiceEntrySpec>('ServiceEntry'),
-    services: of<ServiceSpec>('Service'),
-    workloadEntries: of<WorkloadEntrySpec>('WorkloadEntry'),
-  };
-  return {
-    domain,
-    registry: createRegistry(sources, config),
-    gateways: new Set(
-      of<GatewaySpec>('Gateway').map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-    ),
-    subsets: of<DestinationRuleSpec>('DestinationRule').map(({ spec, metadata }) => ({
-      host: resolveHost(spec.host, metadata.namespace, domain),
-      names: new Set((spec.subsets ?? []).map((subset) => subset.name)),
-    })),
-  };
-}
+import type { Analyser, Finding, MeshView } from './mesh.ts';
+import { findService } from './mesh.ts';
 
 interface Reference {
   readonly destination: DestinationSpec;
@@ -68,23 +24,8 @@ function destinationsOf(route: HttpRoute, path: string): Reference[] {
   ];
 }
 
-function missing(
-  path: string,
-  message: string,
-  remedy: string,
-): Pick<Diagnostic, 'path' | 'message' | 'remedy'> {
-  return { path, message, remedy };
-}
-
-type Finding = ReturnType<typeof missing>;
-
-/** The service that a host means to the clients of a namespace. */
-function findService(host: string, namespace: string, mesh: Mesh): Service | undefined {
-  const services = mesh.registry.visibleTo(namespace);
-  const wildcard = [...services.keys()].find(
-    (service) => service.startsWith('*') && covers(service, host),
-  );
-  return services.get(host) ?? services.get(wildcard ?? '');
+function missing(path: string, message: string, remedy: string): Finding {
+  return { code: 'IST0101', level: 'error', path, message, remedy };
 }
 
 /** Whose clients the rule is for: those of the namespaces that it is exported to by name, else its own. */
@@ -96,7 +37,7 @@ function clientNamespaces({ spec, metadata }: Resource<VirtualServiceSpec>): rea
 function checkDestination(
   { destination, path }: Reference,
   resource: Resource<VirtualServiceSpec>,
-  mesh: Mesh,
+  mesh: MeshView,
 ): Finding[] {
   const host = resolveHost(destination.host, resource.metadata.namespace, mesh.domain);
   const found = clientNamespaces(resource).map((name) => findService(host, name, mesh));
@@ -119,7 +60,11 @@ function checkDestination(
       ),
     ];
   if (subset === undefined) return [];
-  const hasSubset = mesh.subsets.some((rule) => covers(rule.host, host) && rule.names.has(subset));
+  const hasSubset = mesh.destinationRules.some(
+    (rule) =>
+      covers(resolveHost(rule.spec.host, rule.metadata.namespace, mesh.domain), host) &&
+      rule.spec.subsets?.some(({ name }) => name === subset) === true,
+  );
   return hasSubset
     ? []
     : [
@@ -131,43 +76,56 @@ function checkDestination(
       ];
 }
 
-function checkVirtualService(resource: Resource<VirtualServiceSpec>, mesh: Mesh): Finding[] {
+/** A server's host may begin with the namespace that it is for. */
+function serverTakes(server: string, host: string, from: string): boolean {
+  const slash = server.indexOf('/');
+  const owner = slash < 0 ? '*' : server.slice(0, slash);
+  const name = server.slice(slash + 1).toLowerCase();
+  const isOpen = owner === '*' || owner === '.' || owner === from;
+  return isOpen && (covers(name, host) || covers(host, name));
+}
+
+function checkGateways(resource: Resource<VirtualServiceSpec>, mesh: MeshView): Finding[] {
   const { spec, metadata } = resource;
-  const gateways = (spec.gateways ?? []).flatMap((name, index): Finding[] => {
+  return (spec.gateways ?? []).flatMap((name, index): Finding[] => {
     const full = gatewayName(name, metadata.namespace);
-    if (full === 'mesh' || mesh.gateways.has(full)) return [];
-    return [
-      missing(
-        `spec.gateways[${index}]`,
-        `referenced gateway ${full} not found: the routes are attached to nothing`,
-        'apply the Gateway, or correct the name',
-      ),
-    ];
+    if (full === 'mesh') return [];
+    const gateway = mesh.gateways.get(full);
+    const absent =
+      gateway === undefined
+        ? [
+            missing(
+              `spec.gateways[${index}]`,
+              `referenced gateway ${full} not found: the routes are attached to nothing`,
+              'apply the Gateway, or correct the name',
+            ),
+          ]
+        : [];
+    const servers = (gateway?.spec.servers ?? []).flatMap(({ hosts }) => hosts);
+    const unserved = (spec.hosts ?? []).flatMap((host, at): Finding[] =>
+      servers.some((server) => serverTakes(server, host.toLowerCase(), metadata.namespace))
+        ? []
+        : [
+            {
+              code: 'IST0132',
+              level: 'warning',
+              path: `spec.hosts[${at}]`,
+              message: `no server of gateway ${full} takes host ${host}: its requests get 404`,
+              remedy: "add the host to a server of the Gateway, or correct the rule's",
+            },
+          ],
+    );
+    return [...absent, ...unserved];
   });
-  const destinations = (spec.http ?? []).flatMap((route, index) =>
+}
+
+export const analyseReferences: Analyser = (resource, mesh) => {
+  const service = resource as Resource<VirtualServiceSpec>;
+  const destinations = (service.spec.http ?? []).flatMap((route, index) =>
     destinationsOf(route, `spec.http[${index}]`),
   );
   return [
-    ...gateways,
-    ...destinations.flatMap((reference) => checkDestination(reference, resource, mesh)),
+    ...checkGateways(service, mesh),
+    ...destinations.flatMap((reference) => checkDestination(reference, service, mesh)),
   ];
-}
-
-export function analyseReferences(resources: readonly AdmittedResource[]): Diagnostic[] {
-  const mesh = readMesh(resources.map(({ resource }) => resource));
-  return resources.flatMap(({ resource, placeOf }) => {
-    if (resource.kind !== 'VirtualService') return [];
-    return checkVirtualService(resource as Resource<VirtualServiceSpec>, mesh).map(
-      (finding): Diagnostic => {
-        const place = placeOf(finding.path ?? '');
-        return {
-          code: 'IST0101',
-          level: 'error',
-          resource: `VirtualService ${resource.metadata.namespace}/${resource.metadata.name}`,
-          ...finding,
-          ...(place === undefined ? {} : { place }),
-        };
-      },
-    );
-  });
-}
+};

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { kinds } from '../../presets/control.ts';
 import { readConfig } from '../pipeline.ts';
-import { analyseRetries } from './retries.ts';
+import { analyse } from './index.ts';
 
 function codes(route: string): string[] {
   const text = `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [a.test]\n  http:\n  - {route: [{destination: {host: a.test}}], ${route}}\n`;
   const { resources, diagnostics } = readConfig([{ file: 'a.yaml', text }], { kinds });
   expect(diagnostics.filter(({ level }) => level === 'error')).toEqual([]);
-  const found = analyseRetries(resources);
+  const found = analyse(resources).filter(({ code }) => code.startsWith('LAT'));
   for (const { place } of found) expect(place?.line).toBe(7);
   return found.map(({ code }) => code);
 }

@@ -1,10 +1,7 @@
 /** Retries and timeouts that do something else than their writer may think. */
 import { parseDuration } from '../../lib/duration.ts';
 import type { HttpRoute, Resource, VirtualServiceSpec } from '../../model/api.ts';
-import type { AdmittedResource } from '../../model/config.ts';
-import type { Diagnostic } from '../../model/diagnostic.ts';
-
-type Finding = Pick<Diagnostic, 'code' | 'level' | 'path' | 'message' | 'remedy'>;
+import type { Analyser, Finding } from './mesh.ts';
 
 /** Conditions that an edge runtime can see in a response. */
 const VISIBLE = /5xx|gateway-error|retriable|envoy-ratelimited|\b[45]\d\d\b/;
@@ -41,22 +38,10 @@ function timeoutFinding({ retries, timeout }: HttpRoute, path: string): Finding[
   ];
 }
 
-export function analyseRetries(resources: readonly AdmittedResource[]): Diagnostic[] {
-  return resources.flatMap(({ resource, placeOf }) => {
-    if (resource.kind !== 'VirtualService') return [];
-    const { spec, metadata } = resource as Resource<VirtualServiceSpec>;
-    return (spec.http ?? []).flatMap((route, index) => {
-      const path = `spec.http[${index}]`;
-      return [...edgeFinding(route, path), ...timeoutFinding(route, path)].map(
-        (finding): Diagnostic => {
-          const place = placeOf(finding.path ?? '');
-          return {
-            ...finding,
-            resource: `VirtualService ${metadata.namespace}/${metadata.name}`,
-            ...(place === undefined ? {} : { place }),
-          };
-        },
-      );
-    });
+export const analyseRetries: Analyser = (resource) => {
+  const { spec } = resource as Resource<VirtualServiceSpec>;
+  return (spec.http ?? []).flatMap((route, index) => {
+    const path = `spec.http[${index}]`;
+    return [...edgeFinding(route, path), ...timeoutFinding(route, path)];
   });
-}
+};

@@ -286,6 +286,8 @@ function checkAction(route: HttpRoute, path: string, context: RouteContext): voi
 }
 
 function checkTargets(route: HttpRoute, path: string, faults: Faults): void {
+  if (route.mirrorPercent !== undefined)
+    faults.warn(`${path}.mirrorPercent`, 'mirrorPercent is deprecated: use mirrorPercentage');
   const targets = route.route ?? [];
   let total = 0;
   for (const [index, target] of targets.entries()) {

@@ -142,7 +142,22 @@ function checkResolution(entry: Entry, faults: Faults): void {
   }
 }
 
+/** Nobody allocates an address for resolution NONE. */
+function checkUnaddressed(
+  { addresses = [], ports = [], resolution = 'NONE' }: Entry,
+  faults: Faults,
+): void {
+  if (resolution !== 'NONE' || addresses.length > 0) return;
+  for (const [index, { protocol = '' }] of ports.entries())
+    if (protocol.toUpperCase() === 'TCP')
+      faults.warn(
+        `spec.ports[${index}]`,
+        'a TCP port with resolution NONE and no addresses takes every connection of that port',
+      );
+}
+
 function checkEndpoints(entry: Entry, faults: Faults): void {
+  checkUnaddressed(entry, faults);
   const names = new Set((entry.ports ?? []).map((port) => port.name));
   for (const [index, endpoint] of (entry.endpoints ?? []).entries()) {
     const path = `spec.endpoints[${index}]`;

@@ -236,7 +236,18 @@ function checkClientTls(
         );
 }
 
+/** Fail-over goes by ejected hosts, and nobody ejects any without outlier detection. */
+function checkFailover(policy: TrafficPolicy, path: string, faults: Faults): void {
+  const { failover } = policy.loadBalancer?.localityLbSetting ?? {};
+  if (Array.isArray(failover) && failover.length > 0 && policy.outlierDetection === undefined)
+    faults.warn(
+      `${path}.loadBalancer.localityLbSetting.failover`,
+      'failover without outlierDetection never happens',
+    );
+}
+
 function checkBlocks(policy: TrafficPolicy, path: string, faults: Faults): void {
+  checkFailover(policy, path, faults);
   if (policy.loadBalancer !== undefined)
     checkLoadBalancer(policy.loadBalancer, { path: `${path}.loadBalancer`, faults });
   if (policy.connectionPool !== undefined)

@@ -84,6 +84,8 @@ function checkGateways(gateways: readonly string[], faults: Faults): void {
       if (first === '') faults.error(path, 'gateway name is empty');
       else if (!isHostOrWildcard(first) || first.startsWith('*'))
         faults.error(path, `gateway ${JSON.stringify(gateway)} is no name`);
+      else if (first.includes('.'))
+        faults.warn(path, `gateway ${gateway} in the old dotted form: write namespace/name`);
     } else if (second === '' || first === '')
       faults.error(
         path,

@@ -211,6 +211,14 @@ function isKey(key: string): boolean {
   return /^experimental\.envoy\.filters\.[^[\]]+\[[^\][]+\]$/.test(key);
 }
 
+/** Such a rule can't be judged on a TCP port: there the DENY would widen to all of it. */
+function isHttpOnly({ from = [], to = [], when = [] }: AuthorizationRule): boolean {
+  if (from.length > 0 || when.length > 0 || to.length === 0) return false;
+  return to.every(
+    ({ operation }) => operation?.ports === undefined && operation?.notPorts === undefined,
+  );
+}
+
 function validate(policy: AuthorizationPolicySpec, resource: Resource): Faults['list'] {
   const faults = new Faults();
   const action = policy.action ?? 'ALLOW';
@@ -230,6 +238,8 @@ function validate(policy: AuthorizationPolicySpec, resource: Resource): Faults['
     for (const [i, to] of (rule.to ?? []).entries())
       checkOperation(to.operation, `${path}.to[${i}].operation`, faults);
     checkWhen(rule, path, context);
+    if (action === 'DENY' && isHttpOnly(rule))
+      faults.warn(path, 'a DENY on HTTP attributes alone denies all of a TCP port: add ports');
   }
   return faults.list;
 }

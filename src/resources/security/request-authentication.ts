@@ -47,6 +47,18 @@ function checkKeys(jwt: JwtRule, path: string, faults: Faults): void {
   }
   if ((jwt.jwks ?? '') !== '' && !isKeySet(jwt.jwks ?? ''))
     faults.error(`${path}.jwks`, 'jwks is no JSON Web Key Set');
+  else if (holdsSecret(jwt.jwks ?? ''))
+    faults.warn(
+      `${path}.jwks`,
+      'jwks holds a private or symmetric key: who reads this resource can sign tokens',
+    );
+}
+
+/** RFC 7518, 6: `d` is private in every key type, `k` is a symmetric key. */
+function holdsSecret(jwks: string): boolean {
+  if (jwks === '') return false;
+  const { keys } = JSON.parse(jwks) as { readonly keys: readonly unknown[] };
+  return keys.some((key) => typeof key === 'object' && key !== null && ('d' in key || 'k' in key));
 }
 
 function isKeySet(jwks: string): boolean {
