@@ -15,6 +15,10 @@ const shortNames: Readonly<Record<string, string>> = {
   ns: 'Namespace',
   ra: 'RequestAuthentication',
   ap: 'AuthorizationPolicy',
+  pa: 'PeerAuthentication',
+  wg: 'WorkloadGroup',
+  pc: 'ProxyConfig',
+  tel: 'Telemetry',
 };
 
 /** @throws CommandError (exit 2) with the nearest name when there is no such kind. */

@@ -1,6 +1,7 @@
 /** Resources in the store: keys, server-side metadata, transactions of many documents. */
 import { canonicalJson } from '../src/lib/canonical-json.ts';
 import { analyse } from '../src/config/analyse/index.ts';
+import { notEnforced } from '../src/config/findings.ts';
 import { readConfig } from '../src/config/pipeline.ts';
 import type { Resource } from '../src/model/api.ts';
 import type { SourceText } from '../src/model/config.ts';
@@ -167,7 +168,11 @@ function findingsWith(stored: readonly Resource[], given: readonly Resource[]): 
   const others = stored.filter((resource) => !names.has(keyOf(resource)));
   const all = [...others, ...given].map((resource) => ({ resource, placeOf: () => undefined }));
   const own = new Set(given.map((resource) => nameOf(resource)));
-  return analyse(all)
+  const unenforced = notEnforced(
+    given.map((resource) => ({ resource, placeOf: () => undefined })),
+    kinds,
+  );
+  return [...analyse(all), ...unenforced]
     .filter((finding) => own.has(finding.resource ?? ''))
     .map((finding) => ({
       ...finding,

@@ -15,7 +15,7 @@ const nameOf = ({ resource: { kind, metadata } }: AdmittedResource): string =>
   `${kind} ${metadata.namespace}/${metadata.name}`;
 
 /** Parts of admitted resources that no runtime of this version enforces. */
-function notEnforced(
+export function notEnforced(
   admitted: readonly AdmittedResource[],
   kinds: readonly ResourceKind[],
 ): Diagnostic[] {

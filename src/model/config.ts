@@ -38,6 +38,8 @@ export interface ResourceKind {
   validate?(resource: Resource): readonly Fault[];
   /** Fields of this resource that no runtime enforces yet: path and reason; shown as condition NotEnforced. */
   notEnforced?(resource: Resource): readonly { readonly path: string; readonly reason: string }[];
+  /** Admitted and analysed; nothing in this version acts on any of it, and status and analysis say so. */
+  readonly unenforced?: string;
   /** Kinds that a mesh has no use for: admitted with a warning, kept, otherwise skipped. */
   readonly inert?: boolean;
 }

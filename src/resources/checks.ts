@@ -2,7 +2,7 @@
 import { parseCidr } from '../lib/cidr.ts';
 import { parseDuration } from '../lib/duration.ts';
 import { RegexSyntaxError, compileRegex } from '../lib/regex/compile.ts';
-import type { StringMatchSpec } from '../model/api.ts';
+import type { LabelSelector, StringMatchSpec, TargetRef } from '../model/api.ts';
 import type { Faults } from './define.ts';
 
 const LABEL = /^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/;
@@ -154,4 +154,38 @@ export function checkSelector(
     if (key.includes('*') || value.includes('*'))
       faults.error(path, 'a selector takes no wildcard');
   }
+}
+
+/** What a policy may name by targetRef. */
+const TARGETS = new Set([
+  'gateway.networking.k8s.io/Gateway',
+  'gateway.networking.k8s.io/GatewayClass',
+  '/Service',
+  'networking.istio.io/ServiceEntry',
+]);
+
+/** Selector, targetRef and targetRefs exclude each other. */
+export function checkTargets(
+  spec: {
+    readonly selector?: LabelSelector;
+    readonly targetRef?: TargetRef;
+    readonly targetRefs?: readonly TargetRef[];
+  },
+  faults: Faults,
+): void {
+  const { selector, targetRef, targetRefs = [] } = spec;
+  const given = [selector, targetRef, targetRefs.length > 0 ? targetRefs : undefined];
+  if (given.filter((value) => value !== undefined).length > 1)
+    faults.error('spec', 'selector, targetRef and targetRefs exclude each other');
+  checkSelector(selector, 'spec.selector.matchLabels', faults);
+  const refs = [
+    ...(targetRef === undefined ? [] : [{ ref: targetRef, path: 'spec.targetRef' }]),
+    ...targetRefs.map((ref, index) => ({ ref, path: `spec.targetRefs[${index}]` })),
+  ];
+  for (const { ref, path } of refs)
+    if (!TARGETS.has(`${ref.group === 'core' ? '' : (ref.group ?? '')}/${ref.kind}`))
+      faults.error(
+        path,
+        `targetRef ${ref.group ?? ''}/${ref.kind} is none that a policy attaches to, want Gateway, GatewayClass, Service or ServiceEntry`,
+      );
 }

@@ -124,10 +124,12 @@ export interface KindDefinition<Spec> {
   readonly optionalSpec?: boolean;
   validate?(spec: Spec, resource: Resource<Spec>): readonly Fault[];
   notEnforced?(spec: Spec): readonly { readonly path: string; readonly reason: string }[];
+  /** Why nothing acts on the kind yet. */
+  readonly unenforced?: string;
 }
 
 export function defineKind<Spec>(definition: KindDefinition<Spec>): ResourceKind {
-  const { group, kind, versions, plural } = definition;
+  const { group, kind, versions, plural, unenforced } = definition;
   const schema = z.strictObject({
     ...topLevel,
     spec: definition.optionalSpec === true ? definition.spec.optional() : definition.spec,
@@ -145,7 +147,11 @@ export function defineKind<Spec>(definition: KindDefinition<Spec>): ResourceKind
     },
     validate: (resource) =>
       definition.validate?.(resource.spec as Spec, resource as Resource<Spec>) ?? [],
-    notEnforced: (resource) => definition.notEnforced?.(resource.spec as Spec) ?? [],
+    notEnforced: (resource) => [
+      ...(unenforced === undefined ? [] : [{ path: 'spec', reason: unenforced }]),
+      ...(definition.notEnforced?.(resource.spec as Spec) ?? []),
+    ],
+    ...(unenforced === undefined ? {} : { unenforced }),
   };
 }
 

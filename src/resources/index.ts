@@ -4,11 +4,15 @@ import { inertKinds, namespace, service } from './core/core.ts';
 import { configMap, secret } from './core/data-kinds.ts';
 import { destinationRule } from './networking/destination-rule.ts';
 import { gateway } from './networking/gateway.ts';
+import { proxyConfig } from './networking/proxy-config.ts';
 import { serviceEntry } from './networking/service-entry.ts';
 import { virtualService } from './networking/virtual-service.ts';
 import { workloadEntry } from './networking/workload-entry.ts';
+import { workloadGroup } from './networking/workload-group.ts';
 import { authorizationPolicy } from './security/authorization-policy.ts';
+import { peerAuthentication } from './security/peer-authentication.ts';
 import { requestAuthentication } from './security/request-authentication.ts';
+import { telemetry } from './telemetry/telemetry.ts';
 
 export const istioKinds: readonly ResourceKind[] = [
   gateway,
@@ -18,6 +22,10 @@ export const istioKinds: readonly ResourceKind[] = [
   workloadEntry,
   requestAuthentication,
   authorizationPolicy,
+  peerAuthentication,
+  workloadGroup,
+  proxyConfig,
+  telemetry,
 ];
 
 export const coreKinds: readonly ResourceKind[] = [

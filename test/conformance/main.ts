@@ -1,5 +1,5 @@
 /**
- * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported] [--min-percent N] [--json FILE] [--falsify]
+ * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported|admitted] [--min-percent N] [--json FILE] [--falsify]
  *   [--only ID] [--quiet]
  *
  * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
@@ -39,12 +39,14 @@ function readDifferences(): KnownDifference[] {
     : [];
 }
 
-/** `supported` = every kind that isn't inert, with the parts that are enforced. */
+/** `supported` = every kind that something acts on; `admitted` = those too that are only admitted and analysed. */
 function selectedKinds(text: string): ReadonlySet<string> {
-  if (text !== 'supported') return new Set(text.split(','));
+  if (text !== 'supported' && text !== 'admitted') return new Set(text.split(','));
   return new Set(
     kinds
-      .filter((kind) => kind.inert !== true)
+      .filter(
+        (kind) => kind.inert !== true && (text === 'admitted' || kind.unenforced === undefined),
+      )
       .map((kind) => `${kind.group || 'core'}/${kind.kind}`),
   );
 }

@@ -9,10 +9,9 @@ import type {
   Resource,
 } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
-import { checkDryRun } from '../checks.ts';
+import { checkDryRun, checkTargets } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { labelSelector, targetRef, text, texts } from '../fields.ts';
-import { checkTargets } from './request-authentication.ts';
 
 const list = (names: readonly string[]): z.ZodObject =>
   z.strictObject(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JwtRule, RequestAuthenticationSpec, Resource } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
-import { checkDryRun, checkDuration, checkSelector } from '../checks.ts';
+import { checkDryRun, checkDuration, checkTargets } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { duration, flag, labelSelector, targetRef, text, texts } from '../fields.ts';
 
@@ -98,20 +98,6 @@ function checkLocations(jwt: JwtRule, path: string, faults: Faults): void {
     if ((output.claim ?? '') === '')
       faults.error(`${at}.claim`, 'claim is empty, want the name of one');
   }
-}
-
-export function checkTargets(
-  spec: Pick<RequestAuthenticationSpec, 'selector' | 'targetRef' | 'targetRefs'>,
-  faults: Faults,
-): void {
-  const given = [
-    spec.selector,
-    spec.targetRef,
-    (spec.targetRefs?.length ?? 0) > 0 ? spec.targetRefs : undefined,
-  ];
-  if (given.filter((value) => value !== undefined).length > 1)
-    faults.error('spec', 'selector, targetRef and targetRefs exclude each other');
-  checkSelector(spec.selector, 'spec.selector.matchLabels', faults);
 }
 
 export const requestAuthentication: ResourceKind = defineKind<RequestAuthenticationSpec>({
