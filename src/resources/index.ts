@@ -2,10 +2,13 @@
 import type { ResourceKind } from '../model/config.ts';
 import { inertKinds, namespace, service } from './core/core.ts';
 import { configMap, secret } from './core/data-kinds.ts';
+import { trafficExtension, wasmPlugin } from './extensions/extensions.ts';
 import { destinationRule } from './networking/destination-rule.ts';
+import { envoyFilter } from './networking/envoy-filter.ts';
 import { gateway } from './networking/gateway.ts';
 import { proxyConfig } from './networking/proxy-config.ts';
 import { serviceEntry } from './networking/service-entry.ts';
+import { sidecar } from './networking/sidecar.ts';
 import { virtualService } from './networking/virtual-service.ts';
 import { workloadEntry } from './networking/workload-entry.ts';
 import { workloadGroup } from './networking/workload-group.ts';
@@ -26,6 +29,10 @@ export const istioKinds: readonly ResourceKind[] = [
   workloadGroup,
   proxyConfig,
   telemetry,
+  sidecar,
+  envoyFilter,
+  wasmPlugin,
+  trafficExtension,
 ];
 
 export const coreKinds: readonly ResourceKind[] = [
