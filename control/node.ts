@@ -37,7 +37,16 @@ export interface NodeControl {
   close(): Promise<void>;
 }
 
-function toRequest(incoming: IncomingMessage, base: string): Request {
+/** Undefined = a method, target or field that no Web Request can have. */
+function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
+  try {
+    return makeRequest(incoming, base);
+  } catch {
+    return undefined;
+  }
+}
+
+function makeRequest(incoming: IncomingMessage, base: string): Request {
   const headers = new Headers();
   for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
     headers.append(incoming.rawHeaders[i] ?? '', incoming.rawHeaders[i + 1] ?? '');
@@ -87,7 +96,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     },
   });
   const server = createServer((incoming, outgoing) => {
-    answer(plane, toRequest(incoming, 'http://control'), outgoing).catch((error: unknown) => {
+    const request = toRequest(incoming, 'http://control');
+    if (request === undefined) {
+      outgoing.writeHead(400, { connection: 'close' }).end();
+      return;
+    }
+    answer(plane, request, outgoing).catch((error: unknown) => {
       options.log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
       outgoing.destroy();
     });

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeControl } from './node.ts';
@@ -42,6 +42,28 @@ async function ask(
     : { text };
   return { status: response.status, body, headers: response.headers };
 }
+
+describe('control plane in Node', () => {
+  it('outlives requests that no Web Request can be', async () => {
+    const { port } = new URL(control.url);
+    const statuses: (number | undefined)[] = [];
+    for (const [method, path] of [
+      ['TRACE', '/v1/apply'],
+      ['GET', '//'],
+      ['GET', 'http://[bad/'],
+    ])
+      await new Promise<void>((resolve, reject) => {
+        send({ port, host: '127.0.0.1', method, path }, (response) => {
+          statuses.push(response.statusCode);
+          response.resume().on('end', resolve);
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect(statuses.every((status) => status !== undefined && status >= 400)).toBe(true);
+    expect((await fetch(`${control.url}/healthz`)).status).toBe(200);
+  });
+});
 
 describe('control plane', () => {
   it('answers nobody without a token it knows', async () => {

@@ -11,6 +11,7 @@ const KEPT_AUDIT = 100_000;
 const AUDIT_SLACK = 1000;
 
 export interface SqlBlobs extends BlobStore {
+  has(name: string): boolean;
   /** Names that the last prune dropped. */
   dropped(): readonly string[];
 }
@@ -27,10 +28,13 @@ class BlobTable implements SqlBlobs {
     database.all('CREATE TABLE IF NOT EXISTS blob_names (name TEXT PRIMARY KEY, seq INTEGER)');
   }
 
+  has(name: string): boolean {
+    return this.#database.all('SELECT name FROM blob_names WHERE name = ?', name).length > 0;
+  }
+
   async put(name: string, text: string): Promise<void> {
     this.#database.transaction(() => {
-      const [known] = this.#database.all('SELECT name FROM blob_names WHERE name = ?', name);
-      if (known !== undefined) return;
+      if (this.has(name)) return;
       for (let part = 0; part * PART_LENGTH < Math.max(1, text.length); part++)
         this.#database.all(
           'INSERT INTO blob_parts VALUES (?, ?, ?)',

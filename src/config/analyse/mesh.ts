@@ -12,7 +12,7 @@ import type {
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
-import { covers } from '../compile/names.ts';
+import { covers, selects } from '../compile/names.ts';
 import type { Registry, Service } from '../compile/services.ts';
 import { createRegistry } from '../compile/services.ts';
 
@@ -63,45 +63,99 @@ export function createMeshView(resources: readonly Resource[]): MeshView {
   };
 }
 
+/** An index that is built once for a mesh, when the first resource asks: a mesh may have thousands of them. */
+export function perMesh<Index>(build: (mesh: MeshView) => Index): (mesh: MeshView) => Index {
+  const built = new WeakMap<MeshView, Index>();
+  return (mesh) => {
+    let index = built.get(mesh);
+    if (index === undefined) {
+      index = build(mesh);
+      built.set(mesh, index);
+    }
+    return index;
+  };
+}
+
+const wildcardServices = perMesh(() => new Map<string, readonly string[]>());
+
 /** The service that a host means to the clients of a namespace. */
 export function findService(host: string, namespace: string, mesh: MeshView): Service | undefined {
   const services = mesh.registry.visibleTo(namespace);
   const found = services.get(host);
   if (found !== undefined) return found;
-  const wildcard = [...services.keys()].find((name) => name.startsWith('*') && covers(name, host));
-  return services.get(wildcard ?? '');
+  const known = wildcardServices(mesh);
+  let wildcards = known.get(namespace);
+  if (wildcards === undefined) {
+    wildcards = [...services.keys()].filter((name) => name.startsWith('*'));
+    known.set(namespace, wildcards);
+  }
+  return services.get(wildcards.find((name) => covers(name, host)) ?? '');
 }
 
 export interface Workload {
-  readonly namespace: string;
+  /** Undefined = it may run in any: a Gateway selects proxies of all namespaces. */
+  readonly namespace: string | undefined;
   readonly labels: Labels;
+  /** It may bear more labels than are known here. */
+  readonly isOpen: boolean;
 }
 
-/** Everything that a selector may mean: registered endpoints, what Services select, Pods, and the gateways that Gateways select. */
-export function workloadsOf(mesh: MeshView): readonly Workload[] {
-  const entries = mesh.of<WorkloadEntrySpec>('WorkloadEntry').map(({ metadata, spec }) => ({
-    namespace: metadata.namespace,
-    labels: { ...metadata.labels, ...spec.labels },
-  }));
-  const endpoints = mesh.of<ServiceEntrySpec>('ServiceEntry').flatMap(({ metadata, spec }) =>
-    (spec.endpoints ?? [{}]).map(({ labels = {} }) => ({
-      namespace: metadata.namespace,
-      labels,
-    })),
+const inNamespace = ({ metadata }: Resource, labels: Labels): Workload => ({
+  namespace: metadata.namespace,
+  labels,
+  isOpen: false,
+});
+
+/** A Service's workloads are those registered for it; nobody knows what others it may have. */
+function unregistered(mesh: MeshView): Workload[] {
+  const entries = Map.groupBy(
+    mesh.of<WorkloadEntrySpec>('WorkloadEntry'),
+    ({ metadata }) => metadata.namespace,
   );
-  const selected = mesh.of<ServiceSpec>('Service', '').map(({ metadata, spec }) => ({
-    namespace: metadata.namespace,
+  return mesh.of<ServiceSpec>('Service', '').flatMap(({ metadata, spec }) => {
+    const { selector = {} } = spec;
+    if (Object.keys(selector).length === 0) return [];
+    const isRegistered = (entries.get(metadata.namespace) ?? []).some((entry) =>
+      selects(selector, { ...entry.metadata.labels, ...entry.spec.labels }),
+    );
+    return isRegistered
+      ? []
+      : [{ namespace: metadata.namespace, labels: selector, isOpen: true }];
+  });
+}
+
+/** Everything that a selector may mean: registered endpoints, what Services and Gateways select, Pods. */
+export const workloadsOf: (mesh: MeshView) => readonly Workload[] = perMesh((mesh) => [
+  ...mesh
+    .of<WorkloadEntrySpec>('WorkloadEntry')
+    .map((entry) => inNamespace(entry, { ...entry.metadata.labels, ...entry.spec.labels })),
+  ...mesh
+    .of<ServiceEntrySpec>('ServiceEntry')
+    .flatMap((entry) =>
+      (entry.spec.endpoints ?? [{}]).map(({ labels = {} }) => inNamespace(entry, labels)),
+    ),
+  ...mesh.of('Pod', '').map((pod) => inNamespace(pod, pod.metadata.labels ?? {})),
+  ...unregistered(mesh),
+  ...[...mesh.gateways.values()].map(({ spec }) => ({
+    namespace: undefined,
     labels: spec.selector ?? {},
-  }));
-  const pods = mesh.of('Pod', '').map(({ metadata }) => ({
-    namespace: metadata.namespace,
-    labels: metadata.labels ?? {},
-  }));
-  const gateways = [...mesh.gateways.values()].flatMap(({ metadata, spec }) =>
-    [metadata.namespace, mesh.config.rootNamespace].map((namespace) => ({
-      namespace,
-      labels: spec.selector ?? {},
-    })),
+    isOpen: true,
+  })),
+]);
+
+/** Does a selector of a namespace (undefined = of the whole mesh) hold for the workload, as far as anybody knows? */
+export function mayHold(
+  selector: Labels | undefined,
+  namespace: string | undefined,
+  workload: Workload,
+): boolean {
+  const isNear =
+    namespace === undefined ||
+    workload.namespace === undefined ||
+    workload.namespace === namespace;
+  if (!isNear) return false;
+  return Object.entries(selector ?? {}).every(
+    ([name, value]) =>
+      workload.labels[name] === value || (workload.isOpen && workload.labels[name] === undefined),
   );
-  return [...entries, ...endpoints, ...selected, ...pods, ...gateways];
 }

@@ -1,8 +1,5 @@
-/** IST0130, IST0131, IST0140, IST0149: rules that never act, or not as they look. */
-import { canonicalJson } from '../../lib/canonical-json.ts';
+/** IST0140, IST0149: rules that don't act where they seem to. */
 import type {
-  HttpMatch,
-  HttpRoute,
   RequestAuthenticationSpec,
   Resource,
   VirtualServiceSpec,
@@ -10,103 +7,44 @@ import type {
 import { resolveHost, selects } from '../compile/names.ts';
 import { gatewayName } from '../compile/virtual-services.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
-
-interface Seen {
-  readonly rule: number;
-  /** Without its name and uri. */
-  readonly rest: string;
-  readonly uri: HttpMatch['uri'];
-}
-
-/** Does a match that stood before take everything that this one would? */
-function isCovered(before: Seen, match: Seen): boolean {
-  if (before.rest !== match.rest) return false;
-  if (canonicalJson(before.uri ?? {}) === canonicalJson(match.uri ?? {})) return true;
-  const wide = before.uri?.prefix;
-  const narrow = match.uri?.prefix ?? match.uri?.exact;
-  return wide !== undefined && narrow?.startsWith(wide) === true;
-}
-
-function seenOf(rule: number, { name: _name, uri, ...rest }: HttpMatch): Seen {
-  return { rule, rest: canonicalJson(rest), uri };
-}
-
-const unreachable = (path: string, message: string): Finding => ({
-  code: 'IST0130',
-  level: 'warning',
-  path,
-  message,
-  remedy: 'remove the rule, or move it before the one that takes its requests',
-});
-
-/** The first match wins, so what an earlier rule takes no later one gets. */
-function analyseRules(rules: readonly HttpRoute[]): Finding[] {
-  const seen: Seen[] = [];
-  let openAt: number | undefined;
-  return rules.flatMap((route, rule): Finding[] => {
-    const path = `spec.http[${rule}]`;
-    if (openAt !== undefined)
-      return [unreachable(path, `never reached: rule ${openAt} before it takes every request`)];
-    const matches = (route.match ?? []).map((match) => seenOf(rule, match));
-    if (matches.length === 0) openAt = rule;
-    const found = matches.map((match) => seen.find((before) => isCovered(before, match)));
-    const findings = found.flatMap((before, index): Finding[] =>
-      before === undefined
-        ? []
-        : [
-            {
-              code: 'IST0131',
-              level: 'info',
-              path: `${path}.match[${index}]`,
-              message: `without effect: rule ${before.rule} before it takes these requests`,
-              remedy: 'remove the match, or move the rule before the other',
-            },
-          ],
-    );
-    const isSame = (before: Seen | undefined, index: number): boolean =>
-      before !== undefined &&
-      canonicalJson(before.uri ?? {}) === canonicalJson(matches[index]?.uri ?? {});
-    const isDead = found.length > 0 && found.every((before, index) => isSame(before, index));
-    seen.push(...matches);
-    return isDead
-      ? [
-          unreachable(path, 'never reached: each of its matches stands in a rule before it'),
-          ...findings,
-        ]
-      : findings;
-  });
-}
+import { perMesh } from './mesh.ts';
 
 const gatewaysOf = ({ spec, metadata }: Resource<VirtualServiceSpec>): readonly string[] =>
-  (spec.gateways ?? ['mesh']).map((name) => gatewayName(name, metadata.namespace));
+  ((spec.gateways ?? []).length === 0 ? ['mesh'] : (spec.gateways ?? [])).map((name) =>
+    gatewayName(name, metadata.namespace),
+  );
+
+/** Hosts whose own rules for mesh clients choose a subset. */
+const splitHosts = perMesh((mesh) => {
+  const split = new Set<string>();
+  for (const rules of mesh.virtualServices) {
+    if (!gatewaysOf(rules).includes('mesh')) continue;
+    const { spec, metadata } = rules;
+    const resolve = (host: string): string => resolveHost(host, metadata.namespace, mesh.domain);
+    const own = new Set((spec.hosts ?? []).map((host) => resolve(host)));
+    for (const { route = [] } of spec.http ?? [])
+      for (const { destination } of route) {
+        const host = resolve(destination.host);
+        if (destination.subset !== undefined && own.has(host)) split.add(host);
+      }
+  }
+  return split;
+});
 
 /** A split written for mesh clients; ingress goes by the rules of its own gateway. */
 function analyseIngress(resource: Resource<VirtualServiceSpec>, mesh: MeshView): Finding[] {
   if (gatewaysOf(resource).includes('mesh')) return [];
-  const split = new Set(
-    mesh.virtualServices
-      .filter((other) => gatewaysOf(other).includes('mesh'))
-      .flatMap(({ spec, metadata }) =>
-        (spec.http ?? []).flatMap(({ route = [] }) =>
-          route
-            .filter(({ destination }) => destination.subset !== undefined)
-            .map(({ destination }) =>
-              resolveHost(destination.host, metadata.namespace, mesh.domain),
-            ),
-        ),
-      ),
-  );
   return (resource.spec.http ?? []).flatMap((route, rule) =>
     (route.route ?? []).flatMap(({ destination }, index): Finding[] => {
       const host = resolveHost(destination.host, resource.metadata.namespace, mesh.domain);
-      if (destination.subset !== undefined || !split.has(host)) return [];
+      if (destination.subset !== undefined || !splitHosts(mesh).has(host)) return [];
       return [
         {
           code: 'IST0140',
-          level: 'warning',
+          level: 'info',
           path: `spec.http[${rule}].route[${index}].destination`,
-          message: `rules of the mesh split ${host} by subset, and this gateway's requests don't pass them`,
-          remedy: 'name the subsets here too, or add this gateway to the other rule',
+          message: `rules of the mesh choose a subset of ${host}, and this gateway's requests don't pass them`,
+          remedy: 'nothing, or name the subset here too, or add this gateway to the other rules',
         },
       ];
     }),
@@ -154,9 +92,5 @@ function analyseClaims(resource: Resource<VirtualServiceSpec>, mesh: MeshView): 
 
 export const analyseReach: Analyser = (resource, mesh) => {
   const service = resource as Resource<VirtualServiceSpec>;
-  return [
-    ...analyseRules(service.spec.http ?? []),
-    ...analyseIngress(service, mesh),
-    ...analyseClaims(service, mesh),
-  ];
+  return [...analyseIngress(service, mesh), ...analyseClaims(service, mesh)];
 };

@@ -35,7 +35,7 @@ describe('references', () => {
     ]);
     expect(found(mesh('{host: pay}', 'gateways: [mesh, front], '))).toEqual([
       ['IST0101', 'spec.gateways[1]', 15],
-      ['IST0132', 'spec.hosts[0]', 15],
+      ['IST0132', 'spec.hosts', 15],
     ]);
   });
 

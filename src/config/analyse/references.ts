@@ -1,9 +1,15 @@
 /** IST0101, IST0132: what a VirtualService names must exist where it can be seen. */
-import type { DestinationSpec, HttpRoute, Resource, VirtualServiceSpec } from '../../model/api.ts';
+import type {
+  DestinationSpec,
+  GatewaySpec,
+  HttpRoute,
+  Resource,
+  VirtualServiceSpec,
+} from '../../model/api.ts';
 import { covers, resolveHost } from '../compile/names.ts';
 import { gatewayName } from '../compile/virtual-services.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
-import { findService } from './mesh.ts';
+import { findService, perMesh } from './mesh.ts';
 
 interface Reference {
   readonly destination: DestinationSpec;
@@ -34,6 +40,28 @@ function clientNamespaces({ spec, metadata }: Resource<VirtualServiceSpec>): rea
   return named.length === 0 ? [metadata.namespace] : named;
 }
 
+interface Subsets {
+  readonly byHost: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly wildcards: readonly (readonly [host: string, names: ReadonlySet<string>])[];
+}
+
+const subsetsOf = perMesh((mesh): Subsets => {
+  const byHost = new Map<string, Set<string>>();
+  for (const { spec, metadata } of mesh.destinationRules) {
+    const host = resolveHost(spec.host, metadata.namespace, mesh.domain);
+    const names = byHost.get(host) ?? new Set();
+    for (const { name } of spec.subsets ?? []) names.add(name);
+    byHost.set(host, names);
+  }
+  return { byHost, wildcards: [...byHost].filter(([host]) => host.startsWith('*')) };
+});
+
+function isDefined(subset: string, host: string, mesh: MeshView): boolean {
+  const { byHost, wildcards } = subsetsOf(mesh);
+  if (byHost.get(host)?.has(subset) === true) return true;
+  return wildcards.some(([wide, names]) => names.has(subset) && covers(wide, host));
+}
+
 function checkDestination(
   { destination, path }: Reference,
   resource: Resource<VirtualServiceSpec>,
@@ -60,11 +88,7 @@ function checkDestination(
       ),
     ];
   if (subset === undefined) return [];
-  const hasSubset = mesh.destinationRules.some(
-    (rule) =>
-      covers(resolveHost(rule.spec.host, rule.metadata.namespace, mesh.domain), host) &&
-      rule.spec.subsets?.some(({ name }) => name === subset) === true,
-  );
+  const hasSubset = isDefined(subset, host, mesh);
   return hasSubset
     ? []
     : [
@@ -77,45 +101,57 @@ function checkDestination(
 }
 
 /** A server's host may begin with the namespace that it is for. */
-function serverTakes(server: string, host: string, from: string): boolean {
+function serverTakes(
+  server: string,
+  host: string,
+  { from, owner }: { readonly from: string; readonly owner: string },
+): boolean {
   const slash = server.indexOf('/');
-  const owner = slash < 0 ? '*' : server.slice(0, slash);
+  const wanted = slash < 0 ? '*' : server.slice(0, slash);
   const name = server.slice(slash + 1).toLowerCase();
-  const isOpen = owner === '*' || owner === '.' || owner === from;
+  const isOpen = wanted === '*' || (wanted === '.' ? owner : wanted) === from;
   return isOpen && (covers(name, host) || covers(host, name));
+}
+
+/** One host that is served is enough: others may be meant for another gateway, or for the mesh. */
+function checkHosts(
+  { spec, metadata }: Resource<VirtualServiceSpec>,
+  name: string,
+  gateway: Resource<GatewaySpec> | undefined,
+): Finding[] {
+  const hosts = (spec.hosts ?? []).map((host) => host.toLowerCase());
+  const between = { from: metadata.namespace, owner: gateway?.metadata.namespace ?? '' };
+  const served = (gateway?.spec.servers ?? []).flatMap((server) => server.hosts);
+  const isServed = hosts.some((host) => served.some((server) => serverTakes(server, host, between)));
+  return isServed || hosts.length === 0
+    ? []
+    : [
+        {
+          code: 'IST0132',
+          level: 'warning',
+          path: 'spec.hosts',
+          message: `no server of gateway ${name} takes ${hosts.join(' or ')}: requests get 404 there`,
+          remedy: "add a host to a server of the Gateway, or correct the rule's",
+        },
+      ];
 }
 
 function checkGateways(resource: Resource<VirtualServiceSpec>, mesh: MeshView): Finding[] {
   const { spec, metadata } = resource;
-  return (spec.gateways ?? []).flatMap((name, index): Finding[] => {
-    const full = gatewayName(name, metadata.namespace);
-    if (full === 'mesh') return [];
-    const gateway = mesh.gateways.get(full);
-    const absent =
-      gateway === undefined
-        ? [
-            missing(
-              `spec.gateways[${index}]`,
-              `referenced gateway ${full} not found: the routes are attached to nothing`,
-              'apply the Gateway, or correct the name',
-            ),
-          ]
-        : [];
-    const servers = (gateway?.spec.servers ?? []).flatMap(({ hosts }) => hosts);
-    const unserved = (spec.hosts ?? []).flatMap((host, at): Finding[] =>
-      servers.some((server) => serverTakes(server, host.toLowerCase(), metadata.namespace))
-        ? []
-        : [
-            {
-              code: 'IST0132',
-              level: 'warning',
-              path: `spec.hosts[${at}]`,
-              message: `no server of gateway ${full} takes host ${host}: its requests get 404`,
-              remedy: "add the host to a server of the Gateway, or correct the rule's",
-            },
-          ],
-    );
-    return [...absent, ...unserved];
+  return (spec.gateways ?? []).flatMap((given, index): Finding[] => {
+    const name = gatewayName(given, metadata.namespace);
+    if (name === 'mesh') return [];
+    const gateway = mesh.gateways.get(name);
+    const unserved = checkHosts(resource, name, gateway);
+    if (gateway !== undefined) return unserved;
+    return [
+      missing(
+        `spec.gateways[${index}]`,
+        `referenced gateway ${name} not found: the routes are attached to nothing`,
+        'apply the Gateway, or correct the name',
+      ),
+      ...unserved,
+    ];
   });
 }
 
