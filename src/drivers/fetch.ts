@@ -153,6 +153,13 @@ class Driver implements FetchDriver {
     });
     try {
       return await this.#run(x, head, arrival.request);
+    } catch (error) {
+      // What nobody foresaw is refused too, and says nothing of itself to the client.
+      const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
+      this.#options.host.log(
+        JSON.stringify({ level: 'error', message: 'a request failed', cause }),
+      );
+      return new Response(null, { status: 500 });
     } finally {
       // The line is written when the head is known: waiting for the body's end would wrap every body.
       engine.onEnd(x);
@@ -217,17 +224,13 @@ class Driver implements FetchDriver {
     if (x.mirrors.length === 0) return;
     if (body instanceof ReadableStream || body instanceof RequestBody) return;
     for (const target of this.#options.engine.mirrorTargets(x)) {
-      const request = buildRequest(x, head, original, {
-        url: targetUrl(x, target),
-        body,
-        signal: undefined,
-      });
-      this.#options.host.background(
-        this.#options.dial(target.endpoint, request).then(
-          (response) => response.body?.cancel(),
-          () => undefined,
-        ),
-      );
+      const sent = { url: targetUrl(x, target), body, signal: undefined };
+      const copy = async (): Promise<void> => {
+        const request = buildRequest(x, head, original, sent);
+        const response = await this.#options.dial(target.endpoint, request);
+        await response.body?.cancel();
+      };
+      this.#options.host.background(copy().catch(() => undefined));
     }
   }
 }

@@ -62,10 +62,7 @@ function isSeenTogether(a: Claim, b: Claim): boolean {
 function candidates(own: Claim, { byHost, narrow, wide }: Claims): readonly Claim[] {
   const same = (byHost.get(own.host) ?? []).filter((other) => isSeenTogether(own, other));
   const other = own.seenBy === undefined ? narrow : wide;
-  return [
-    ...same,
-    ...other.filter(({ host }) => covers(host, own.host) || covers(own.host, host)),
-  ];
+  return [...same, ...other.filter(({ host }) => covers(host, own.host) || covers(own.host, host))];
 }
 
 export const analyseConflicts: Analyser = (resource, mesh) => {

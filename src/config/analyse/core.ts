@@ -1,4 +1,4 @@
-/** IST0118, IST0150, IST0123, IST0126: Services, namespaces and mesh networks. */
+/** IST0118, IST0150, IST0125, IST0123, IST0126: Services, namespaces and mesh networks. */
 import { parse } from 'yaml';
 import type { Resource, ServiceSpec } from '../../model/api.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
@@ -8,7 +8,29 @@ const PROTOCOL =
   /^(?:grpc-web|grpc|http2|https|http|mongo|mysql|redis|tcp|tls|udp|hbone|auto-http)(?:-|$)/i;
 const SYSTEM = new Set(['istio-system', 'kube-system', 'kube-public', 'kube-node-lease']);
 
-function analyseService({ spec, metadata }: Resource<ServiceSpec>): Finding[] {
+const EXPORT_TO = 'networking.istio.io/exportTo';
+const NAMESPACE = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function analyseExport({ metadata }: Resource): Finding[] {
+  const text = metadata.annotations?.[EXPORT_TO];
+  const wrong = (text ?? '*')
+    .split(',')
+    .map((name) => name.trim())
+    .find((name) => !['*', '.', '~'].includes(name) && !NAMESPACE.test(name));
+  return wrong === undefined
+    ? []
+    : [
+        {
+          code: 'IST0125',
+          level: 'warning',
+          path: `metadata.annotations.${EXPORT_TO}`,
+          message: `annotation ${EXPORT_TO} has ${JSON.stringify(wrong)}, want names of namespaces, *, . or ~`,
+          remedy: 'correct the list, which is separated by commas',
+        },
+      ];
+}
+
+function analysePorts({ spec, metadata }: Resource<ServiceSpec>): Finding[] {
   if (SYSTEM.has(metadata.namespace)) return [];
   return (spec.ports ?? []).flatMap(({ name = '', protocol = 'TCP', appProtocol }, index) => {
     const path = `spec.ports[${index}].name`;
@@ -59,18 +81,30 @@ function registriesOf(mesh: MeshView): ReadonlySet<string> {
   return new Set(['Kubernetes', ...remote]);
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Admission lets any text into a ConfigMap. */
+const fieldsOf = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null ? (value as Fields) : {};
+
+function networksIn(text: string): Fields {
+  try {
+    return fieldsOf(fieldsOf(parse(text))['networks']);
+  } catch {
+    return {};
+  }
+}
+
 function analyseNetworks({ data, metadata }: Resource, mesh: MeshView): Finding[] {
   const text = metadata.name === 'istio' ? data?.['meshNetworks'] : undefined;
   if (text === undefined) return [];
-  const { networks = {} } = (parse(text) ?? {}) as {
-    readonly networks?: Readonly<
-      Record<string, { readonly endpoints?: readonly { readonly fromRegistry?: string }[] }>
-    >;
-  };
   const registries = registriesOf(mesh);
-  return Object.entries(networks).flatMap(([network, { endpoints = [] }]) =>
-    endpoints.flatMap(({ fromRegistry }): Finding[] =>
-      fromRegistry === undefined || registries.has(fromRegistry)
+  return Object.entries(networksIn(text)).flatMap(([network, value]) => {
+    const { endpoints } = fieldsOf(value);
+    const listed = Array.isArray(endpoints) ? endpoints : [];
+    return listed.flatMap((endpoint: unknown): Finding[] => {
+      const { fromRegistry } = fieldsOf(endpoint);
+      return typeof fromRegistry !== 'string' || registries.has(fromRegistry)
         ? []
         : [
             {
@@ -80,13 +114,14 @@ function analyseNetworks({ data, metadata }: Resource, mesh: MeshView): Finding[
               message: `network ${network} is of registry ${fromRegistry}, which nobody knows`,
               remedy: `use ${[...registries].join(' or ')}, or list addresses with fromCidr`,
             },
-          ],
-    ),
-  );
+          ];
+    });
+  });
 }
 
 export const analyseCore: Analyser = (resource, mesh) => {
-  if (resource.kind === 'Service') return analyseService(resource as Resource<ServiceSpec>);
+  if (resource.kind === 'Service')
+    return [...analyseExport(resource), ...analysePorts(resource as Resource<ServiceSpec>)];
   return resource.kind === 'Namespace'
     ? analyseNamespace(resource)
     : analyseNetworks(resource, mesh);

@@ -41,7 +41,10 @@ function analyseTls(spec: DestinationRuleSpec): Finding[] {
 
 function isKnown(host: string, namespace: string, mesh: MeshView): boolean {
   if (findService(host, namespace, mesh) !== undefined) return true;
-  return [...mesh.registry.visibleTo(namespace).keys()].some((service) => covers(host, service));
+  return (
+    host.startsWith('*') &&
+    [...mesh.registry.visibleTo(namespace).keys()].some((service) => covers(host, service))
+  );
 }
 
 export const analyseDestinationRule: Analyser = (resource, mesh) => {

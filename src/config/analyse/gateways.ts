@@ -1,6 +1,5 @@
-/** IST0101, IST0161, IST0145: certificates that aren't there, and servers that two Gateways claim. */
-import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
+/** IST0101, IST0161, IST0145, IST0162: certificates and ports that aren't there, servers that two Gateways claim. */
+import type { GatewayServer, GatewaySpec, Resource, ServiceSpec } from '../../model/api.ts';
 import { intersectHosts, selects } from '../compile/names.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 
@@ -34,9 +33,9 @@ function checkCredential(
       return [
         {
           code: 'IST0101',
-          level: 'error',
+          level: 'warning',
           path,
-          message: `referenced secret ${namespace}/${name} not found: the server has no certificate`,
+          message: `referenced secret ${namespace}/${name} not found: a proxy that ends TLS itself has no certificate for this server`,
           remedy: 'apply the Secret in the namespace of the gateway that it is for',
         },
       ];
@@ -55,13 +54,25 @@ function checkCredential(
   });
 }
 
-const bareHost = (host: string): string => host.slice(host.indexOf('/') + 1).toLowerCase();
+/** `namespace/host`, of which the namespace may be missing. */
+function overlaps(a: string, b: string): boolean {
+  const partsOf = (text: string): readonly [namespace: string, host: string] => {
+    const slash = text.indexOf('/');
+    return [slash < 0 ? '*' : text.slice(0, slash), text.slice(slash + 1).toLowerCase()];
+  };
+  const [[namespaceA, hostA], [namespaceB, hostB]] = [partsOf(a), partsOf(b)];
+  const isFor = namespaceA === '*' || namespaceB === '*' || namespaceA === namespaceB;
+  return isFor && intersectHosts(hostA, hostB) !== undefined;
+}
 
-/** The older one wins; the other's server does nothing. */
+/** Whoever is older has its rules asked first. */
 function checkConflicts(own: Resource<GatewaySpec>, mesh: MeshView): Finding[] {
-  const selector = canonicalJson(own.spec.selector ?? {});
+  const { selector = {} } = own.spec;
+  // A selector that holds all of another's is met by none but proxies that meet both.
   const others = [...mesh.gateways.values()].filter(
-    (other) => other !== own && canonicalJson(other.spec.selector ?? {}) === selector,
+    ({ metadata, spec }) =>
+      metadata !== own.metadata &&
+      (selects(spec.selector, selector) || selects(selector, spec.selector ?? {})),
   );
   return (own.spec.servers ?? []).flatMap((server, index): Finding[] => {
     const other = others.find((gateway) =>
@@ -69,9 +80,7 @@ function checkConflicts(own: Resource<GatewaySpec>, mesh: MeshView): Finding[] {
         ({ port, hosts, bind }) =>
           port.number === server.port.number &&
           (bind ?? '') === (server.bind ?? '') &&
-          hosts.some((a) =>
-            server.hosts.some((b) => intersectHosts(bareHost(a), bareHost(b)) !== undefined),
-          ),
+          hosts.some((a) => server.hosts.some((b) => overlaps(a, b))),
       ),
     );
     return other === undefined
@@ -88,10 +97,41 @@ function checkConflicts(own: Resource<GatewaySpec>, mesh: MeshView): Finding[] {
   });
 }
 
+/** Ports that Services send to a Gateway's proxies. */
+function checkPorts(gateway: Resource<GatewaySpec>, mesh: MeshView): Finding[] {
+  const { selector = {}, servers = [] } = gateway.spec;
+  const before = mesh
+    .of<ServiceSpec>('Service', '')
+    .filter(({ spec }) => spec.selector !== undefined && selects(spec.selector, selector));
+  if (before.length === 0) return [];
+  const open = new Set(
+    before.flatMap(({ spec }) =>
+      (spec.ports ?? [])
+        .filter(({ protocol = 'TCP' }) => protocol === 'TCP')
+        .map(({ port, targetPort }) => targetPort ?? port),
+    ),
+  );
+  // A target port that is a name may be any number.
+  if ([...open].some((port) => typeof port === 'string')) return [];
+  return servers.flatMap(({ port }, index): Finding[] =>
+    open.has(port.number)
+      ? []
+      : [
+          {
+            code: 'IST0162',
+            level: 'warning',
+            path: `spec.servers[${index}].port.number`,
+            message: `port ${port.number} is on no Service before these proxies, which have ${[...open].join(', ') || 'none'}`,
+            remedy: "add it to the Service's ports, as targetPort, or correct the number",
+          },
+        ],
+  );
+}
+
 export const analyseGateway: Analyser = (resource, mesh) => {
   const gateway = resource as Resource<GatewaySpec>;
   const credentials = (gateway.spec.servers ?? []).flatMap((server, index) =>
     checkCredential(server, `spec.servers[${index}].tls.credentialName`, { gateway, mesh }),
   );
-  return [...credentials, ...checkConflicts(gateway, mesh)];
+  return [...credentials, ...checkConflicts(gateway, mesh), ...checkPorts(gateway, mesh)];
 };

@@ -8,18 +8,28 @@ import { analyseDestinationRule } from './destination-rules.ts';
 import { analyseGateway } from './gateways.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
-import { analysePolicy } from './policies.ts';
+import { analyseAuthentication, analysePolicy } from './policies.ts';
 import { analyseReach } from './reach.ts';
 import { analyseReferences } from './references.ts';
 import { analyseRetries } from './retries.ts';
+import { analyseRules } from './rules.ts';
 import { analyseServiceEntry } from './service-entries.ts';
+import { analyseShares, analyseSubsets } from './subsets.ts';
 
 const analysers: Readonly<Record<string, readonly Analyser[]>> = {
-  VirtualService: [analyseReferences, analyseReach, analyseConflicts, analyseRetries],
-  DestinationRule: [analyseDestinationRule],
+  VirtualService: [
+    analyseReferences,
+    analyseRules,
+    analyseReach,
+    analyseShares,
+    analyseConflicts,
+    analyseRetries,
+  ],
+  DestinationRule: [analyseDestinationRule, analyseSubsets],
   Gateway: [analyseGateway],
   ServiceEntry: [analyseServiceEntry],
   AuthorizationPolicy: [analysePolicy],
+  RequestAuthentication: [analyseAuthentication],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],

@@ -118,9 +118,7 @@ function unregistered(mesh: MeshView): Workload[] {
     const isRegistered = (entries.get(metadata.namespace) ?? []).some((entry) =>
       selects(selector, { ...entry.metadata.labels, ...entry.spec.labels }),
     );
-    return isRegistered
-      ? []
-      : [{ namespace: metadata.namespace, labels: selector, isOpen: true }];
+    return isRegistered ? [] : [{ namespace: metadata.namespace, labels: selector, isOpen: true }];
   });
 }
 
@@ -150,9 +148,7 @@ export function mayHold(
   workload: Workload,
 ): boolean {
   const isNear =
-    namespace === undefined ||
-    workload.namespace === undefined ||
-    workload.namespace === namespace;
+    namespace === undefined || workload.namespace === undefined || workload.namespace === namespace;
   if (!isNear) return false;
   return Object.entries(selector ?? {}).every(
     ([name, value]) =>

@@ -1,9 +1,5 @@
 /** IST0140, IST0149: rules that don't act where they seem to. */
-import type {
-  RequestAuthenticationSpec,
-  Resource,
-  VirtualServiceSpec,
-} from '../../model/api.ts';
+import type { RequestAuthenticationSpec, Resource, VirtualServiceSpec } from '../../model/api.ts';
 import { resolveHost, selects } from '../compile/names.ts';
 import { gatewayName } from '../compile/virtual-services.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';

@@ -122,7 +122,9 @@ function checkHosts(
   const hosts = (spec.hosts ?? []).map((host) => host.toLowerCase());
   const between = { from: metadata.namespace, owner: gateway?.metadata.namespace ?? '' };
   const served = (gateway?.spec.servers ?? []).flatMap((server) => server.hosts);
-  const isServed = hosts.some((host) => served.some((server) => serverTakes(server, host, between)));
+  const isServed = hosts.some((host) =>
+    served.some((server) => serverTakes(server, host, between)),
+  );
   return isServed || hosts.length === 0
     ? []
     : [

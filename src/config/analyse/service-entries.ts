@@ -1,6 +1,7 @@
 /** IST0134, IST0177: ports that can't be told apart, and entries that disagree. */
 import type { Resource, ServiceEntrySpec } from '../../model/api.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
+import { perMesh } from './mesh.ts';
 
 type Entry = Resource<ServiceEntrySpec>;
 
@@ -29,13 +30,24 @@ function seenIn({ spec, metadata }: Entry): string {
     : '*';
 }
 
+const entriesByHost = perMesh((mesh) =>
+  Map.groupBy(
+    mesh
+      .of<ServiceEntrySpec>('ServiceEntry')
+      .flatMap((entry) => entry.spec.hosts.map((host) => ({ host, entry }))),
+    ({ host }) => host,
+  ),
+);
+
 function analyseProtocols(own: Entry, mesh: MeshView): Finding[] {
   const scope = seenIn(own);
-  const others = mesh.of<ServiceEntrySpec>('ServiceEntry').filter((other) => {
-    const seen = seenIn(other);
-    const meets = seen === scope || seen === '*' || scope === '*';
-    return other !== own && meets && other.spec.hosts.some((host) => own.spec.hosts.includes(host));
-  });
+  const sameHost = own.spec.hosts.flatMap((host) => entriesByHost(mesh).get(host) ?? []);
+  const others = sameHost
+    .map(({ entry }) => entry)
+    .filter((entry) => {
+      const seen = seenIn(entry);
+      return entry !== own && (seen === scope || seen === '*' || scope === '*');
+    });
   return (own.spec.ports ?? []).flatMap(({ number, protocol = '' }, index): Finding[] => {
     const other = others.find(({ spec }) =>
       spec.ports?.some(
