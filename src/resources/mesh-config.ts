@@ -11,6 +11,8 @@ export interface MeshConfig {
   readonly defaultVirtualServiceExportTo: readonly string[];
   readonly defaultServiceExportTo: readonly string[];
   readonly defaultDestinationRuleExportTo: readonly string[];
+  /** Names of extension providers whose kind is deprecated. */
+  readonly deprecatedProviders: readonly string[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -56,6 +58,13 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
       trustedHops: typeof hops === 'number' ? hops : 0,
     },
     rootNamespace: textOr(mesh['rootNamespace'], 'istio-system'),
+    deprecatedProviders: (Array.isArray(mesh['extensionProviders'])
+      ? mesh['extensionProviders']
+      : []
+    )
+      .map((provider) => fields(provider))
+      .filter((provider) => provider['lightstep'] !== undefined)
+      .map((provider) => textOr(provider['name'], '')),
     connectTimeout: typeof mesh['connectTimeout'] === 'string' ? mesh['connectTimeout'] : undefined,
     defaultVirtualServiceExportTo: texts(mesh['defaultVirtualServiceExportTo'], ['*']),
     defaultServiceExportTo: texts(mesh['defaultServiceExportTo'], ['*']),

@@ -5,6 +5,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { analyseConflicts } from './conflicts.ts';
 import { analyseCore } from './core.ts';
 import { analyseDestinationRule } from './destination-rules.ts';
+import { analyseEnvoyFilter } from './envoy-filters.ts';
 import { analyseGateway } from './gateways.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
@@ -13,6 +14,7 @@ import { analyseReach } from './reach.ts';
 import { analyseReferences } from './references.ts';
 import { analyseRetries } from './retries.ts';
 import { analyseRules } from './rules.ts';
+import { analyseSidecar, analyseTelemetry } from './selectors.ts';
 import { analyseServiceEntry } from './service-entries.ts';
 import { analyseShares, analyseSubsets } from './subsets.ts';
 
@@ -29,6 +31,9 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   Gateway: [analyseGateway],
   ServiceEntry: [analyseServiceEntry],
   AuthorizationPolicy: [analysePolicy],
+  Sidecar: [analyseSidecar],
+  Telemetry: [analyseTelemetry],
+  EnvoyFilter: [analyseEnvoyFilter],
   RequestAuthentication: [analyseAuthentication],
   Service: [analyseCore],
   Namespace: [analyseCore],

@@ -181,6 +181,11 @@ export const envoyFilter: ResourceKind = defineKind<EnvoyFilterSpec | undefined>
       },
       faults,
     );
+    if (configPatches.length > 0)
+      faults.warn(
+        'spec.configPatches',
+        "patches of Envoy's own configuration: its next version may not have what they name",
+      );
     for (const [index, patch] of configPatches.entries())
       checkPatch(patch, `spec.configPatches[${index}]`, faults);
     return faults.list;
