@@ -161,6 +161,23 @@ describe('mesh with Bookinfo', () => {
     expect(await page()).not.toContain('details are currently unavailable');
   });
 
+  it('loses no request while its configuration changes under load', async () => {
+    const wrong: string[] = [];
+    let isOver = false;
+    const ask = async (): Promise<void> => {
+      while (!isOver) {
+        const response = await fetch(`${mesh.gatewayUrl}/productpage`);
+        const text = await response.text();
+        if (response.status !== 200 || !text.includes('Reviews served by')) wrong.push(text);
+      }
+    };
+    const asking = Promise.all([ask(), ask(), ask()]);
+    for (const name of ['virtual-service-all-v1', 'virtual-service-reviews-v3']) await apply(name);
+    isOver = true;
+    await asking;
+    expect(wrong).toEqual([]);
+  });
+
   it('shows every gateway in step, without traffic', async () => {
     const { body } = await call<{ items: { state: string }[] }>(mesh.credentials, '/v1/proxies');
     expect(body.items.length).toBe(13);
