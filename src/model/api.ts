@@ -330,6 +330,13 @@ export interface JwtRule {
   readonly spaceDelimitedClaims?: readonly string[];
 }
 
+export interface PeerAuthenticationSpec {
+  readonly selector?: LabelSelector;
+  readonly mtls?: { readonly mode?: string };
+  /** By workload port. */
+  readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: string }>>;
+}
+
 export interface AuthorizationPolicySpec {
   readonly selector?: LabelSelector;
   readonly targetRef?: TargetRef;

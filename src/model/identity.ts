@@ -6,6 +6,8 @@ export interface Peer {
   /** SPIFFE identity without the scheme, `trust.domain/ns/a/sa/b`; only where mutual TLS or a mesh credential proved it. */
   readonly principal?: string;
   readonly tls?: PeerTls;
+  /** The connection was mutual TLS of the mesh; absent where a runtime can't tell. */
+  readonly mutual?: boolean;
 }
 
 export interface PeerTls {

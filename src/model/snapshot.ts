@@ -60,12 +60,16 @@ export interface Listener {
   /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
   readonly serverNames?: readonly string[];
   readonly tls?: ListenerTls;
+  /** Inbound: which connections are taken, where the runtime can tell them apart. @default PERMISSIVE */
+  readonly mtls?: MtlsMode;
   /** In phase order: authn, authz, ... */
   readonly filters: readonly FilterConfig[];
   readonly virtualHosts: readonly VirtualHost[];
   /** What becomes of a host that no virtual host takes. */
   readonly unmatchedHost: 'not-found' | 'passthrough' | 'block';
 }
+
+export type MtlsMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
 
 export interface ListenerTls {
   readonly mode:

@@ -1,5 +1,6 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
 import type { LocalReply } from '../model/exchange.ts';
+import type { Listener } from '../model/snapshot.ts';
 import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
 import { framingFault } from './framing.ts';
@@ -33,6 +34,21 @@ function canonicalise(x: EngineExchange): LocalReply | undefined {
   return fault === undefined ? undefined : badRequest(fault);
 }
 
+/** Identities of trust domains that are neither ours nor an alias come from no peer of this mesh. */
+function isStranger(x: EngineExchange): boolean {
+  const domain = x.peer.principal?.split('/')[0];
+  const { trustDomain, trustDomainAliases } = x.linked.named.snapshot.mesh;
+  return domain !== undefined && domain !== trustDomain && !trustDomainAliases.includes(domain);
+}
+
+/** Decided on the connection, before anything of the request counts; where a runtime can't tell, nothing is. */
+function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
+  const { mutual } = x.peer;
+  if (direction !== 'inbound' || mutual === undefined) return false;
+  if (mutual) return mtls === 'DISABLE' ? x.listener?.port !== 0 : isStranger(x);
+  return mtls === 'STRICT';
+}
+
 /** Listener and canonical request; a reply when either can't be had. */
 export function accept(x: EngineExchange): LocalReply | undefined {
   const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
@@ -41,6 +57,7 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  if (isMtlsRefused(x, linked.listener)) return replies.mtlsRefused;
   const refused = canonicalise(x);
   if (refused !== undefined) return refused;
   x.remoteIp = clientAddress(x, x.linked.named.snapshot.mesh.trustedHops);

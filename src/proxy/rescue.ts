@@ -20,7 +20,8 @@ type ReplyName =
   | 'filterFailed'
   | 'timeout'
   | 'perTryTimeout'
-  | 'noListener';
+  | 'noListener'
+  | 'mtlsRefused';
 
 export const replies: Readonly<Record<ReplyName, LocalReply>> = {
   noRoute: reply(404, 'NR', 'route_not_found'),
@@ -33,6 +34,8 @@ export const replies: Readonly<Record<ReplyName, LocalReply>> = {
   filterFailed: reply(500, '', 'filter_failed'),
   timeout: reply(504, 'UT', 'upstream_response_timeout', 'upstream request timeout'),
   perTryTimeout: reply(504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout'),
+  /** PeerAuthentication: plaintext where mutual TLS is wanted, or the other way round. */
+  mtlsRefused: { ...reply(421, 'UC', 'peer_authentication'), close: true },
   /** A refused or closed connection: nothing listens there, or not for this server name. */
   noListener: { ...reply(421, 'NR', 'no_listener'), close: true },
 };

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { readConfig } from '../config/pipeline.ts';
 import { istioKinds } from './index.ts';
 
-const API: Readonly<Record<string, string>> = {
+const OTHERS: Readonly<Record<string, string>> = {
   PeerAuthentication: 'security.istio.io/v1',
+};
+const API: Readonly<Record<string, string>> = {
   WorkloadGroup: 'networking.istio.io/v1',
   ProxyConfig: 'networking.istio.io/v1beta1',
   Telemetry: 'telemetry.istio.io/v1',
@@ -15,7 +17,7 @@ const API: Readonly<Record<string, string>> = {
 };
 
 function paths(kind: string, spec: string): string[] {
-  const text = `apiVersion: ${API[kind] ?? ''}\nkind: ${kind}\nmetadata: {name: a, namespace: shop}\nspec: ${spec}\n`;
+  const text = `apiVersion: ${API[kind] ?? OTHERS[kind] ?? ''}\nkind: ${kind}\nmetadata: {name: a, namespace: shop}\nspec: ${spec}\n`;
   return readConfig([{ file: 'a.yaml', text }], { kinds: istioKinds })
     .diagnostics.filter(({ level }) => level === 'error')
     .map(({ path }) => path ?? '');

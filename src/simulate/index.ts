@@ -38,6 +38,7 @@ function peerOf(request: SimulatedRequest): Peer {
   return {
     ip: request.peer?.ip ?? '192.0.2.1',
     ...(principal === undefined ? {} : { principal }),
+    mutual: request.tls?.mutual === true || principal !== undefined,
     ...(isTls || request.tls !== undefined
       ? { tls: { sni: request.tls?.sni ?? host, mutual: request.tls?.mutual === true } }
       : {}),

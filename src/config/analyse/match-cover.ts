@@ -43,23 +43,34 @@ type Strings = Readonly<Record<string, StringMatchSpec>> | undefined;
 /** Header names ignore case; those of claims don't. */
 const headerKey = (name: string): string => (name.startsWith('@') ? name : name.toLowerCase());
 
-function mapCovers(wide: Strings, narrow: Strings, key: (name: string) => string): boolean {
-  const given = new Map(Object.entries(narrow ?? {}).map(([name, value]) => [key(name), value]));
-  return Object.entries(wide ?? {}).every(([name, value]) => {
-    const found = given.get(key(name));
-    return found !== undefined && stringCovers(value, found);
-  });
+/** Is each wish of the wide one met by a wish of the narrow one for the same name? */
+function mapCovers(
+  wide: Strings,
+  narrow: Strings,
+  meets: (a: readonly [string, StringMatchSpec], b: readonly [string, StringMatchSpec]) => boolean,
+): boolean {
+  const given = Object.entries(narrow ?? {});
+  return Object.entries(wide ?? {}).every((wish) => given.some((other) => meets(wish, other)));
 }
 
+const headersCover = (wide: Strings, narrow: Strings): boolean =>
+  mapCovers(
+    wide,
+    narrow,
+    ([a, wish], [b, other]) => headerKey(a) === headerKey(b) && stringCovers(wish, other),
+  );
+
 /** A negated condition is only implied by the same one. */
-function withoutCovers(wide: Strings, narrow: Strings): boolean {
-  const given = new Map(
-    Object.entries(narrow ?? {}).map(([name, value]) => [headerKey(name), canonicalJson(value)]),
+const withoutCovers = (wide: Strings, narrow: Strings): boolean =>
+  mapCovers(
+    wide,
+    narrow,
+    ([a, wish], [b, other]) =>
+      headerKey(a) === headerKey(b) && canonicalJson(wish) === canonicalJson(other),
   );
-  return Object.entries(wide ?? {}).every(
-    ([name, value]) => given.get(headerKey(name)) === canonicalJson(value),
-  );
-}
+
+const queryCovers = (wide: Strings, narrow: Strings): boolean =>
+  mapCovers(wide, narrow, ([a, wish], [b, other]) => a === b && stringCovers(wish, other));
 
 /** Which proxies are meant. */
 function scopeCovers(wide: HttpMatch, narrow: HttpMatch): boolean {
@@ -78,8 +89,8 @@ export function matchCovers(wide: HttpMatch, narrow: HttpMatch): boolean {
     stringCovers(wide.scheme, narrow.scheme) &&
     stringCovers(wide.method, narrow.method) &&
     stringCovers(wide.authority, narrow.authority) &&
-    mapCovers(wide.headers, narrow.headers, headerKey) &&
+    headersCover(wide.headers, narrow.headers) &&
     withoutCovers(wide.withoutHeaders, narrow.withoutHeaders) &&
-    mapCovers(wide.queryParams, narrow.queryParams, (name) => name)
+    queryCovers(wide.queryParams, narrow.queryParams)
   );
 }

@@ -12,7 +12,7 @@ import type {
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
-import { covers, selects } from '../compile/names.ts';
+import { byAge, covers, selects } from '../compile/names.ts';
 import type { Registry, Service } from '../compile/services.ts';
 import { createRegistry } from '../compile/services.ts';
 
@@ -36,7 +36,8 @@ export interface MeshView {
 const ISTIO = 'networking.istio.io';
 
 export function createMeshView(resources: readonly Resource[]): MeshView {
-  const byKind = Map.groupBy(resources, ({ group, kind }) => `${group}/${kind}`);
+  // In compile's order: who is older decides there, so what is found here mustn't depend on the order given.
+  const byKind = Map.groupBy([...resources].sort(byAge), ({ group, kind }) => `${group}/${kind}`);
   const of = <Spec>(kind: string, group = ISTIO): readonly Resource<Spec>[] =>
     (byKind.get(`${group}/${kind}`) ?? []) as readonly Resource<Spec>[];
   const config = readMeshConfig(resources);

@@ -21,7 +21,8 @@ import { compileGateway } from './gateways.ts';
 import { byAge } from './names.ts';
 import { compileWorkloadFilters } from './policies.ts';
 import { createRegistry } from './services.ts';
-import { compileInbound, compileOutbound } from './sidecars.ts';
+import { compileInbound } from './inbound.ts';
+import { compileOutbound } from './sidecars.ts';
 
 function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileContext {
   const byKind = Map.groupBy([...input.resources].sort(byAge), (resource) => resource.kind);

@@ -1,11 +1,9 @@
-/** Listeners of a sidecar: what its service calls (outbound), and what calls it (inbound). */
-import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
-import { clusterName } from './clusters.ts';
+/** Listeners of a sidecar's calls. */
+import type { Listener, Route, VirtualHost } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
 import { bySpecificity, covers, domainsOf } from './names.ts';
-import { defaultRetry } from './retries.ts';
 import { compileRoutes, defaultRoute } from './routes.ts';
-import type { Service, ServicePort } from './services.ts';
+import type { Service } from './services.ts';
 import { isHttpPort } from './services.ts';
 import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
@@ -147,64 +145,4 @@ export function compileOutbound(context: CompileContext): {
       };
     });
   return { listeners, used };
-}
-
-/** Policies and callers name the workload's port, not the service's. */
-function listenPort(port: ServicePort): number {
-  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
-}
-
-/** One listener for each port of the service; everything goes to the service itself. */
-export function compileInbound(
-  context: CompileContext,
-  filters: readonly FilterConfig[],
-): { listeners: Listener[]; used: Set<string> } {
-  const host = context.scope.service ?? '';
-  const service = context.registry.visibleTo(context.scope.namespace).get(host);
-  const ports = service?.ports.filter((port) => isHttpPort(port)) ?? [];
-  const listeners = ports.map((port): Listener => {
-    const origin = service === undefined ? 0 : context.origins.of(service.resource, 'spec');
-    return {
-      name: `inbound.${listenPort(port)}`,
-      port: listenPort(port),
-      direction: 'inbound',
-      protocol: 'HTTP',
-      filters,
-      virtualHosts: [
-        {
-          name: `inbound|http|${port.number}`,
-          domains: ['*'],
-          routes: [
-            {
-              name: 'default',
-              match: {},
-              action: {
-                kind: 'forward',
-                destinations: [{ cluster: clusterName(host, port.number), weight: 1 }],
-              },
-              filters: [],
-              timeoutMs: 0,
-              retry: { ...defaultRetry, on: ['reset-before-request'] },
-              origin,
-            },
-          ],
-        },
-      ],
-      unmatchedHost: 'not-found',
-    };
-  });
-  return { listeners: [...listeners, passthroughListener(filters)], used: new Set([host]) };
-}
-
-/** Ports that no service declares lead to the workload as they are, judged by its policies like the others. */
-function passthroughListener(filters: readonly FilterConfig[]): Listener {
-  return {
-    name: 'inbound.passthrough',
-    port: 0,
-    direction: 'inbound',
-    protocol: 'HTTP',
-    filters,
-    virtualHosts: [],
-    unmatchedHost: 'passthrough',
-  };
 }

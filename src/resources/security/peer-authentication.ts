@@ -1,16 +1,9 @@
 import { z } from 'zod';
-import type { LabelSelector, Resource } from '../../model/api.ts';
+import type { PeerAuthenticationSpec, Resource } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
 import { checkDryRun, checkPort, checkSelector } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { labelSelector } from '../fields.ts';
-
-interface PeerAuthenticationSpec {
-  readonly selector?: LabelSelector;
-  readonly mtls?: { readonly mode?: string };
-  /** By workload port. */
-  readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: string }>>;
-}
 
 const mtls = z.strictObject({
   mode: z.enum(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT']).optional(),
@@ -22,6 +15,9 @@ const spec = z.strictObject({
   portLevelMtls: z.record(z.string(), mtls).optional(),
 });
 
+const EDGE =
+  'a gateway worker is not told how a connection was secured: STRICT and DISABLE act where a runtime ends TLS itself, and none of this version does';
+
 export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpec | undefined>({
   group: 'security.istio.io',
   kind: 'PeerAuthentication',
@@ -29,7 +25,12 @@ export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpe
   plural: 'peerauthentications',
   spec,
   optionalSpec: true,
-  unenforced: 'no runtime of this version terminates mutual TLS of the mesh',
+  notEnforced: (given) => {
+    const modes = [given?.mtls, ...Object.values(given?.portLevelMtls ?? {})];
+    return modes.some((level) => level?.mode === 'STRICT' || level?.mode === 'DISABLE')
+      ? [{ path: 'spec', reason: EDGE }]
+      : [];
+  },
   validate(authentication, resource: Resource) {
     const faults = new Faults();
     const { selector, portLevelMtls = {} } = authentication ?? {};

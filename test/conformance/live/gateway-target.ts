@@ -205,6 +205,7 @@ function questionOf(scope: ProxyScope, request: CaseRequest, random: number): Fr
     peer: {
       ip: request.peer?.ip ?? '192.0.2.1',
       ...(principal === undefined ? {} : { principal }),
+      mutual: request.tls?.mutual === true || principal !== undefined,
       ...(isTls ? { tls: { sni, mutual: request.tls?.mutual === true } } : {}),
     },
   };

@@ -1,0 +1,85 @@
+/** Listeners of what calls a service. */
+import type { FilterConfig, Listener, MtlsMode } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
+import type { CompileContext } from './context.ts';
+import { workloadMtls } from './peer-authentication.ts';
+import { defaultRetry } from './retries.ts';
+import type { ServicePort } from './services.ts';
+import { isHttpPort } from './services.ts';
+
+/** Policies and callers name the workload's port, not the service's. */
+function listenPort(port: ServicePort): number {
+  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
+}
+
+/** One listener for each port of the service; everything goes to the service itself. */
+export function compileInbound(
+  context: CompileContext,
+  filters: readonly FilterConfig[],
+): { listeners: Listener[]; used: Set<string> } {
+  const host = context.scope.service ?? '';
+  const service = context.registry.visibleTo(context.scope.namespace).get(host);
+  const ports = service?.ports.filter((port) => isHttpPort(port)) ?? [];
+  const mtls = workloadMtls(context);
+  const listeners = ports.map((port): Listener => {
+    const origin = service === undefined ? 0 : context.origins.of(service.resource, 'spec');
+    return {
+      name: `inbound.${listenPort(port)}`,
+      port: listenPort(port),
+      direction: 'inbound',
+      protocol: 'HTTP',
+      ...secured(mtls.ports.get(listenPort(port)) ?? mtls.mode),
+      filters,
+      virtualHosts: [
+        {
+          name: `inbound|http|${port.number}`,
+          domains: ['*'],
+          routes: [
+            {
+              name: 'default',
+              match: {},
+              action: {
+                kind: 'forward',
+                destinations: [{ cluster: clusterName(host, port.number), weight: 1 }],
+              },
+              filters: [],
+              timeoutMs: 0,
+              retry: { ...defaultRetry, on: ['reset-before-request'] },
+              origin,
+            },
+          ],
+        },
+      ],
+      unmatchedHost: 'not-found',
+    };
+  });
+  const declared = new Set(listeners.map(({ port }) => port));
+  const levels = [...mtls.ports].filter(([port]) => !declared.has(port));
+  const passthrough = [[0, mtls.mode] as const, ...levels].map(([port, mode]) =>
+    passthroughListener(port, mode, filters),
+  );
+  return { listeners: [...listeners, ...passthrough], used: new Set([host]) };
+}
+
+/** PERMISSIVE is what a listener is without saying so. */
+function secured(mode: MtlsMode): { readonly mtls?: MtlsMode } {
+  return mode === 'PERMISSIVE' ? {} : { mtls: mode };
+}
+
+/** Ports that no service declares lead to the workload as they are, judged by its policies like the others. */
+function passthroughListener(
+  port: number,
+  mode: MtlsMode,
+  filters: readonly FilterConfig[],
+): Listener {
+  return {
+    name: port === 0 ? 'inbound.passthrough' : `inbound.passthrough.${port}`,
+    port,
+    direction: 'inbound',
+    protocol: 'HTTP',
+    ...secured(mode),
+    filters,
+    virtualHosts: [],
+    unmatchedHost: 'passthrough',
+  };
+}
