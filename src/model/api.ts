@@ -330,6 +330,38 @@ export interface JwtRule {
   readonly spaceDelimitedClaims?: readonly string[];
 }
 
+export interface SidecarSpec {
+  readonly workloadSelector?: { readonly labels?: Labels };
+  readonly ingress?: readonly SidecarIngress[];
+  readonly egress?: readonly SidecarEgress[];
+  readonly inboundConnectionPool?: Readonly<Record<string, unknown>>;
+  readonly outboundTrafficPolicy?: {
+    readonly mode?: string;
+    readonly egressProxy?: Readonly<Record<string, unknown>>;
+  };
+}
+
+export interface SidecarPort {
+  readonly number?: number;
+  readonly protocol?: string;
+  readonly name?: string;
+}
+
+export interface SidecarEgress {
+  readonly port?: SidecarPort;
+  readonly bind?: string;
+  readonly captureMode?: string;
+  readonly hosts?: readonly string[];
+}
+
+export interface SidecarIngress {
+  readonly port?: SidecarPort;
+  readonly bind?: string;
+  readonly captureMode?: string;
+  readonly defaultEndpoint?: string;
+  readonly tls?: ServerTls;
+}
+
 export interface PeerAuthenticationSpec {
   readonly selector?: LabelSelector;
   readonly mtls?: { readonly mode?: string };

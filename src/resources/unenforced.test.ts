@@ -5,12 +5,12 @@ import { istioKinds } from './index.ts';
 
 const OTHERS: Readonly<Record<string, string>> = {
   PeerAuthentication: 'security.istio.io/v1',
+  Sidecar: 'networking.istio.io/v1',
 };
 const API: Readonly<Record<string, string>> = {
   WorkloadGroup: 'networking.istio.io/v1',
   ProxyConfig: 'networking.istio.io/v1beta1',
   Telemetry: 'telemetry.istio.io/v1',
-  Sidecar: 'networking.istio.io/v1',
   EnvoyFilter: 'networking.istio.io/v1alpha3',
   WasmPlugin: 'extensions.istio.io/v1alpha1',
   TrafficExtension: 'extensions.istio.io/v1alpha1',

@@ -5,11 +5,14 @@ import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Origin, ProxyScope } from '../../model/snapshot.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import type { Registry } from './services.ts';
+import type { SidecarScope } from './sidecar-scope.ts';
 
 export interface CompileContext {
   readonly mesh: MeshConfig;
   readonly scope: ProxyScope;
   readonly registry: Registry;
+  /** What the scope's Sidecar lets it see; everything where there is none. */
+  readonly sidecar: SidecarScope;
   readonly compilers: readonly PolicyCompiler[];
   readonly origins: Origins;
   readonly diagnostics: Diagnostic[];

@@ -7,6 +7,7 @@ import type {
   Resource,
   ServiceEntrySpec,
   ServiceSpec,
+  SidecarSpec,
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { CompileInput, CompileResult } from '../../model/config.ts';
@@ -22,19 +23,26 @@ import { byAge } from './names.ts';
 import { compileWorkloadFilters } from './policies.ts';
 import { createRegistry } from './services.ts';
 import { compileInbound } from './inbound.ts';
+import { sidecarScope } from './sidecar-scope.ts';
 import { compileOutbound } from './sidecars.ts';
 
 function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileContext {
   const byKind = Map.groupBy([...input.resources].sort(byAge), (resource) => resource.kind);
   const resources = <Spec>(kind: string): readonly Resource<Spec>[] =>
     (byKind.get(kind) ?? []) as readonly Resource<Spec>[];
-  const mesh = readMeshConfig(input.resources);
+  const config = readMeshConfig(input.resources);
+  const sidecar = sidecarScope(resources<SidecarSpec>('Sidecar'), input.scope, config);
+  // A gateway has no Sidecar.
+  const isMesh = input.scope.type !== 'gateway';
+  const { outboundPolicy } = isMesh ? sidecar : config.settings;
+  const mesh = { ...config, settings: { ...config.settings, outboundPolicy } };
   const diagnostics: Diagnostic[] = [];
   return {
     mesh,
     scope: input.scope,
     compilers,
     diagnostics,
+    sidecar,
     origins: new Origins(),
     resources,
     registry: createRegistry(

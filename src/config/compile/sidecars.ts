@@ -116,7 +116,9 @@ export function compileOutbound(context: CompileContext): {
   listeners: Listener[];
   used: Set<string>;
 } {
-  const services = context.registry.visibleTo(context.scope.namespace);
+  const visible = context.registry.visibleTo(context.scope.namespace);
+  // Rules may send to a service that isn't imported; only calls to its own name find nothing.
+  const services = new Map([...visible].filter(([, one]) => context.sidecar.importsService(one)));
   const used = new Set<string>();
   const outbound: Outbound = {
     context,

@@ -52,8 +52,11 @@ export function boundServices(context: CompileContext, gateway: string): BoundSe
       hosts: (resource.spec.hosts ?? []).map((host) =>
         resolveHost(host, resource.metadata.namespace, context.mesh.settings.domain),
       ),
-      routes: expandRoutes(resource, context),
-    }));
+    }))
+    .filter(
+      ({ resource, hosts }) => gateway !== 'mesh' || context.sidecar.importsRules(resource, hosts),
+    )
+    .map(({ resource, hosts }) => ({ resource, hosts, routes: expandRoutes(resource, context) }));
 }
 
 function normalizeGateways(match: HttpMatch, namespace: string): HttpMatch {

@@ -1,40 +1,9 @@
 import { z } from 'zod';
-import type { Labels, ServerTls } from '../../model/api.ts';
+import type { SidecarEgress, SidecarIngress, SidecarSpec } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
 import { checkPort, checkSelector, isDnsLabel, isHostOrWildcard, isIpAddress } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { anyMap, integer, labels, text, texts } from '../fields.ts';
-
-interface Port {
-  readonly number?: number;
-  readonly protocol?: string;
-  readonly name?: string;
-}
-
-interface Egress {
-  readonly port?: Port;
-  readonly bind?: string;
-  readonly captureMode?: string;
-  readonly hosts?: readonly string[];
-}
-
-interface Ingress {
-  readonly port?: Port;
-  readonly bind?: string;
-  readonly defaultEndpoint?: string;
-  readonly tls?: ServerTls;
-}
-
-interface SidecarSpec {
-  readonly workloadSelector?: { readonly labels?: Labels };
-  readonly ingress?: readonly Ingress[];
-  readonly egress?: readonly Egress[];
-  readonly inboundConnectionPool?: Readonly<Record<string, unknown>>;
-  readonly outboundTrafficPolicy?: {
-    readonly mode?: string;
-    readonly egressProxy?: Readonly<Record<string, unknown>>;
-  };
-}
 
 const port = z.strictObject({
   number: integer.optional(),
@@ -92,7 +61,7 @@ function checkHost(host: string, path: string, faults: Faults): void {
   else if (!isHostOrWildcard(name)) faults.error(path, `${name} of ${host} is no host`);
 }
 
-function checkEgress(listeners: readonly Egress[], faults: Faults): void {
+function checkEgress(listeners: readonly SidecarEgress[], faults: Faults): void {
   const seen = new Set<number>();
   let open = 0;
   for (const [
@@ -123,7 +92,7 @@ function checkEgress(listeners: readonly Egress[], faults: Faults): void {
 
 const TLS_PROTOCOLS = new Set(['HTTPS', 'TLS']);
 
-function checkIngressTls({ port: at, tls }: Ingress, path: string, faults: Faults): void {
+function checkIngressTls({ port: at, tls }: SidecarIngress, path: string, faults: Faults): void {
   if (tls === undefined) return;
   if (!TLS_PROTOCOLS.has((at?.protocol ?? '').toUpperCase()))
     faults.error(path, `TLS needs a port of protocol HTTPS or TLS, not ${at?.protocol ?? 'none'}`);
@@ -145,7 +114,7 @@ function checkEndpoint(endpoint: string, path: string, faults: Faults): void {
     faults.error(path, `${address} is not the workload itself, want 127.0.0.1, [::1] or 0.0.0.0`);
 }
 
-function checkIngress(listeners: readonly Ingress[], faults: Faults): void {
+function checkIngress(listeners: readonly SidecarIngress[], faults: Faults): void {
   const seen = new Set<number>();
   for (const [index, listener] of listeners.entries()) {
     const path = `spec.ingress[${index}]`;
@@ -165,13 +134,32 @@ function checkIngress(listeners: readonly Ingress[], faults: Faults): void {
   }
 }
 
+/** What imports and policies leave: listeners of its own are for runtimes that open sockets. */
+function notEnforced({ egress = [], ingress = [], ...rest }: SidecarSpec) {
+  const reason = 'no runtime of this version opens listeners of its own for a workload';
+  return [
+    ...egress.flatMap((listener, index) =>
+      (['port', 'bind', 'captureMode'] as const)
+        .filter((name) => listener[name] !== undefined)
+        .map((name) => ({ path: `spec.egress[${index}].${name}`, reason })),
+    ),
+    ...ingress.map((_listener, index) => ({ path: `spec.ingress[${index}]`, reason })),
+    ...(rest.inboundConnectionPool === undefined
+      ? []
+      : [{ path: 'spec.inboundConnectionPool', reason: 'connection limits come later' }]),
+    ...(rest.outboundTrafficPolicy?.egressProxy === undefined
+      ? []
+      : [{ path: 'spec.outboundTrafficPolicy.egressProxy', reason: 'it is deprecated' }]),
+  ];
+}
+
 export const sidecar: ResourceKind = defineKind<SidecarSpec>({
   group: 'networking.istio.io',
   kind: 'Sidecar',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   plural: 'sidecars',
   spec,
-  unenforced: 'every proxy of this version sees all that is exported to its namespace',
+  notEnforced: (given) => notEnforced(given),
   validate(given) {
     const faults = new Faults();
     const { workloadSelector, ingress = [], egress = [], outboundTrafficPolicy } = given;
