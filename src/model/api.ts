@@ -2,31 +2,10 @@
  * The shape of API resources after admission: defaults untouched, unknown fields refused,
  * durations still text ("1.5s"), numbers still numbers. Names are the APIs' own.
  */
-export interface Metadata {
-  readonly name: string;
-  readonly namespace: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  /** RFC 3339; absent in files: equally old. */
-  readonly creationTimestamp?: string;
-  readonly generation?: number;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-}
+import type { LabelSelector, Labels } from './api-common.ts';
 
-/** An admitted resource. `group` is '' for core. */
-export interface Resource<Spec = unknown> {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  readonly metadata: Metadata;
-  readonly spec: Spec;
-  /** Secret and ConfigMap: decoded text by key. */
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-export type LabelSelector = { readonly matchLabels?: Readonly<Record<string, string>> };
-export type Labels = Readonly<Record<string, string>>;
+export type * from './api-common.ts';
+export type * from './api-security.ts';
 
 export interface StringMatchSpec {
   readonly exact?: string;
@@ -301,35 +280,6 @@ export interface ServiceSpec {
   readonly externalName?: string;
 }
 
-export interface TargetRef {
-  readonly group?: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace?: string;
-}
-
-export interface RequestAuthenticationSpec {
-  readonly selector?: LabelSelector;
-  readonly targetRef?: TargetRef;
-  readonly targetRefs?: readonly TargetRef[];
-  readonly jwtRules?: readonly JwtRule[];
-}
-
-export interface JwtRule {
-  readonly issuer?: string;
-  readonly audiences?: readonly string[];
-  readonly jwksUri?: string;
-  readonly jwks?: string;
-  readonly fromHeaders?: readonly { readonly name: string; readonly prefix?: string }[];
-  readonly fromParams?: readonly string[];
-  readonly fromCookies?: readonly string[];
-  readonly outputPayloadToHeader?: string;
-  readonly outputClaimToHeaders?: readonly { readonly header: string; readonly claim: string }[];
-  readonly forwardOriginalToken?: boolean;
-  readonly timeout?: string;
-  readonly spaceDelimitedClaims?: readonly string[];
-}
-
 export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Labels };
   readonly ingress?: readonly SidecarIngress[];
@@ -360,60 +310,4 @@ export interface SidecarIngress {
   readonly captureMode?: string;
   readonly defaultEndpoint?: string;
   readonly tls?: ServerTls;
-}
-
-export interface PeerAuthenticationSpec {
-  readonly selector?: LabelSelector;
-  readonly mtls?: { readonly mode?: string };
-  /** By workload port. */
-  readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: string }>>;
-}
-
-export interface AuthorizationPolicySpec {
-  readonly selector?: LabelSelector;
-  readonly targetRef?: TargetRef;
-  readonly targetRefs?: readonly TargetRef[];
-  readonly rules?: readonly AuthorizationRule[];
-  readonly action?: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
-  readonly provider?: { readonly name?: string };
-}
-
-export interface AuthorizationRule {
-  readonly from?: readonly { readonly source?: AuthorizationSource }[];
-  readonly to?: readonly { readonly operation?: AuthorizationOperation }[];
-  readonly when?: readonly {
-    readonly key: string;
-    readonly values?: readonly string[];
-    readonly notValues?: readonly string[];
-  }[];
-}
-
-type Values = readonly string[];
-
-export interface AuthorizationSource {
-  readonly principals?: Values;
-  readonly notPrincipals?: Values;
-  readonly requestPrincipals?: Values;
-  readonly notRequestPrincipals?: Values;
-  readonly namespaces?: Values;
-  readonly notNamespaces?: Values;
-  readonly serviceAccounts?: Values;
-  readonly notServiceAccounts?: Values;
-  readonly ipBlocks?: Values;
-  readonly notIpBlocks?: Values;
-  readonly remoteIpBlocks?: Values;
-  readonly notRemoteIpBlocks?: Values;
-  readonly trustDomains?: Values;
-  readonly notTrustDomains?: Values;
-}
-
-export interface AuthorizationOperation {
-  readonly hosts?: Values;
-  readonly notHosts?: Values;
-  readonly ports?: Values;
-  readonly notPorts?: Values;
-  readonly methods?: Values;
-  readonly notMethods?: Values;
-  readonly paths?: Values;
-  readonly notPaths?: Values;
 }
