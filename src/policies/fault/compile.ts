@@ -1,34 +1,15 @@
 import { parseDuration } from '../../lib/duration.ts';
+import { grpcStatusNames } from '../../lib/grpc-status.ts';
 import type { HttpFault, Percent } from '../../model/api.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { FaultConfig } from './config.ts';
-
-const GRPC_NAMES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 /** Absent percentage = never; a delay also reads the old integer. */
 const percentOf = (value: Percent | undefined, old = 0): number => value?.value ?? old;
 
 function compileFault({ delay, abort }: HttpFault): FaultConfig {
   const ms = parseDuration(delay?.fixedDelay ?? '') ?? 0;
-  const grpcStatus = GRPC_NAMES.indexOf(abort?.grpcStatus ?? '');
+  const grpcStatus = grpcStatusNames.indexOf(abort?.grpcStatus ?? '');
   const status = grpcStatus >= 0 ? 200 : abort?.httpStatus;
   return {
     ...(delay === undefined

@@ -1,4 +1,5 @@
 /** What the webhook asks of one http rule. */
+import { grpcStatusNames } from '../../lib/grpc-status.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import type {
   CorsPolicySpec,
@@ -38,25 +39,6 @@ const METHODS = new Set([
   'OPTIONS',
   'TRACE',
   '*',
-]);
-const GRPC_STATUS = new Set([
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
 ]);
 const RETRY_ON = new Set([
   '5xx',
@@ -206,7 +188,7 @@ function checkFault(fault: HttpFault, path: string, faults: Faults): void {
   if (abort.http2Error !== undefined)
     faults.error(`${path}.abort.http2Error`, 'HTTP/2 errors (http2Error) are not supported');
   else if (abort.grpcStatus !== undefined) {
-    if (!GRPC_STATUS.has(abort.grpcStatus))
+    if (!grpcStatusNames.includes(abort.grpcStatus))
       faults.error(
         `${path}.abort.grpcStatus`,
         `grpcStatus ${abort.grpcStatus} is no gRPC status name in upper case`,
