@@ -42,7 +42,13 @@ function outcome(file: string): { readonly name: string; readonly text: string }
     policyCompilers,
   );
   const { listeners, clusters } = compiled.named.snapshot;
-  const shown = { listeners, clusters, endpoints: compiled.endpoints.clusters };
+  const { diagnostics: said } = compiled;
+  const shown = {
+    listeners,
+    clusters,
+    endpoints: compiled.endpoints.clusters,
+    ...(said.length === 0 ? {} : { diagnostics: said }),
+  };
   return { name: `${base}.out.json`, text: `${JSON.stringify(shown, undefined, 2)}\n` };
 }
 
@@ -56,5 +62,12 @@ describe('golden files', () => {
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(name, text);
     expect(existsSync(name), `${name} is missing: write it with UPDATE_GOLDEN=1`).toBe(true);
     expect(text).toBe(readFileSync(name, 'utf8'));
+  });
+
+  it('have an input each, and an input has one of them', () => {
+    const bases = inputs.map((file) => file.replace(/\.in\.yaml$/, ''));
+    const outputs = globSync('src/**/cases/*.{out.json,err.txt}', { cwd: root });
+    const given = outputs.map((file) => file.replace(/\.(?:out\.json|err\.txt)$/, ''));
+    expect(given.sort()).toEqual(bases.sort());
   });
 });

@@ -207,9 +207,49 @@ const anyResource = fc.oneof(
   ),
 );
 
+const modeOf = fc.constantFrom('STRICT', 'PERMISSIVE', 'DISABLE', 'UNSET');
+const withMesh = fc.oneof(
+  { weight: 5, arbitrary: anyResource },
+  {
+    weight: 1,
+    arbitrary: resource(
+      'PeerAuthentication',
+      fc.oneof(
+        fc.record({ mtls: modeOf.map((mode) => ({ mode })) }),
+        fc.record({
+          selector: labels.map((matchLabels) => ({ matchLabels })),
+          mtls: modeOf.map((mode) => ({ mode })),
+          portLevelMtls: modeOf.map((mode) => ({ 80: { mode } })),
+        }),
+      ),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: resource(
+      'Sidecar',
+      fc.record(
+        {
+          workloadSelector: labels.map((text) => ({ labels: text })),
+          outboundTrafficPolicy: fc
+            .constantFrom('ALLOW_ANY', 'REGISTRY_ONLY')
+            .map((mode) => ({ mode })),
+          egress: fc.constantFrom(
+            [{ hosts: ['*/*'] }],
+            [{ hosts: ['./*'] }],
+            [{ hosts: ['a/shop.test', '*/*.svc.cluster.local'] }],
+          ),
+        },
+        { requiredKeys: ['egress'] },
+      ),
+    ),
+  },
+);
+
 const GROUPS: Readonly<Record<string, string>> = {
   AuthorizationPolicy: 'security.istio.io/v1',
   RequestAuthentication: 'security.istio.io/v1',
+  PeerAuthentication: 'security.istio.io/v1',
   Service: 'v1',
 };
 
@@ -260,7 +300,7 @@ const versions = (admitted: readonly AdmittedResource[]): string[] =>
 
 /** A mesh as admission takes it, and the same in another order. */
 const shuffled = fc
-  .array(anyResource, { minLength: 1, maxLength: 16 })
+  .array(withMesh, { minLength: 1, maxLength: 16 })
   .map((named) => admit(named))
   .chain((admitted) =>
     fc.tuple(
@@ -281,7 +321,7 @@ describe('compile', () => {
 
   it('is the same again, and after the resources went over a wire', () => {
     fc.assert(
-      fc.property(fc.array(anyResource, { maxLength: 12 }), (named) => {
+      fc.property(fc.array(withMesh, { maxLength: 12 }), (named) => {
         const admitted = admit(named);
         const received = admitted.map((one) => ({
           ...one,
@@ -307,7 +347,7 @@ describe('compile', () => {
   });
 
   it('is given what was generated: admission refuses little of it', () => {
-    const given = fc.sample(fc.array(anyResource, { minLength: 16, maxLength: 16 }), 50);
+    const given = fc.sample(fc.array(withMesh, { minLength: 16, maxLength: 16 }), 50);
     const unique = given.map(
       (named) => new Set(named.map((one) => `${one.kind}/${one.namespace}/${one.index}`)).size,
     );
@@ -318,7 +358,7 @@ describe('compile', () => {
 
   it('never throws on what was admitted, and neither does analysis', () => {
     fc.assert(
-      fc.property(fc.array(anyResource, { maxLength: 12 }), (named) => {
+      fc.property(fc.array(withMesh, { maxLength: 12 }), (named) => {
         const admitted = admit(named);
         versions(admitted);
         findings(admitted, { kinds, policyCompilers });

@@ -151,8 +151,12 @@ export function mayHold(
   const isNear =
     namespace === undefined || workload.namespace === undefined || workload.namespace === namespace;
   if (!isNear) return false;
-  return Object.entries(selector ?? {}).every(
-    ([name, value]) =>
-      workload.labels[name] === value || (workload.isOpen && workload.labels[name] === undefined),
+  if (!workload.isOpen) return selects(selector, workload.labels);
+  const wanted = Object.entries(selector ?? {});
+  const known = wanted.filter(([name]) => workload.labels[name] !== undefined);
+  // One label in common: else every selector would hold for what nobody knows all labels of.
+  return (
+    (wanted.length === 0 || known.length > 0) &&
+    known.every(([name, value]) => workload.labels[name] === value)
   );
 }

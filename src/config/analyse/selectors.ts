@@ -2,7 +2,7 @@
 import type { LabelSelector, Labels, Resource } from '../../model/api.ts';
 import { selects } from '../compile/names.ts';
 import type { Analyser, Finding, MeshView, Workload } from './mesh.ts';
-import { workloadsOf } from './mesh.ts';
+import { mayHold, workloadsOf } from './mesh.ts';
 
 interface Selecting {
   readonly selector?: LabelSelector;
@@ -69,9 +69,8 @@ function analyseSelected(
   around: { readonly others: readonly Resource[]; readonly codes: Codes; readonly mesh: MeshView },
 ): Finding[] {
   const { others, codes, mesh } = around;
-  const selected = workloadsOf(mesh).filter(
-    ({ namespace, labels }) =>
-      namespace === own.metadata.namespace && selects(labelsOf(own.spec), labels),
+  const selected = workloadsOf(mesh).filter((workload) =>
+    mayHold(labelsOf(own.spec), own.metadata.namespace, workload),
   );
   if (selected.length === 0)
     return [
