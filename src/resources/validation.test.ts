@@ -139,6 +139,7 @@ suite(
     ['{host: ""}', 'spec.host', 'empty'],
     ['{host: cart, trafficPolicy: {}}', 'spec.trafficPolicy', 'empty'],
     ['{host: cart, subsets: [{name: v_1}]}', 'spec.subsets[0].name', 'v_1'],
+    ['{host: cart, subsets: [{name: a}, {name: a}]}', 'spec.subsets[1].name', 'twice'],
     ['{host: cart, subsets: [{name: a, labels: {b: yes}}]}', 'spec.subsets[0].labels.b', 'true'],
     [
       '{host: cart, trafficPolicy: {loadBalancer: {simple: FASTEST}}}',

@@ -30,10 +30,14 @@ function validate(rule: DestinationRuleSpec, resource: Resource): Faults['list']
       `host ${JSON.stringify(rule.host)} is an invalid name, want a service name, not an IP address`,
     );
   checkTrafficPolicy(rule.trafficPolicy, 'spec.trafficPolicy', faults);
+  const names = new Set<string>();
   for (const [index, subset] of (rule.subsets ?? []).entries()) {
     const path = `spec.subsets[${index}]`;
     if (!/^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(subset.name))
       faults.error(`${path}.name`, `subset name ${JSON.stringify(subset.name)} is no DNS label`);
+    if (names.has(subset.name))
+      faults.error(`${path}.name`, `subset name ${subset.name} stands twice`);
+    names.add(subset.name);
     checkLabels(subset.labels, `${path}.labels`, faults);
     checkTrafficPolicy(subset.trafficPolicy, `${path}.trafficPolicy`, faults);
   }
