@@ -11,11 +11,12 @@ import { registerRead } from './commands/read.ts';
 import { registerUp } from './commands/up.ts';
 import { CommandError } from './errors.ts';
 import { diagnosticText, note } from './output.ts';
+import { VERSION } from './version.ts';
 
 function createProgram(): Command {
   const program = new Command('lateen')
     .description('a service mesh for places without Kubernetes')
-    .version('0.1.0')
+    .version(VERSION)
     .exitOverride()
     .showHelpAfterError();
   registerUp(program);

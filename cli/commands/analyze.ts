@@ -10,6 +10,8 @@ import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { collect, readSources } from '../files.ts';
 import { diagnosticText, note, outputFormat, printData } from '../output.ts';
+import { toSarif } from '../sarif.ts';
+import { VERSION } from '../version.ts';
 
 interface AnalyzeOptions extends GlobalOptions {
   readonly filename?: readonly string[];
@@ -47,8 +49,10 @@ async function analyze(options: AnalyzeOptions): Promise<void> {
     options.filename === undefined
       ? await findInMesh(options)
       : await findInFiles(options.filename, options);
-  const format = outputFormat(options.output);
-  if (format === 'json' || format === 'yaml') printData(found, format);
+  const isSarif = options.output === 'sarif';
+  const format = outputFormat(isSarif ? undefined : options.output);
+  if (isSarif) printData(toSarif(found, VERSION), 'json');
+  else if (format === 'json' || format === 'yaml') printData(found, format);
   else for (const finding of found) process.stdout.write(`${diagnosticText(finding)}\n`);
   const counts = (['error', 'warning', 'info'] as const).map(
     (level) => `${found.filter((finding) => finding.level === level).length} ${level}`,
@@ -71,7 +75,7 @@ export function registerAnalyze(program: Command): void {
       '-n, --namespace <name>',
       'with -f: for resources that name none; else: only of this one',
     )
-    .option('-o, --output <format>', 'json or yaml')
+    .option('-o, --output <format>', 'json, yaml or sarif')
     .option('--fail-on <level>', 'exit code 1 from this level on: error, warning, info', 'error')
     .action(async (_options: unknown, command: Command) => analyze(globalOptions(command)));
 }
