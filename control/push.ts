@@ -72,7 +72,8 @@ class Pilot implements Push {
   async #compile(scope: ProxyScope): Promise<Compiled> {
     const { inventory, blobs, keys: store } = this.#options;
     const { revision, resources } = await inventory.current();
-    const { named, endpoints, jwksUris } = compile({ resources, scope }, policyCompilers);
+    const result = compile({ resources, scope }, policyCompilers);
+    const { named, endpoints, jwksUris } = result;
     await store.ensure(jwksUris);
     const { generation } = store;
     const sets = Object.fromEntries(
@@ -95,7 +96,7 @@ class Pilot implements Push {
       scope,
       revision,
       pointer,
-      resources: new Set(named.snapshot.origins.map(({ resource }) => resource)),
+      resources: result.resources,
       jwksUris,
       generation,
     };

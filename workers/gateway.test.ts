@@ -336,7 +336,6 @@ describe('when control fails', () => {
         },
         listeners: [listener],
         clusters: [],
-        origins: [],
       },
     });
     await pause(SETTLED_MS);

@@ -62,6 +62,8 @@ export interface Admission {
 export interface CompileResult {
   readonly named: NamedSnapshot;
   readonly endpoints: EndpointOverlay;
+  /** `Kind namespace/name` of what the snapshot was made from. */
+  readonly resources: ReadonlySet<string>;
   /** JWKS URIs that the snapshot's policies refer to. */
   readonly jwksUris: readonly string[];
   readonly diagnostics: readonly Diagnostic[];

@@ -6,6 +6,7 @@ import type {
   Endpoint,
   Listener,
   Mirror,
+  Origin,
   Route,
   VirtualHost,
 } from './snapshot.ts';
@@ -37,8 +38,7 @@ export interface TraceStep {
   readonly name: string;
   readonly outcome: 'matched' | 'passed' | 'not-matched' | 'denied' | 'chosen';
   readonly detail?: string;
-  /** Index into the snapshot's origins. */
-  readonly origin?: number;
+  readonly origin?: Origin;
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from './api.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import type { Exchange, LocalReply } from './exchange.ts';
-import type { FilterConfig, KeySet, MeshSettings } from './snapshot.ts';
+import type { FilterConfig, KeySet, MeshSettings, Origin } from './snapshot.ts';
 
 /** Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router. */
 export const PHASES = [
@@ -32,8 +32,8 @@ export interface WorkloadPolicyInput {
   readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
   /** Of the workload's own endpoints; empty at gateways and where nobody registered it. */
   readonly workloadAddresses: readonly string[];
-  /** Index of a resource's path in the snapshot's origins. */
-  origin(resource: Resource, path: string): number;
+  /** Where something was compiled from. */
+  origin(resource: Resource, path: string): Origin;
 }
 
 export interface RoutePolicyInput {

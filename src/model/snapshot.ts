@@ -20,8 +20,6 @@ export interface Snapshot {
   readonly mesh: MeshSettings;
   readonly listeners: readonly Listener[];
   readonly clusters: readonly Cluster[];
-  /** Resources and JSON paths that the parts below point at by index. */
-  readonly origins: readonly Origin[];
 }
 
 /** A snapshot under its name, `version` = hash of the canonical JSON of `snapshot`. */
@@ -30,6 +28,7 @@ export interface NamedSnapshot {
   readonly snapshot: Snapshot;
 }
 
+/** The part of a resource that something was compiled from; stands where it is used, so that no part of a snapshot depends on another. */
 export interface Origin {
   /** `Kind namespace/name`. */
   readonly resource: string;
@@ -106,8 +105,7 @@ export interface Route {
   readonly timeoutMs: number;
   readonly retry?: RetryPolicy;
   readonly mirrors?: readonly Mirror[];
-  /** Index into `origins`. */
-  readonly origin: number;
+  readonly origin: Origin;
 }
 
 export type StringMatch =
@@ -255,7 +253,7 @@ export interface Cluster {
   readonly connectTimeoutMs: number;
   /** Carried for later enforcement; status says NotEnforced. */
   readonly carried?: Readonly<Record<string, unknown>>;
-  readonly origin: number;
+  readonly origin: Origin;
 }
 
 /** A policy's compiled part; `kind` names the slice that links it. */

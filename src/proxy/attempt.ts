@@ -20,7 +20,7 @@ export const passthroughCluster: Cluster = {
   discovery: 'original',
   balancer: 'PASSTHROUGH',
   connectTimeoutMs: 10_000,
-  origin: -1,
+  origin: { resource: 'mesh', path: 'outboundPolicy' },
 };
 
 /** A draw in [0, 1) to one of the half-open intervals of weight over sum. */

@@ -4,7 +4,7 @@ import { createFakeHost } from '../host/fake-host.ts';
 import type { Resource } from '../model/api.ts';
 import type { TraceStep } from '../model/exchange.ts';
 import type { PolicyCompiler } from '../model/policy.ts';
-import type { KeySet, Origin, ProxyScope } from '../model/snapshot.ts';
+import type { KeySet, ProxyScope } from '../model/snapshot.ts';
 import { filters } from '../presets/node.ts';
 import type { SimulatedDecision, SimulatedRequest } from './index.ts';
 import { link, simulate } from './index.ts';
@@ -24,9 +24,7 @@ export interface ExplainOptions {
 }
 
 /** A step with the resource that it comes from. */
-export interface ExplainedStep extends Omit<TraceStep, 'origin'> {
-  readonly origin?: Origin;
-}
+export type ExplainedStep = TraceStep;
 
 export interface Explanation extends Omit<SimulatedDecision, 'trace'> {
   readonly trace: readonly ExplainedStep[];
@@ -51,13 +49,5 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const keys = { version: 'explain', sets };
   const linked = link(compiled.named, compiled.endpoints, keys, { host, filters });
   const { trace = [], ...decision } = await simulate({ linked, host, request, trace: true });
-  const { origins } = compiled.named.snapshot;
-  return {
-    ...decision,
-    trace: trace.map(({ origin, ...step }) => {
-      const from = origin === undefined ? undefined : origins[origin];
-      return from === undefined ? step : { ...step, origin: from };
-    }),
-    snapshot: compiled.named.version,
-  };
+  return { ...decision, trace, snapshot: compiled.named.version };
 }

@@ -20,17 +20,14 @@ export interface CompileContext {
   resources<Spec>(kind: string): readonly Resource<Spec>[];
 }
 
-/** Numbers the places that parts of the snapshot point at. */
+/** Names the places that parts of the snapshot were made from. */
 export class Origins {
-  readonly list: Origin[] = [];
-  readonly #index = new Map<string, number>();
+  /** `Kind namespace/name`. */
+  readonly resources: Set<string> = new Set();
 
-  of(resource: Resource, path: string): number {
+  of(resource: Resource, path: string): Origin {
     const name = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
-    const key = `${name} ${path}`;
-    const known = this.#index.get(key);
-    if (known !== undefined) return known;
-    this.#index.set(key, this.list.length);
-    return this.list.push({ resource: name, path }) - 1;
+    this.resources.add(name);
+    return { resource: name, path };
   }
 }

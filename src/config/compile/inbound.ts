@@ -1,10 +1,11 @@
 /** Listeners of what calls a service. */
-import type { FilterConfig, Listener, MtlsMode } from '../../model/snapshot.ts';
+import type { FilterConfig, Listener, MtlsMode, Origin } from '../../model/snapshot.ts';
 import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
+import type { WorkloadMtls } from './peer-authentication.ts';
 import { workloadMtls } from './peer-authentication.ts';
 import { defaultRetry } from './retries.ts';
-import type { ServicePort } from './services.ts';
+import type { Service, ServicePort } from './services.ts';
 import { isHttpPort } from './services.ts';
 
 /** Policies and callers name the workload's port, not the service's. */
@@ -12,47 +13,66 @@ function listenPort(port: ServicePort): number {
   return typeof port.targetPort === 'number' ? port.targetPort : port.number;
 }
 
-/** One listener for each port of the service; everything goes to the service itself. */
+/** One listener for a declared port; everything goes to the service itself. */
+function declaredListener(
+  port: ServicePort,
+  service: Service,
+  fields: Pick<Listener, 'filters' | 'mtls'>,
+  origin: Origin,
+): Listener {
+  return {
+    name: `inbound.${listenPort(port)}`,
+    port: listenPort(port),
+    direction: 'inbound',
+    protocol: 'HTTP',
+    ...fields,
+    virtualHosts: [
+      {
+        name: `inbound|http|${port.number}`,
+        domains: ['*'],
+        routes: [
+          {
+            name: 'default',
+            match: {},
+            action: {
+              kind: 'forward',
+              destinations: [{ cluster: clusterName(service.host, port.number), weight: 1 }],
+            },
+            filters: [],
+            timeoutMs: 0,
+            retry: { ...defaultRetry, on: ['reset-before-request'] },
+            origin,
+          },
+        ],
+      },
+    ],
+    unmatchedHost: 'not-found',
+  };
+}
+
+function declaredListeners(
+  service: Service,
+  context: CompileContext,
+  mtls: WorkloadMtls,
+  filters: readonly FilterConfig[],
+): Listener[] {
+  const origin = context.origins.of(service.resource, 'spec');
+  return service.ports
+    .filter((port) => isHttpPort(port))
+    .map((port) => {
+      const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
+      return declaredListener(port, service, { filters, ...secured(mode) }, origin);
+    });
+}
+
 export function compileInbound(
   context: CompileContext,
   filters: readonly FilterConfig[],
 ): { listeners: Listener[]; used: Set<string> } {
   const host = context.scope.service ?? '';
   const service = context.registry.visibleTo(context.scope.namespace).get(host);
-  const ports = service?.ports.filter((port) => isHttpPort(port)) ?? [];
   const mtls = workloadMtls(context);
-  const listeners = ports.map((port): Listener => {
-    const origin = service === undefined ? 0 : context.origins.of(service.resource, 'spec');
-    return {
-      name: `inbound.${listenPort(port)}`,
-      port: listenPort(port),
-      direction: 'inbound',
-      protocol: 'HTTP',
-      ...secured(mtls.ports.get(listenPort(port)) ?? mtls.mode),
-      filters,
-      virtualHosts: [
-        {
-          name: `inbound|http|${port.number}`,
-          domains: ['*'],
-          routes: [
-            {
-              name: 'default',
-              match: {},
-              action: {
-                kind: 'forward',
-                destinations: [{ cluster: clusterName(host, port.number), weight: 1 }],
-              },
-              filters: [],
-              timeoutMs: 0,
-              retry: { ...defaultRetry, on: ['reset-before-request'] },
-              origin,
-            },
-          ],
-        },
-      ],
-      unmatchedHost: 'not-found',
-    };
-  });
+  const listeners = service === undefined ? [] : declaredListeners(service, context, mtls, filters);
   const declared = new Set(listeners.map(({ port }) => port));
   const levels = [...mtls.ports].filter(([port]) => !declared.has(port));
   const passthrough = [[0, mtls.mode] as const, ...levels].map(([port, mode]) =>

@@ -87,12 +87,12 @@ export function compile(input: CompileInput, compilers: readonly PolicyCompiler[
     mesh: context.mesh.settings,
     listeners,
     clusters,
-    origins: context.origins.list,
   };
   return {
     named: { version: hashName(canonicalJson(snapshot)), snapshot },
     endpoints: { version: hashName(canonicalJson({ clusters: endpoints })), clusters: endpoints },
     jwksUris: jwksUris(context),
+    resources: context.origins.resources,
     diagnostics: context.diagnostics,
   };
 }

@@ -7,6 +7,7 @@ import type {
   FilterConfig,
   ForwardAction,
   Mirror,
+  Origin,
   PathRewrite,
   Route,
   RouteAction,
@@ -253,7 +254,7 @@ export function compileRoutes(
 }
 
 /** What a service gets that nobody wrote a rule for. */
-export function defaultRoute(host: string, port: number, origin: number): Route {
+export function defaultRoute(host: string, port: number, origin: Origin): Route {
   return {
     name: 'default',
     match: {},

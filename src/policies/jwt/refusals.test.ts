@@ -45,7 +45,7 @@ function linked(rules: readonly Partial<JwtRule>[], around: Surroundings = {}): 
     requestAuthentications: [resource],
     authorizationPolicies: [],
     workloadAddresses: [],
-    origin: () => 0,
+    origin: ({ kind }, path) => ({ resource: kind, path }),
   });
   const sets = new Map<unknown, KeySet>();
   return jwtFilter.link(JSON.parse(JSON.stringify(compiled?.filter?.config)), {

@@ -48,7 +48,7 @@ function linked(policies: readonly Policy[], workloadAddresses: readonly string[
     requestAuthentications: [],
     authorizationPolicies: policies,
     workloadAddresses,
-    origin: () => 0,
+    origin: ({ kind }, path) => ({ resource: kind, path }),
   });
   if (compiled?.filter === undefined) throw new Error('nothing was compiled');
   // What a data plane gets has been through JSON.
