@@ -118,6 +118,13 @@ function dataOf(fields: Fields): Readonly<Record<string, string>> | undefined {
   return Object.fromEntries([...decoded, ...added]);
 }
 
+/** EndpointSlices have their body beside the metadata. */
+function bodyOf(fields: Fields, { group, kind }: ResourceKind): Fields {
+  if (group !== 'discovery.k8s.io' || kind !== 'EndpointSlice') return {};
+  const { addressType, endpoints, ports } = fields;
+  return { addressType, endpoints, ports };
+}
+
 function toResource(fields: Fields, kind: ResourceKind, namespace: string): Resource {
   const metadata = fields['metadata'] as Metadata;
   const data = dataOf(fields);
@@ -126,7 +133,7 @@ function toResource(fields: Fields, kind: ResourceKind, namespace: string): Reso
     version: kind.versions[0] ?? 'v1',
     kind: kind.kind,
     metadata: { ...metadata, namespace: metadata.namespace ?? namespace },
-    spec: fields['spec'] ?? {},
+    spec: fields['spec'] ?? bodyOf(fields, kind),
     ...(data === undefined ? {} : { data }),
   };
 }

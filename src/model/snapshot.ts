@@ -59,6 +59,8 @@ export interface Listener {
   /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
   readonly serverNames?: readonly string[];
   readonly tls?: ListenerTls;
+  /** A host that another listener of the port takes by its server name is answered with 421. @default false */
+  readonly checksServerName?: boolean;
   /** Inbound: which connections are taken, where the runtime can tell them apart. @default PERMISSIVE */
   readonly mtls?: MtlsMode;
   /** In phase order: authn, authz, ... */
@@ -80,6 +82,8 @@ export interface ListenerTls {
     | 'AUTO_PASSTHROUGH';
   /** Names of secrets, never their content. */
   readonly credentialNames: readonly string[];
+  /** PEM of the authorities whose client certificates are taken. */
+  readonly clientAuthorities?: readonly string[];
 }
 
 export interface VirtualHost {
@@ -148,11 +152,13 @@ export type RouteAction = ForwardAction | RedirectAction | RespondAction;
 
 export interface ForwardAction {
   readonly kind: 'forward';
-  /** Weight 0 never appears; a single one has weight 1. Empty = no backend: 503 (or `emptyStatus`). */
+  /** Weight 0 never appears; a single one has weight 1. Empty = no backend: 503. */
   readonly destinations: readonly Destination[];
   readonly rewrite?: PathRewrite;
   /** Replaces the authority that the backend sees. */
   readonly authority?: string;
+  /** Header operations of the route come before the destination's, however many there are. @default only with a single one */
+  readonly destinationHeadersLast?: boolean;
 }
 
 export interface Destination {
@@ -162,6 +168,14 @@ export interface Destination {
   readonly requestHeaders?: HeaderOps;
   readonly responseHeaders?: HeaderOps;
   readonly authority?: string;
+  /** Before the route's. */
+  readonly rewrite?: PathRewrite;
+  /** Beside the route's. */
+  readonly mirrors?: readonly Mirror[];
+  /** Answered instead of going to the cluster. */
+  readonly redirect?: RedirectAction;
+  /** Status that answers this share of the requests: the backend can't be used. */
+  readonly respond?: number;
 }
 
 /** `prefix`: replaces the matched prefix; `whole`: the whole path; query is kept by all three. */
@@ -249,6 +263,8 @@ export interface Cluster {
     readonly mode: 'SIMPLE' | 'MUTUAL' | 'ISTIO_MUTUAL';
     readonly sni?: string;
     readonly subjectAltNames?: readonly string[];
+    /** PEM of the authorities that the certificate must come from; absent = those of the platform. */
+    readonly authorities?: readonly string[];
   };
   readonly connectTimeoutMs: number;
   /** Carried for later enforcement; status says NotEnforced. */

@@ -5,9 +5,10 @@ import { corsCompiler } from '../policies/cors/compile.ts';
 import { faultCompiler } from '../policies/fault/compile.ts';
 import { jwtCompiler } from '../policies/jwt/compile.ts';
 import { rbacCompiler } from '../policies/rbac/compile.ts';
+import { gatewayApiKinds } from '../resources/gateway-api/index.ts';
 import { coreKinds, istioKinds } from '../resources/index.ts';
 
-export const kinds: readonly ResourceKind[] = [...istioKinds, ...coreKinds];
+export const kinds: readonly ResourceKind[] = [...istioKinds, ...gatewayApiKinds, ...coreKinds];
 
 export const policyCompilers: readonly PolicyCompiler[] = [
   jwtCompiler,

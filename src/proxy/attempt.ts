@@ -1,11 +1,18 @@
 /** Destination, endpoint and head of an attempt. */
 import type { Random } from '../host/host.ts';
 import type { LocalReply } from '../model/exchange.ts';
-import type { Cluster, Destination, Endpoint, ForwardAction, Mirror } from '../model/snapshot.ts';
+import type {
+  Cluster,
+  Destination,
+  Endpoint,
+  ForwardAction,
+  Mirror,
+  Route,
+} from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { addForwarded } from './forwarded.ts';
 import { applyRouteHeaders } from './header-ops.ts';
-import { replies } from './rescue.ts';
+import { invalidBackend, redirectReply, replies } from './rescue.ts';
 import { createRetryState } from './retry.ts';
 import { rewritePath } from './rewrite.ts';
 
@@ -46,6 +53,14 @@ function drawMirrors(mirrors: readonly Mirror[] | undefined, random: Random): re
   );
 }
 
+function mirrorsOf(
+  route: Route | undefined,
+  { mirrors }: Destination,
+): readonly Mirror[] | undefined {
+  if (mirrors === undefined) return route?.mirrors;
+  return route?.mirrors === undefined ? mirrors : [...route.mirrors, ...mirrors];
+}
+
 /** A rewrite that leaves `/api..` as `/v2/..` would lead out of what was matched. */
 const DOT_SEGMENT = /^[^?]*\/\.\.?(?:[/;?]|$)/;
 
@@ -55,7 +70,7 @@ function prepareHead(
   action: ForwardAction,
   destination: Destination,
 ): LocalReply | undefined {
-  const path = rewritePath(x.path, action.rewrite);
+  const path = rewritePath(x.path, destination.rewrite ?? action.rewrite);
   const full = path.startsWith('/') ? path : `/${path}`;
   if (full !== x.path) {
     if (DOT_SEGMENT.test(full) && !DOT_SEGMENT.test(x.path)) return replies.badPath;
@@ -78,6 +93,8 @@ export function beginForward(
   const destination = drawDestination(action.destinations, random);
   if (destination === undefined) return replies.noDestination;
   x.destination = destination;
+  if (destination.respond !== undefined) return invalidBackend(destination.respond);
+  if (destination.redirect !== undefined) return redirectReply(x, destination.redirect);
   const linked = x.linked.clusters.get(destination.cluster);
   if (linked === undefined) {
     x.trace?.push({
@@ -98,13 +115,14 @@ export function beginForward(
   });
   const refused = prepareHead(x, action, destination);
   if (refused !== undefined) return refused;
-  const mirrors = drawMirrors(x.route?.mirrors, random);
+  const mirrors = drawMirrors(mirrorsOf(x.route, destination), random);
   x.mirrors =
     mirrors.length === 0
       ? mirrors
       : mirrors.filter((mirror) => x.linked.clusters.has(mirror.cluster));
   const policy = x.route?.retry;
-  if (policy !== undefined && policy.attempts > 0) x.retry = createRetryState(policy);
+  if (policy !== undefined && (policy.attempts > 0 || policy.perTryTimeoutMs > 0))
+    x.retry = createRetryState(policy);
   return undefined;
 }
 

@@ -49,6 +49,19 @@ function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolea
   return mtls === 'STRICT';
 }
 
+/** A handshake without the certificate that is asked for comes to nothing. */
+function lacksClientCertificate(x: EngineExchange, { direction, tls }: Listener): boolean {
+  const mode = direction === 'gateway' ? tls?.mode : undefined;
+  return (mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL') && x.peer.tls?.mutual === false;
+}
+
+/** Does the host belong to another listener of the port than the one that took the connection? */
+function isMisdirected(x: EngineExchange): boolean {
+  if (x.listener?.checksServerName !== true) return false;
+  const owner = x.linked.listeners.find(x.port, x.host);
+  return owner !== undefined && owner !== x.linkedListener;
+}
+
 /** Listener and canonical request; a reply when either can't be had. */
 export function accept(x: EngineExchange): LocalReply | undefined {
   const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
@@ -58,6 +71,7 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
   if (isMtlsRefused(x, linked.listener)) return replies.mtlsRefused;
+  if (lacksClientCertificate(x, linked.listener)) return replies.noListener;
   const refused = canonicalise(x);
   if (refused !== undefined) return refused;
   x.remoteIp = clientAddress(x, x.linked.named.snapshot.mesh.trustedHops);
@@ -93,6 +107,7 @@ function httpsLocation(x: EngineExchange): LocalReply {
 /** Virtual host and route; a reply when there is none, `passthrough` when the host is let through as it is. */
 export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined {
   if (x.listener === undefined) return 'passthrough';
+  if (isMisdirected(x)) return replies.misdirected;
   const found = findHost(x);
   if (found === undefined) {
     x.trace?.push({

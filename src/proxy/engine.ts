@@ -20,9 +20,8 @@ import { createExchange } from './exchange.ts';
 import { applyRouteHeaders } from './header-ops.ts';
 import type { RequestEnd } from './record.ts';
 import { recordRequest } from './record.ts';
-import { replies, toGrpc, upstreamFailed } from './rescue.ts';
+import { redirectReply, replies, toGrpc, upstreamFailed } from './rescue.ts';
 import { RetryBudget, nextBackoffMs, retriesFailure, retriesResponse } from './retry.ts';
-import { redirectLocation } from './rewrite.ts';
 import { applyTraceContext } from './trace-context.ts';
 
 export interface Engine {
@@ -215,14 +214,7 @@ class StateMachine implements Engine {
     const { route: chosen } = x;
     const action = chosen?.action;
     if (chosen === undefined || action === undefined) return this.#reply(x, replies.noRoute);
-    if (action.kind === 'redirect')
-      return this.#reply(x, {
-        status: action.status,
-        body: '',
-        headers: [['location', redirectLocation(x, action)]],
-        flag: '',
-        details: 'direct_response',
-      });
+    if (action.kind === 'redirect') return this.#reply(x, redirectReply(x, action));
     if (action.kind === 'respond') {
       const body =
         action.bodyBase64 === true
@@ -255,7 +247,7 @@ class StateMachine implements Engine {
     const { retry } = x;
     if (retry === undefined || !x.isReplayable) return undefined;
     if (retry.left === 0) {
-      addFlag(x, 'URX');
+      if (retry.policy.attempts > 0) addFlag(x, 'URX');
       return undefined;
     }
     if (!this.#budget.take()) return undefined;

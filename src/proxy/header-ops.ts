@@ -26,7 +26,7 @@ export function applyHeaderOps(
 
 /**
  * With one destination its operations come behind the route's, so the destination's set wins;
- * with several Envoy applies the destination's first, so the route's does.
+ * with several Envoy applies the destination's first, so the route's does (the Gateway API wants it the other way).
  */
 export function applyRouteHeaders(
   x: EngineExchange,
@@ -34,8 +34,11 @@ export function applyRouteHeaders(
   side: 'requestHeaders' | 'responseHeaders',
 ): void {
   const { route, destination } = x;
-  const isSingle = route?.action.kind === 'forward' && route.action.destinations.length === 1;
-  if (isSingle) {
+  const action = route?.action;
+  const isRouteFirst =
+    action?.kind === 'forward' &&
+    (action.destinationHeadersLast === true || action.destinations.length === 1);
+  if (route !== undefined && isRouteFirst) {
     applyHeaderOps(x, head, route[side]);
     applyHeaderOps(x, head, destination?.[side]);
   } else {

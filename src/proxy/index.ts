@@ -7,3 +7,4 @@ export type { RequestEnd } from './record.ts';
 export { LinkError, link } from './link.ts';
 export type { LinkOptions, LinkedSnapshot } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
+export { grpcStatusOf } from './rescue.ts';

@@ -1,6 +1,9 @@
 /** The one place where failures become responses: status, body and flag as Envoy's. */
 import type { UpstreamFailure } from '../model/error.ts';
 import type { LocalReply } from '../model/exchange.ts';
+import type { RedirectAction } from '../model/snapshot.ts';
+import type { EngineExchange } from './exchange.ts';
+import { redirectLocation } from './rewrite.ts';
 
 const PLAIN: LocalReply['headers'] = [['content-type', 'text/plain']];
 const NOTHING: LocalReply['headers'] = [];
@@ -21,7 +24,8 @@ type ReplyName =
   | 'timeout'
   | 'perTryTimeout'
   | 'noListener'
-  | 'mtlsRefused';
+  | 'mtlsRefused'
+  | 'misdirected';
 
 export const replies: Readonly<Record<ReplyName, LocalReply>> = {
   noRoute: reply(404, 'NR', 'route_not_found'),
@@ -36,12 +40,29 @@ export const replies: Readonly<Record<ReplyName, LocalReply>> = {
   perTryTimeout: reply(504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout'),
   /** PeerAuthentication: plaintext where mutual TLS is wanted, or the other way round. */
   mtlsRefused: { ...reply(421, 'UC', 'peer_authentication'), close: true },
+  /** Over this connection another server name was agreed on than that of the listener for the host. */
+  misdirected: reply(421, 'NR', 'misdirected_request'),
   /** A refused or closed connection: nothing listens there, or not for this server name. */
   noListener: { ...reply(421, 'NR', 'no_listener'), close: true },
 };
 
 export function badRequest(details: string): LocalReply {
   return reply(400, '', details);
+}
+
+/** A backend that a route names and that can't be used keeps its share of the requests. */
+export function invalidBackend(status: number): LocalReply {
+  return reply(status, 'NC', 'backend_invalid');
+}
+
+export function redirectReply(x: EngineExchange, action: RedirectAction): LocalReply {
+  return {
+    status: action.status,
+    body: '',
+    headers: [['location', redirectLocation(x, action)]],
+    flag: '',
+    details: 'direct_response',
+  };
 }
 
 const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: string]>> = {
@@ -80,6 +101,11 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
   504: 4,
 };
 
+/** What a gRPC caller reads in an HTTP status. */
+export function grpcStatusOf(status: number): number {
+  return GRPC_STATUS[status] ?? 2;
+}
+
 /** gRPC callers get HTTP 200 with the status in the head. */
 export function toGrpc(local: LocalReply): LocalReply {
   if (local.headers.some(([name]) => name === 'grpc-status')) return local;
@@ -93,7 +119,7 @@ export function toGrpc(local: LocalReply): LocalReply {
     headers: [
       ...local.headers.filter(([name]) => name !== 'content-type'),
       ['content-type', 'application/grpc'],
-      ['grpc-status', String(GRPC_STATUS[local.status] ?? 2)],
+      ['grpc-status', String(grpcStatusOf(local.status))],
       ...(message === '' ? [] : [['grpc-message', message] as const]),
     ],
   };

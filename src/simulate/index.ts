@@ -2,11 +2,12 @@
 import { formatDuration } from '../lib/duration.ts';
 import { RequestHeaderList, ResponseHeaderList } from '../lib/header-list.ts';
 import type { Host } from '../host/host.ts';
+import type { UpstreamFailure } from '../model/error.ts';
 import type { Exchange, TraceStep } from '../model/exchange.ts';
 import type { HeaderBlock } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
-import type { Cluster, Route } from '../model/snapshot.ts';
-import { createEngine } from '../proxy/index.ts';
+import type { Cluster } from '../model/snapshot.ts';
+import { createEngine, grpcStatusOf } from '../proxy/index.ts';
 
 export { link } from '../proxy/index.ts';
 import type { LinkedSnapshot } from '../proxy/index.ts';
@@ -18,14 +19,15 @@ export interface Simulation {
   readonly linked: LinkedSnapshot;
   readonly host: Host;
   readonly request: SimulatedRequest;
-  /** What the backend answers. @default 200 without headers */
-  readonly upstream?: {
-    readonly status: number;
-    readonly headers: readonly (readonly [string, string])[];
-  };
+  /** What the backend answers, or what becomes of the attempt. @default 200 without headers */
+  readonly upstream?: Upstream | ((cluster: Cluster | undefined) => Upstream);
   /** Collects why. @default false */
   readonly trace?: boolean;
 }
+
+export type Upstream =
+  | { readonly status: number; readonly headers: readonly (readonly [string, string])[] }
+  | { readonly failure: UpstreamFailure };
 
 export interface SimulatedDecision extends Decision {
   readonly trace?: readonly TraceStep[];
@@ -55,14 +57,20 @@ function fieldsOf(head: HeaderBlock): Record<string, string> {
 
 function share(
   linked: LinkedSnapshot,
-  route: Route | undefined,
+  { route, request }: Exchange,
 ): Record<string, number> | undefined {
+  const isGrpc = request.get('content-type')?.startsWith('application/grpc') === true;
   if (route?.action.kind !== 'forward' || route.action.destinations.length < 2) return undefined;
   const { destinations } = route.action;
   const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
-  const services = new Set(destinations.map((destination) => destination.cluster.split('|')[3]));
+  const services = new Set(destinations.map(({ cluster }) => cluster.split('|')[3]));
   const shares: Record<string, number> = {};
-  for (const { cluster, weight } of destinations) {
+  for (const { cluster, weight, respond } of destinations) {
+    if (respond !== undefined) {
+      const key = isGrpc ? `grpc-${grpcStatusOf(respond)}` : String(respond);
+      shares[key] = (shares[key] ?? 0) + (100 * weight) / total;
+      continue;
+    }
     const known = linked.clusters.get(cluster)?.cluster;
     const name = (services.size > 1 ? undefined : known?.subset) ?? cluster.split('|')[2] ?? '';
     const key = services.size > 1 || name === '' ? (cluster.split('|')[3] ?? '') : name;
@@ -92,7 +100,7 @@ function routePolicy(x: Exchange, linked: LinkedSnapshot): Partial<Decision> {
     | { delay?: { ms: number; percent: number }; abort?: { status: number; percent: number } }
     | undefined;
   const { retry } = route;
-  const split = share(linked, route);
+  const split = share(linked, x);
   return {
     timeout: formatDuration(route.timeoutMs),
     retries:
@@ -190,8 +198,12 @@ export async function simulate(simulation: Simulation): Promise<SimulatedDecisio
       step = engine.resume(x);
     } else {
       forwarded = fieldsOf(head);
-      const upstream = simulation.upstream ?? { status: 200, headers: [] };
-      step = engine.onResponse(x, new ResponseHeaderList(upstream.status, upstream.headers));
+      const { upstream = { status: 200, headers: [] } } = simulation;
+      const answer = typeof upstream === 'function' ? upstream(x.cluster) : upstream;
+      step =
+        'failure' in answer
+          ? engine.onFailure(x, answer.failure)
+          : engine.onResponse(x, new ResponseHeaderList(answer.status, answer.headers));
     }
   }
   engine.onEnd(x);

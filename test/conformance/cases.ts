@@ -2,6 +2,8 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
+import { CONTROLLER_NAME } from '../../src/config/gateway-api/status.ts';
+import { certificatePem, keyPem } from '../fixtures/certificates.ts';
 
 export interface CaseRequest {
   readonly method?: string;
@@ -138,7 +140,33 @@ export function usesOnly(entry: ConformanceCase, kinds: ReadonlySet<string>): bo
   });
 }
 
+/** `MINT` in a Secret or ConfigMap, by the key that it stands under. */
+function mintPem(text: string): string {
+  return text.replaceAll(
+    /\b((?:tls|ca|cacert)(?:\.(?:crt|key))?|cert|key): MINT\b(?!_)/g,
+    (_all, key: string) =>
+      `${key}: ${JSON.stringify(key.endsWith('key') ? keyPem : certificatePem)}`,
+  );
+}
+
+/** The class under test belongs to this mesh, whether or not a case declares it. */
+function ownClass(text: string): string {
+  const named = text.replaceAll('implementation.example/controller', CONTROLLER_NAME);
+  if (
+    !/gatewayClassName: standard\b/.test(named) ||
+    /kind: GatewayClass\s+metadata: \{name: standard\}/.test(named)
+  )
+    return named;
+  return `${named.trimEnd()}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: standard}
+spec: {controllerName: ${CONTROLLER_NAME}}
+`;
+}
+
 /** Replaces the placeholders that stand in resources. */
 export function fillResources(text: string, jwks: string): string {
-  return text.replaceAll('{{JWKS}}', JSON.stringify(jwks).slice(1, -1));
+  return ownClass(mintPem(text.replaceAll('{{JWKS}}', JSON.stringify(jwks).slice(1, -1))));
 }

@@ -75,6 +75,26 @@ function compareMirrors(expected: readonly Fields[], got: readonly Fields[]): Di
   return same ? [] : [{ field: 'mirrors', expected, got }];
 }
 
+/** Each entry names one condition of one object; without a parent it holds for all of them, `status: null` = it isn't set. */
+function compareConditions(expected: readonly Fields[], got: readonly Fields[]): Difference[] {
+  return expected.flatMap((wanted): Difference[] => {
+    const { status, reason, ...place } = wanted;
+    const found = got.filter(
+      (one) =>
+        Object.entries(place).every(([name, value]) => one[name] === value) &&
+        (place['listener'] !== undefined) === (one['listener'] !== undefined),
+    );
+    const holds =
+      status === null
+        ? found.length === 0
+        : found.length > 0 &&
+          found.every(
+            (one) => one['status'] === status && (reason === undefined || one['reason'] === reason),
+          );
+    return holds ? [] : [{ field: 'conditions', expected: wanted, got: found }];
+  });
+}
+
 function compareSplit(expected: Fields, got: Fields): Difference[] {
   const names = new Set([...Object.keys(expected), ...Object.keys(got)]);
   const near = [...names].every(
@@ -101,6 +121,8 @@ export function compare(expected: Fields, got: Fields): Difference[] {
         return compareHeaders(field, value as Fields, fields);
       case 'retries':
         return compareRetries(value as Fields, fields);
+      case 'conditions':
+        return compareConditions(value as Fields[], (seen ?? []) as Fields[]);
       case 'mirrors':
         return compareMirrors(value as Fields[], (seen ?? []) as Fields[]);
       case 'split':
@@ -136,6 +158,8 @@ export function falsify(expected: Fields): Fields {
       if (field === 'retries') return [field, { ...(value as Fields), attempts: 987 }];
       if (field === 'mirrors') return [field, [...(value as Fields[]), { service: 'falsified' }]];
       if (field === 'split') return [field, { falsified: 100 }];
+      if (field === 'conditions')
+        return [field, [...(value as Fields[]), { type: 'Falsified', status: 'True' }]];
       if (field === 'fault') return [field, { delay: '987s', percent: 1 }];
       if (field === 'timeout') return [field, '987s'];
       return [field, isNumber(value) ? value + 1 : `falsified ${String(value)}`];

@@ -11,6 +11,7 @@ import { link } from '../../src/proxy/index.ts';
 import { simulate } from '../../src/simulate/index.ts';
 import { fillResources } from './cases.ts';
 import type { CaseProxy, CaseRequest, ConformanceCase } from './cases.ts';
+import { conditionsOf, upstreamOf, withReadyServices } from './gateway-api.ts';
 import { placeToken } from './tokens.ts';
 import type { Minter } from './tokens.ts';
 
@@ -75,22 +76,30 @@ export function createPureTarget(nowMs: number): Target {
   return {
     async decide(entry, minter) {
       if (entry.proxy === undefined) return [];
-      const { resources } = admitCase(entry, minter);
-      const compiled = compile(
-        { resources: resources.map((admitted) => admitted.resource), scope: scopeOf(entry.proxy) },
-        policyCompilers,
-      );
+      const all = admitCase(entry, minter).resources.map(({ resource }) => resource);
+      const compiled = compile({ resources: all, scope: scopeOf(entry.proxy) }, policyCompilers);
       const keys = keysFor(compiled.jwksUris, minter, nowMs);
+      const endpoints = withReadyServices(compiled.endpoints, all);
+      const conditions = conditionsOf(all);
       const answers: Answer[] = [];
       for (const check of entry.checks ?? []) {
-        const request = await placeToken(check.request ?? {}, minter);
+        if (check.request === undefined) {
+          answers.push({ fields: { conditions } });
+          continue;
+        }
+        const request = await placeToken(check.request, minter);
         const host = createFakeHost({
           nowMs,
           sleepless: true,
           ...(request.random === undefined ? {} : { fallback: request.random }),
         });
-        const linked = link(compiled.named, compiled.endpoints, keys, { host, filters });
-        const decision = await simulate({ linked, host, request: toSimulated(request) });
+        const linked = link(compiled.named, endpoints, keys, { host, filters });
+        const decision = await simulate({
+          linked,
+          host,
+          request: toSimulated(request),
+          upstream: upstreamOf(all),
+        });
         answers.push({ fields: decision as unknown as Fields });
       }
       return answers;

@@ -1,6 +1,7 @@
 /** What analysers ask of all resources together. */
 import type {
   DestinationRuleSpec,
+  EndpointSliceSpec,
   GatewaySpec,
   Labels,
   Resource,
@@ -49,6 +50,7 @@ export function createMeshView(resources: readonly Resource[]): MeshView {
         serviceEntries: of<ServiceEntrySpec>('ServiceEntry'),
         services: of<ServiceSpec>('Service', ''),
         workloadEntries: of<WorkloadEntrySpec>('WorkloadEntry'),
+        endpointSlices: of<EndpointSliceSpec>('EndpointSlice', 'discovery.k8s.io'),
       },
       config,
     ),

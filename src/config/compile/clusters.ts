@@ -151,12 +151,36 @@ interface ClusterWanted {
   readonly subset?: string;
 }
 
+function ruleTls({ tls }: TrafficPolicy): Cluster['tls'] {
+  if (tls?.mode === undefined || tls.mode === 'DISABLE') return undefined;
+  return {
+    mode: tls.mode,
+    ...(tls.sni === undefined ? {} : { sni: tls.sni }),
+    ...(tls.subjectAltNames === undefined ? {} : { subjectAltNames: tls.subjectAltNames }),
+  };
+}
+
+/** A BackendTLSPolicy is for gateways, and before what a DestinationRule says. */
+function backendTls(
+  { gatewayApi, scope }: CompileContext,
+  { service, port }: ClusterWanted,
+): Cluster['tls'] {
+  const tls =
+    scope.type === 'gateway' ? gatewayApi.backendTls.of(service.host, port.number) : undefined;
+  if (tls === undefined || 'reason' in tls) return undefined;
+  return {
+    mode: 'SIMPLE',
+    sni: tls.sni,
+    subjectAltNames: tls.subjectAltNames.length > 0 ? tls.subjectAltNames : [tls.sni],
+    ...(tls.authorities.length === 0 ? {} : { authorities: tls.authorities }),
+  };
+}
+
 function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
   const { service, port, rule, subset } = wanted;
   const policy = policyFor(rule, subset, port.number);
   const connectTimeout = policy.connectionPool?.tcp?.connectTimeout ?? context.mesh.connectTimeout;
-  const tls =
-    policy.tls?.mode === undefined || policy.tls.mode === 'DISABLE' ? undefined : policy.tls;
+  const tls = backendTls(context, wanted) ?? ruleTls(policy);
   const carried = carriedFrom(policy);
   return {
     name: clusterName(service.host, port.number, subset),
@@ -165,15 +189,7 @@ function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
     port: port.number,
     discovery: isOriginal(service, policy) ? 'original' : 'endpoints',
     balancer: balancerOf(policy),
-    ...(tls?.mode === undefined || tls.mode === 'DISABLE'
-      ? {}
-      : {
-          tls: {
-            mode: tls.mode,
-            ...(tls.sni === undefined ? {} : { sni: tls.sni }),
-            ...(tls.subjectAltNames === undefined ? {} : { subjectAltNames: tls.subjectAltNames }),
-          },
-        }),
+    ...(tls === undefined ? {} : { tls }),
     connectTimeoutMs:
       connectTimeout === undefined
         ? DEFAULT_CONNECT_TIMEOUT_MS

@@ -4,6 +4,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Origin, ProxyScope } from '../../model/snapshot.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
+import type { GatewayApi } from '../gateway-api/resolve.ts';
 import type { Registry } from './services.ts';
 import type { SidecarScope } from './sidecar-scope.ts';
 
@@ -11,6 +12,7 @@ export interface CompileContext {
   readonly mesh: MeshConfig;
   readonly scope: ProxyScope;
   readonly registry: Registry;
+  readonly gatewayApi: GatewayApi;
   /** What the scope's Sidecar lets it see; everything where there is none. */
   readonly sidecar: SidecarScope;
   readonly compilers: readonly PolicyCompiler[];

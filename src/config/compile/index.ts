@@ -3,6 +3,7 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import { hashName } from '../../lib/hash.ts';
 import { keySetName } from '../../lib/key-set-name.ts';
 import type {
+  EndpointSliceSpec,
   RequestAuthenticationSpec,
   Resource,
   ServiceEntrySpec,
@@ -14,10 +15,13 @@ import type { CompileInput, CompileResult } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Listener, Snapshot } from '../../model/snapshot.ts';
+import { gatewayApiOf } from '../gateway-api/resolve.ts';
+import { API_GROUP } from '../gateway-api/words.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import { compileClusters } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { Origins } from './context.ts';
+import { compileApiGateway } from './gateway-api/gateway.ts';
 import { compileGateway } from './gateways.ts';
 import { byAge } from './names.ts';
 import { compileWorkloadFilters } from './policies.ts';
@@ -27,7 +31,11 @@ import { sidecarScope } from './sidecar-scope.ts';
 import { compileOutbound } from './sidecars.ts';
 
 function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileContext {
-  const byKind = Map.groupBy([...input.resources].sort(byAge), (resource) => resource.kind);
+  // Two APIs have a Gateway.
+  const byKind = Map.groupBy(
+    input.resources.filter(({ group }) => group !== API_GROUP).sort(byAge),
+    (resource) => resource.kind,
+  );
   const resources = <Spec>(kind: string): readonly Resource<Spec>[] =>
     (byKind.get(kind) ?? []) as readonly Resource<Spec>[];
   const config = readMeshConfig(input.resources);
@@ -45,21 +53,35 @@ function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]
     sidecar,
     origins: new Origins(),
     resources,
+    gatewayApi: gatewayApiOf(input.resources, mesh.settings.domain),
     registry: createRegistry(
       {
         serviceEntries: resources<ServiceEntrySpec>('ServiceEntry'),
         services: resources<ServiceSpec>('Service'),
         workloadEntries: resources<WorkloadEntrySpec>('WorkloadEntry'),
+        endpointSlices: resources<EndpointSliceSpec>('EndpointSlice'),
       },
       mesh,
     ),
   };
 }
 
+/** Servers of Istio's Gateways first, then listeners of the Gateway API on ports that are left. */
+function compileGateways(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
+  const filters = compileWorkloadFilters(context);
+  const { listeners, used } = compileGateway(context, filters);
+  const api = compileApiGateway(context.gatewayApi, context, filters);
+  const taken = new Set(listeners.map(({ port }) => port));
+  return {
+    listeners: [...listeners, ...api.listeners.filter(({ port }) => !taken.has(port))],
+    used: new Set([...used, ...api.used]),
+  };
+}
+
 function compileListeners(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
   switch (context.scope.type) {
     case 'gateway':
-      return compileGateway(context, compileWorkloadFilters(context));
+      return compileGateways(context);
     case 'sidecar-outbound':
       return compileOutbound(context);
     case 'sidecar-inbound':

@@ -1,11 +1,14 @@
 /** The registry: services out of ServiceEntry, WorkloadEntry and core Service. */
 import type {
+  EndpointSliceSpec,
   Resource,
   ServiceEntrySpec,
   ServiceSpec,
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
+import type { SliceIndex } from './endpoint-slices.ts';
+import { indexSlices } from './endpoint-slices.ts';
 import { compareText, isExportedTo, selects } from './names.ts';
 
 export interface ServicePort {
@@ -40,8 +43,17 @@ export function isHttpPort(port: ServicePort): boolean {
   return HTTP_PROTOCOLS.has(port.protocol);
 }
 
+/** Names that Kubernetes gives (KEP-3726). */
+const APP_PROTOCOLS: Readonly<Record<string, string>> = {
+  'kubernetes.io/h2c': 'HTTP2',
+  'kubernetes.io/ws': 'HTTP',
+  'kubernetes.io/wss': 'HTTPS',
+};
+
 /** appProtocol, else the port name's prefix before `-`. */
 function portProtocol(name: string | undefined, appProtocol: string | undefined): string {
+  const known = APP_PROTOCOLS[appProtocol ?? ''];
+  if (known !== undefined) return known;
   const word = (appProtocol ?? (name ?? '').split('-')[0] ?? '').toUpperCase();
   const isGrpcWeb = (appProtocol ?? name ?? '').toUpperCase().startsWith('GRPC-WEB');
   if (isGrpcWeb) return 'GRPC-WEB';
@@ -106,9 +118,22 @@ function fromServiceEntry(
   }));
 }
 
+function coreEndpoints(
+  { spec, metadata }: Resource<ServiceSpec>,
+  members: Members,
+): readonly WorkloadEntrySpec[] {
+  if (spec.type === 'ExternalName' && spec.externalName !== undefined)
+    return [{ address: spec.externalName }];
+  const selected =
+    spec.selector === undefined
+      ? []
+      : selectedEntries(members.entries, spec.selector, metadata.namespace);
+  return [...selected, ...members.sliceEndpoints(metadata.namespace, metadata.name)];
+}
+
 function fromCoreService(
   resource: Resource<ServiceSpec>,
-  entries: Entries,
+  members: Members,
   mesh: MeshConfig,
 ): Service {
   const { spec, metadata } = resource;
@@ -127,11 +152,7 @@ function fromCoreService(
     location: 'MESH_INTERNAL',
     exportTo: annotation?.split(',').map((entry) => entry.trim()) ?? mesh.defaultServiceExportTo,
     addresses: spec.clusterIP === undefined || spec.clusterIP === 'None' ? [] : [spec.clusterIP],
-    endpoints: isExternal
-      ? [{ address: spec.externalName ?? '' }]
-      : spec.selector === undefined
-        ? []
-        : selectedEntries(entries, spec.selector, metadata.namespace),
+    endpoints: coreEndpoints(resource, members),
     resource,
   };
 }
@@ -151,15 +172,26 @@ function join(first: Service, second: Service): Service {
   };
 }
 
+/** What stands behind core Services. */
+interface Members {
+  readonly entries: Entries;
+  readonly sliceEndpoints: SliceIndex;
+}
+
 export interface RegistrySources {
   readonly serviceEntries: readonly Resource<ServiceEntrySpec>[];
   readonly services: readonly Resource<ServiceSpec>[];
   readonly workloadEntries: Entries;
+  readonly endpointSlices: readonly Resource<EndpointSliceSpec>[];
 }
 
 export function createRegistry(sources: RegistrySources, mesh: MeshConfig): Registry {
+  const members: Members = {
+    entries: sources.workloadEntries,
+    sliceEndpoints: indexSlices(sources.endpointSlices),
+  };
   const all = [
-    ...sources.services.map((resource) => fromCoreService(resource, sources.workloadEntries, mesh)),
+    ...sources.services.map((resource) => fromCoreService(resource, members, mesh)),
     ...sources.serviceEntries.flatMap((resource) =>
       fromServiceEntry(resource, sources.workloadEntries, mesh),
     ),

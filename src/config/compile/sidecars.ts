@@ -1,6 +1,8 @@
 /** Listeners of a sidecar's calls. */
 import type { Listener, Route, VirtualHost } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
+import type { MeshRoutes } from './gateway-api/mesh.ts';
+import { meshRoutes } from './gateway-api/mesh.ts';
 import { bySpecificity, covers, domainsOf } from './names.ts';
 import { compileRoutes, defaultRoute } from './routes.ts';
 import type { Service } from './services.ts';
@@ -39,6 +41,7 @@ interface Outbound {
   readonly owners: HostOwners;
   readonly used: Set<string>;
   readonly services: ReadonlyMap<string, Service>;
+  readonly mesh: MeshRoutes;
 }
 
 function routesOf(outbound: Outbound, owner: BoundService, port: number): readonly Route[] {
@@ -61,7 +64,10 @@ function serviceHost(outbound: Outbound, service: Service, port: number): Virtua
   const owner = isHttp ? owners.ownerOf(service.host) : undefined;
   used.add(service.host);
   const { namespace } = context.scope;
-  const ruled = owner === undefined ? [] : routesOf(outbound, owner, port);
+  // Routes of the Gateway API that name the service come before those of a VirtualService.
+  const ruled =
+    (isHttp ? outbound.mesh.of(service, port) : undefined) ??
+    (owner === undefined ? [] : routesOf(outbound, owner, port));
   const routes =
     ruled.length > 0
       ? ruled
@@ -125,6 +131,7 @@ export function compileOutbound(context: CompileContext): {
     owners: indexOwners(boundServices(context, 'mesh')),
     used,
     services,
+    mesh: meshRoutes(context.gatewayApi, context, used),
   };
   const ports = new Set<number>([UNKNOWN_HOST_PORT]);
   for (const service of services.values()) for (const port of service.ports) ports.add(port.number);
