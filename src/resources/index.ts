@@ -2,6 +2,7 @@
 import type { ResourceKind } from '../model/config.ts';
 import { inertKinds, namespace, service } from './core/core.ts';
 import { configMap, secret } from './core/data-kinds.ts';
+import { endpointSlice } from './core/endpoint-slice.ts';
 import { trafficExtension, wasmPlugin } from './extensions/extensions.ts';
 import { destinationRule } from './networking/destination-rule.ts';
 import { envoyFilter } from './networking/envoy-filter.ts';
@@ -40,5 +41,6 @@ export const coreKinds: readonly ResourceKind[] = [
   secret,
   configMap,
   namespace,
+  endpointSlice,
   ...inertKinds,
 ];

@@ -104,7 +104,6 @@ export const inertKinds: readonly ResourceKind[] = (
     ['', 'Endpoints', 'endpoints'],
     ['', 'PersistentVolumeClaim', 'persistentvolumeclaims'],
     ['', 'PersistentVolume', 'persistentvolumes'],
-    ['discovery.k8s.io', 'EndpointSlice', 'endpointslices'],
     ['apps', 'Deployment', 'deployments'],
     ['apps', 'ReplicaSet', 'replicasets'],
     ['apps', 'StatefulSet', 'statefulsets'],
