@@ -1,6 +1,7 @@
 import { createServer, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashName } from '../src/lib/hash.ts';
 import type { NodeControl } from './node.ts';
 import { startControlPlane } from './node.ts';
 
@@ -37,10 +38,10 @@ async function ask(
     ...(options.body === undefined ? {} : { body: options.body }),
   });
   const text = await response.text();
-  const body: Record<string, unknown> = text.startsWith('{')
+  const body: Record<string, unknown> = /json\b/.test(response.headers.get('content-type') ?? '')
     ? (JSON.parse(text) as Record<string, unknown>)
     : { text };
-  return { status: response.status, body, headers: response.headers };
+  return { status: response.status, body, text, headers: response.headers };
 }
 
 describe('control plane in Node', () => {
@@ -138,6 +139,18 @@ describe('control plane', () => {
     expect(pointer.body['endpoints']).not.toBe(pointer.body['keys']);
     expect((await ask('GET', `${base}/front/blobs/${snapshot}`, { token })).status).toBe(200);
     expect((await ask('GET', `${base}/front/blobs/0000`, { token })).status).toBe(404);
+    const all = { token, body: JSON.stringify({ names: Object.values(pointer.body) }) };
+    const blobs = await ask('POST', `${base}/front/blobs`, all);
+    const lines = blobs.text.split('\n');
+    expect(lines.map((line) => hashName(line))).toEqual(Object.values(pointer.body));
+    const more = { token, body: JSON.stringify({ names: [snapshot, '0000'] }) };
+    expect((await ask('POST', `${base}/front/blobs`, more)).status).toBe(404);
+    expect((await ask('POST', `${base}/other/blobs`, all)).status).toBe(403);
+    const neighbour = await ask('POST', '/v1/tokens', {
+      body: JSON.stringify({ name: 'next', role: 'proxy', scopes: [{ ...scope, name: 'next' }] }),
+    });
+    const its = { token: String(neighbour.body['token']) };
+    expect((await ask('GET', `${base}/next/blobs/${snapshot}`, its)).status).toBe(404);
     expect((await ask('GET', `${base}/other/pointer`, { token })).status).toBe(403);
     expect((await ask('GET', '/v1/history', { token })).status).toBe(403);
     const etag = pointer.headers.get('etag') ?? '';

@@ -2,6 +2,7 @@
 import { canonicalJson } from '../src/lib/canonical-json.ts';
 import { hashName } from '../src/lib/hash.ts';
 import { compile } from '../src/config/compile/index.ts';
+import type { Blob } from '../src/model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../src/model/snapshot.ts';
 import type { BlobStore } from '../src/model/store.ts';
 import { policyCompilers } from '../src/presets/control.ts';
@@ -14,6 +15,8 @@ export interface Compiled {
   readonly scope: ProxyScope;
   readonly revision: number;
   readonly pointer: Pointer;
+  /** Names of all that the pointer leads to. */
+  readonly blobs: ReadonlySet<string>;
   /** `Kind namespace/name` of the resources that it was made of. */
   readonly resources: ReadonlySet<string>;
   readonly jwksUris: readonly string[];
@@ -23,7 +26,7 @@ export interface Compiled {
 
 export interface Push {
   compiledFor(scope: ProxyScope): Promise<Compiled>;
-  /** May this proxy read that blob? Its own pointer, or the one before, must name it. */
+  /** May this proxy read that blob? Its own pointer, or the one before, must lead to it. */
   mayRead(scope: ProxyScope, name: string): Promise<boolean>;
 }
 
@@ -33,11 +36,18 @@ export interface PushOptions {
   readonly keys: Keys;
 }
 
+/** As many as a runtime sends at a time. */
+const WRITES_AT_ONCE = 6;
+
 class Pilot implements Push {
   readonly #options: PushOptions;
   readonly #compiled = new Map<string, Compiled>();
-  readonly #before = new Map<string, Pointer>();
+  readonly #before = new Map<string, Compiled>();
   readonly #running = new Map<string, Promise<Compiled>>();
+  /** Names of blobs that are being written for pointers that nobody has yet. */
+  readonly #coming = new Set<ReadonlySet<string>>();
+  /** What was written, and not dropped since. */
+  #stored: ReadonlySet<string> = new Set();
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -63,59 +73,79 @@ class Pilot implements Push {
   }
 
   async mayRead(scope: ProxyScope, name: string): Promise<boolean> {
-    const { pointer } = await this.compiledFor(scope);
-    return [pointer, this.#before.get(scopeKey(scope))].some(
-      (known) => known !== undefined && Object.values(known).includes(name),
-    );
+    const compiled = await this.compiledFor(scope);
+    return compiled.blobs.has(name) || this.#before.get(scopeKey(scope))?.blobs.has(name) === true;
   }
 
   async #compile(scope: ProxyScope): Promise<Compiled> {
-    const { inventory, blobs, keys: store } = this.#options;
+    const { inventory, keys: store } = this.#options;
     const { revision, resources } = await inventory.current();
     const result = compile({ resources, scope }, policyCompilers);
     const { named, endpoints, jwksUris } = result;
     await store.ensure(jwksUris);
     const { generation } = store;
-    const sets = Object.fromEntries(
-      jwksUris.flatMap((uri) => {
-        const set = store.of(uri);
-        return set === undefined ? [] : [[uri, set] as const];
-      }),
-    );
-    const keys: KeyOverlay = { version: hashName(canonicalJson({ sets })), sets };
-    // Written before any pointer names them.
-    await blobs.put(named.version, canonicalJson(named));
-    await blobs.put(endpoints.version, canonicalJson(endpoints));
-    await blobs.put(keys.version, canonicalJson(keys));
-    const pointer: Pointer = {
-      snapshot: named.version,
-      endpoints: endpoints.version,
-      keys: keys.version,
-    };
+    const keys = keysBlob(store, jwksUris);
     const compiled: Compiled = {
       scope,
       revision,
-      pointer,
+      pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.name },
+      blobs: new Set([...result.blobs, keys].map(({ name }) => name)),
       resources: result.resources,
       jwksUris,
       generation,
     };
-    await this.#replace(compiled);
+    this.#coming.add(compiled.blobs);
+    try {
+      // Written before any pointer leads to them.
+      await this.#write([...result.blobs, keys]);
+      this.#replace(compiled);
+    } finally {
+      this.#coming.delete(compiled.blobs);
+    }
     return compiled;
   }
 
-  async #replace(compiled: Compiled): Promise<void> {
+  /** What is new, then without what nobody needs any more. */
+  async #write(blobs: readonly Blob[]): Promise<void> {
+    const fresh = blobs.filter(({ name }) => !this.#stored.has(name));
+    if (fresh.length === 0) return;
+    const { blobs: store } = this.#options;
+    for (let at = 0; at < fresh.length; at += WRITES_AT_ONCE)
+      await Promise.all(
+        fresh.slice(at, at + WRITES_AT_ONCE).map((blob) => store.put(blob.name, blob.text())),
+      );
+    this.#stored = new Set([...this.#stored, ...fresh.map(({ name }) => name)]);
+    const needed = this.#needed();
+    this.#stored = new Set([...this.#stored].filter((name) => needed.has(name)));
+    await store.prune(needed);
+  }
+
+  #needed(): ReadonlySet<string> {
+    const needed = new Set<string>();
+    const inUse = [...this.#before.values(), ...this.#compiled.values()].map((one) => one.blobs);
+    for (const names of [...inUse, ...this.#coming]) for (const name of names) needed.add(name);
+    return needed;
+  }
+
+  #replace(compiled: Compiled): void {
     const key = scopeKey(compiled.scope);
     const before = this.#compiled.get(key);
     if (before !== undefined && before.revision > compiled.revision) return;
     this.#compiled.set(key, compiled);
     if (before !== undefined && canonicalJson(before.pointer) !== canonicalJson(compiled.pointer))
-      this.#before.set(key, before.pointer);
-    const inUse = [...this.#before.values(), ...[...this.#compiled.values()].map((c) => c.pointer)];
-    await this.#options.blobs.prune(
-      new Set(inUse.flatMap(({ snapshot, endpoints, keys }) => [snapshot, endpoints, keys])),
-    );
+      this.#before.set(key, before);
   }
+}
+
+function keysBlob(store: Keys, jwksUris: readonly string[]): Blob {
+  const sets = Object.fromEntries(
+    jwksUris.flatMap((uri) => {
+      const set = store.of(uri);
+      return set === undefined ? [] : [[uri, set] as const];
+    }),
+  );
+  const text = canonicalJson({ sets } satisfies Pick<KeyOverlay, 'sets'>);
+  return { name: hashName(text), text: () => text };
 }
 
 export function createPush(options: PushOptions): Push {

@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sha256Hex } from '../src/lib/hash.ts';
+import { hashName, sha256Hex } from '../src/lib/hash.ts';
+import type { Manifest } from '../src/model/manifest.ts';
+import { partNames } from '../src/proxy/index.ts';
 import { ADMIN, serviceEntry } from '../test/fixtures/control.ts';
 import { bundleWorker } from '../workers/build.ts';
 import type { LocalWorkers } from '../workers/local.ts';
@@ -81,9 +83,19 @@ describe('control worker', () => {
       snapshot: string;
     };
     const blob = await ask(`${base}/blobs/${pointer.snapshot}`, { token });
-    const text = await blob.text();
-    expect(text.length).toBeGreaterThan(2_000_000);
-    expect((JSON.parse(text) as { version: string }).version).toBe(pointer.snapshot);
+    const manifest = await blob.text();
+    expect(hashName(manifest)).toBe(pointer.snapshot);
+    const names = [...partNames(JSON.parse(manifest) as Manifest)];
+    let length = 0;
+    for (let at = 0; at < names.length; at += 128) {
+      const asked = names.slice(at, at + 128);
+      const body = JSON.stringify({ names: asked });
+      const answer = await ask(`${base}/blobs`, { method: 'POST', body, token });
+      const lines = (await answer.text()).split('\n');
+      expect(lines.map((line) => hashName(line))).toEqual(asked);
+      length += lines.join('').length;
+    }
+    expect(length).toBeGreaterThan(2_000_000);
   });
 
   it('streams changes out of the object', async () => {

@@ -10,7 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import type { CryptoKey } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ProxyScope } from '../src/model/snapshot.ts';
+import type { MeshSettings, ProxyScope } from '../src/model/snapshot.ts';
 import type { StubControl } from '../test/fixtures/gateway.ts';
 import { endServer, listen, startGateway, startStubControl } from '../test/fixtures/gateway.ts';
 
@@ -273,6 +273,15 @@ describe('trust', () => {
   });
 });
 
+const MESH: MeshSettings = {
+  trustDomain: 'cluster.local',
+  trustDomainAliases: [],
+  domain: 'cluster.local',
+  pathNormalization: 'BASE',
+  outboundPolicy: 'ALLOW_ANY',
+  trustedHops: 0,
+};
+
 describe('when control fails', () => {
   it.each([
     ['nothing', (response: ServerResponse) => void response.destroy()],
@@ -290,6 +299,26 @@ describe('when control fails', () => {
     control.answer = answer;
     await pause(SETTLED_MS);
     for (let i = 0; i < 3; i++) expect((await fetch(`${gateway.url}/`)).status).toBe(200);
+  });
+
+  it('and answers other content than a name stands for, the last good configuration serves', async () => {
+    await pause(RESTED_MS);
+    expect((await fetch(`${gateway.url}/`)).status).toBe(200);
+    await pause(SETTLED_MS);
+    let asked = 0;
+    control.answer = (response) => {
+      const manifest = { format: 1, scope, mesh: MESH, listeners: [], clusters: [] };
+      const lines = [manifest, { parts: [] }, { sets: {} }].map((one) => JSON.stringify(one));
+      const pointer = '{"snapshot":"aaaaaaaaaa","endpoints":"bbbbbbbbbb","keys":"cccccccccc"}';
+      if (response.req.url?.endsWith('/blobs') === true) asked++;
+      const isPointer = response.req.url?.endsWith('/pointer') === true;
+      response.end(isPointer ? pointer : lines.join('\n'));
+    };
+    for (let i = 0; i < 3; i++) {
+      expect((await fetch(`${gateway.url}/`)).status).toBe(200);
+      await pause(SETTLED_MS);
+    }
+    expect(asked).toBeGreaterThan(0);
   });
 
   it('and hangs, requests wait once and then no more', async () => {
@@ -322,21 +351,11 @@ describe('when control fails', () => {
       unmatchedHost: 'not-found',
     } as const;
     control.serveSnapshot({
-      version: 'unlinkable1',
-      snapshot: {
-        format: 1,
-        scope,
-        mesh: {
-          trustDomain: 'cluster.local',
-          trustDomainAliases: [],
-          domain: 'cluster.local',
-          pathNormalization: 'BASE',
-          outboundPolicy: 'ALLOW_ANY',
-          trustedHops: 0,
-        },
-        listeners: [listener],
-        clusters: [],
-      },
+      format: 1,
+      scope,
+      mesh: MESH,
+      listeners: [listener],
+      clusters: [],
     });
     await pause(SETTLED_MS);
     for (let i = 0; i < 3; i++) {

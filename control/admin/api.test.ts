@@ -262,6 +262,7 @@ describe('OpenAPI document', () => {
       '/v1/history',
       '/v1/proxies',
       '/v1/proxies/{type}/{namespace}/{name}/ack',
+      '/v1/proxies/{type}/{namespace}/{name}/blobs',
       '/v1/proxies/{type}/{namespace}/{name}/blobs/{hash}',
       '/v1/proxies/{type}/{namespace}/{name}/keys',
       '/v1/proxies/{type}/{namespace}/{name}/pointer',

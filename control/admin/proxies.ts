@@ -29,6 +29,12 @@ const ackBody: z.ZodType<Ack> = z.object({
   instance: z.string().min(1).max(MAX_INSTANCE),
 });
 
+/** A gateway asks for all that it lacks in few requests; a part has some tens of KB. */
+const MAX_BLOBS = 128;
+const blobsBody: z.ZodType<{ names: string[] }> = z.strictObject({
+  names: z.array(z.string().min(1).max(MAX_INSTANCE)).min(1).max(MAX_BLOBS),
+});
+
 const keysBody: z.ZodType<{ uri: string }> = z.strictObject({ uri: z.string().max(2048) });
 
 function scopeFor(c: Ctx): ProxyScope {
@@ -42,7 +48,6 @@ function scopeFor(c: Ctx): ProxyScope {
 }
 
 function pullRoutes(app: App, { deps, push, registry }: Services): void {
-  const refusals = { 403: 'the token is for another proxy' };
   describe(app, {
     method: 'get',
     path: `${PROXY}/pointer`,
@@ -50,7 +55,7 @@ function pullRoutes(app: App, { deps, push, registry }: Services): void {
       'what the proxy should run; X-Lateen-Instance and If-None-Match say who asks and runs what',
     role: 'proxy',
     answer: pointerAnswer,
-    refusals,
+    refusals: { 403: 'the token is for another proxy' },
   });
   app.get(`${PROXY_PATH}/pointer`, async (c) => {
     const scope = scopeFor(c);
@@ -67,29 +72,51 @@ function pullRoutes(app: App, { deps, push, registry }: Services): void {
     );
     return runs === etag ? c.body(null, 304) : c.json(pointer);
   });
+}
+
+function blobRoutes(app: App, { deps, push }: Services): void {
+  const refusals = { 403: 'the token is for another proxy', 404: 'not for this proxy' };
+  const read = async (scope: ProxyScope, name: string): Promise<string> => {
+    const blob = (await push.mayRead(scope, name)) ? await deps.blobs.get(name) : undefined;
+    if (blob === undefined) throw new Problem(404, 'not found', `no blob ${name} for this proxy`);
+    return blob;
+  };
   describe(app, {
     method: 'get',
     path: `${PROXY}/blobs/{hash}`,
-    summary: 'a snapshot or overlay that its pointer names, or named before',
+    summary: 'a manifest, overlay or part that its pointer leads to, or led to before',
     role: 'proxy',
     answer: z.unknown(),
-    refusals: { ...refusals, 404: 'not for this proxy' },
+    refusals,
   });
-  app.get(`${PROXY_PATH}/blobs/:hash`, async (c) => {
-    const scope = scopeFor(c);
-    const hash = c.req.param('hash');
-    const blob = (await push.mayRead(scope, hash)) ? await deps.blobs.get(hash) : undefined;
-    if (blob === undefined) throw new Problem(404, 'not found', `no blob ${hash} for this proxy`);
-    return c.body(blob, 200, {
+  app.get(`${PROXY_PATH}/blobs/:hash`, async (c) =>
+    c.body(await read(scopeFor(c), c.req.param('hash')), 200, {
       'content-type': 'application/json',
       'cache-control': 'private, max-age=31536000, immutable',
-    });
+    }),
+  );
+  describe(app, {
+    method: 'post',
+    path: `${PROXY}/blobs`,
+    summary: `up to ${MAX_BLOBS} of them, a line each, in the order asked for`,
+    role: 'proxy',
+    body: blobsBody,
+    answer: z.string(),
+    answerType: 'application/jsonl',
+    refusals,
+  });
+  app.post(`${PROXY_PATH}/blobs`, async (c) => {
+    const scope = scopeFor(c);
+    const { names } = await readJson(c, blobsBody);
+    const lines = await Promise.all(names.map((name) => read(scope, name)));
+    return c.body(lines.join('\n'), 200, { 'content-type': 'application/jsonl' });
   });
 }
 
 export function proxyRoutes(app: App, services: Services): void {
   const { deps, push, registry, keys, fleet } = services;
   pullRoutes(app, services);
+  blobRoutes(app, services);
   describe(app, {
     method: 'post',
     path: `${PROXY}/ack`,

@@ -92,3 +92,12 @@ export function sha256Hex(text: string): string {
 export function hashName(text: string): string {
   return sha256Hex(text).slice(0, 32);
 }
+
+/** 32 bits that spread names evenly (FNV-1a, then murmur's finaliser); says nothing against an adversary. */
+export function spreadHash(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,6 +1,7 @@
 /** Contracts of the config path: what its steps hand to each other. */
 import type { Resource } from './api.ts';
 import type { Diagnostic, Place } from './diagnostic.ts';
+import type { Blob } from './manifest.ts';
 import type { EndpointOverlay, NamedSnapshot, ProxyScope } from './snapshot.ts';
 
 export interface SourceText {
@@ -62,6 +63,8 @@ export interface Admission {
 export interface CompileResult {
   readonly named: NamedSnapshot;
   readonly endpoints: EndpointOverlay;
+  /** How both travel: manifests and parts, which have to be stored before anybody is told the versions. */
+  readonly blobs: readonly Blob[];
   /** `Kind namespace/name` of what the snapshot was made from. */
   readonly resources: ReadonlySet<string>;
   /** JWKS URIs that the snapshot's policies refer to. */

@@ -22,7 +22,7 @@ export interface Snapshot {
   readonly clusters: readonly Cluster[];
 }
 
-/** A snapshot under its name, `version` = hash of the canonical JSON of `snapshot`. */
+/** A snapshot under its name, `version` = hash of its manifest. */
 export interface NamedSnapshot {
   readonly version: string;
   readonly snapshot: Snapshot;

@@ -8,3 +8,4 @@ export { LinkError, link } from './link.ts';
 export type { LinkOptions, LinkedSnapshot } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
 export { grpcStatusOf } from './rescue.ts';
+export { assembleEndpoints, assembleSnapshot, partNames } from './assemble.ts';

@@ -6,9 +6,10 @@ import type { Host } from '../../src/host/host.ts';
 import type { EndpointOverlay, KeyOverlay, Pointer } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/edge.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
-import { CurrentSnapshot, link } from '../../src/proxy/index.ts';
+import { CurrentSnapshot, LinkError, link } from '../../src/proxy/index.ts';
+import type { Bundle } from './bundle.ts';
 import type { ControlClient } from './control-client.ts';
-import type { Bundle, LastGood } from './last-good.ts';
+import type { LastGood } from './last-good.ts';
 
 export interface ConfigSourceOptions {
   readonly control: ControlClient;
@@ -111,15 +112,17 @@ export class ConfigSource {
   /** Links beside the old one; what can't be linked is reported, and the old one stays. */
   async #swap(pointer: Pointer, host: Host, background: Background): Promise<void> {
     const { control, lastGood } = this.#options;
-    const bundle = await control.bundle(pointer, this.#bundle);
     let fault: string | undefined;
     try {
+      const bundle = await control.bundle(pointer, this.#bundle);
       this.#link(bundle, host, background);
       this.#refused = '';
       background(lastGood.write(bundle).catch(() => undefined));
     } catch (error) {
+      // What couldn't be had is asked for again; what can't be linked isn't.
+      if (!(error instanceof LinkError)) throw error;
       this.#refused = JSON.stringify(pointer);
-      fault = error instanceof Error ? error.message : 'unknown fault';
+      fault = error.message;
     }
     const diagnostics =
       fault === undefined ? [] : [{ code: 'LAT0201', level: 'error', message: fault } as const];

@@ -1,13 +1,9 @@
-/** What a gateway asks and tells the control plane. Answers are held against their shape: garbage is an error, never configuration. */
+/** What a gateway asks and tells the control plane. Answers are held against their names and shapes: garbage is an error, never configuration. */
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
-import type {
-  EndpointOverlay,
-  KeyOverlay,
-  NamedSnapshot,
-  Pointer,
-  ProxyScope,
-} from '../../src/model/snapshot.ts';
-import type { Bundle } from './last-good.ts';
+import type { PartItem } from '../../src/model/manifest.ts';
+import type { KeyOverlay, Pointer, ProxyScope } from '../../src/model/snapshot.ts';
+import type { Bundle, BundleHead } from './bundle.ts';
+import { assembleBundle, checkedEndpoints, checkedManifest, partsOf } from './bundle.ts';
 
 export interface ControlClientOptions {
   readonly scope: ProxyScope;
@@ -27,7 +23,7 @@ export interface Acknowledgement {
 export interface ControlClient {
   /** Undefined = what this gateway has is current. */
   pointer(known: Pointer | undefined): Promise<Pointer | undefined>;
-  /** Parts of `known` that the pointer still names are not fetched again. */
+  /** What stands in `known` already is not fetched again. @throws LinkError for a format that isn't known */
   bundle(pointer: Pointer, known: Bundle | undefined): Promise<Bundle>;
   acknowledge(ack: Acknowledgement): Promise<void>;
   /** The control plane fetches a key set again, if it may; resolves when it has tried. */
@@ -35,6 +31,8 @@ export interface ControlClient {
 }
 
 const TIMEOUT_MS = 5000;
+/** The control plane answers at most so many at once. */
+const BLOBS_AT_ONCE = 128;
 const HASH = /^[0-9a-z]{8,128}$/i;
 
 function isPointer(value: unknown): value is Pointer {
@@ -50,6 +48,21 @@ function isPointer(value: unknown): value is Pointer {
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const encoder = new TextEncoder();
+
+/** The same as `hashName`, off the thread. */
+async function hashOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', encoder.encode(text)));
+  let hex = '';
+  for (const byte of digest.subarray(0, 16)) hex += byte.toString(16).padStart(2, '0');
+  return hex;
+}
+
+function checkedKeys(version: string, value: unknown): KeyOverlay {
+  if (!isRecord(value) || !isRecord(value['sets'])) throw new Error(`blob ${version} has no sets`);
+  return { version, sets: value['sets'] as KeyOverlay['sets'] };
+}
 
 export function etagOf(pointer: Pointer): string {
   return `"${pointer.snapshot}.${pointer.endpoints}.${pointer.keys}"`;
@@ -79,16 +92,18 @@ class HttpControlClient implements ControlClient {
   }
 
   async bundle(pointer: Pointer, known: Bundle | undefined): Promise<Bundle> {
-    const [named, endpoints, keys] = await Promise.all([
-      known?.named.version === pointer.snapshot ? known.named : this.#snapshot(pointer.snapshot),
-      known?.endpoints.version === pointer.endpoints
-        ? known.endpoints
-        : this.#overlay<EndpointOverlay>(pointer.endpoints, 'clusters'),
-      known?.keys.version === pointer.keys
-        ? known.keys
-        : this.#overlay<KeyOverlay>(pointer.keys, 'sets'),
-    ]);
-    return { named, endpoints, keys };
+    const head = await this.#head(pointer, known);
+    const missing = partsOf(head).filter((name) => known?.parts.has(name) !== true);
+    const batches: Promise<ReadonlyMap<string, unknown>>[] = [];
+    for (let at = 0; at < missing.length; at += BLOBS_AT_ONCE)
+      batches.push(this.#blobs(missing.slice(at, at + BLOBS_AT_ONCE)));
+    const fetched = new Map<string, readonly PartItem[]>();
+    for (const batch of await Promise.all(batches))
+      for (const [name, value] of batch) {
+        if (!Array.isArray(value)) throw new Error(`blob ${name} is no part of a snapshot`);
+        fetched.set(name, value as readonly PartItem[]);
+      }
+    return assembleBundle(head, fetched, known);
   }
 
   async acknowledge(ack: Acknowledgement): Promise<void> {
@@ -120,25 +135,42 @@ class HttpControlClient implements ControlClient {
     await response.body?.cancel();
   }
 
-  async #blob(hash: string): Promise<Record<string, unknown>> {
-    const response = await this.#ask(`blobs/${hash}`);
-    if (!response.ok) throw new Error(`control plane answers ${response.status} to blob ${hash}`);
-    const value: unknown = await response.json();
-    if (!isRecord(value)) throw new Error(`blob ${hash} is no object`);
-    return value;
+  /** Manifests and keys; those that are known are not asked for. */
+  async #head(pointer: Pointer, known: Bundle | undefined): Promise<BundleHead> {
+    const isKnown = (part: keyof Pointer): boolean => known?.pointer[part] === pointer[part];
+    const parts = (['snapshot', 'endpoints', 'keys'] as const).filter((part) => !isKnown(part));
+    const fetched = await this.#blobs([...new Set(parts.map((part) => pointer[part]))]);
+    const fresh = (part: keyof Pointer): unknown => fetched.get(pointer[part]);
+    return {
+      pointer,
+      manifest:
+        (isKnown('snapshot') ? known : undefined)?.manifest ??
+        checkedManifest(pointer.snapshot, fresh('snapshot')),
+      endpointManifest:
+        (isKnown('endpoints') ? known : undefined)?.endpointManifest ??
+        checkedEndpoints(pointer.endpoints, fresh('endpoints')),
+      keys: (isKnown('keys') ? known : undefined)?.keys ?? checkedKeys(pointer.keys, fresh('keys')),
+    };
   }
 
-  async #snapshot(hash: string): Promise<NamedSnapshot> {
-    const value = await this.#blob(hash);
-    if (value['version'] !== hash || !isRecord(value['snapshot']))
-      throw new Error(`blob ${hash} is not that snapshot`);
-    return value as unknown as NamedSnapshot;
-  }
-
-  async #overlay<T>(hash: string, part: string): Promise<T> {
-    const value = await this.#blob(hash);
-    if (!isRecord(value[part])) throw new Error(`blob ${hash} has no ${part}`);
-    return { ...value, version: hash } as T;
+  /** One line for each, and each must be what its name says. */
+  async #blobs(names: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    if (names.length === 0) return new Map();
+    const response = await this.#ask('blobs', {
+      method: 'POST',
+      body: JSON.stringify({ names }),
+      headers: { 'content-type': 'application/json' },
+    });
+    if (!response.ok)
+      throw new Error(`control plane answers ${response.status} to blobs ${names[0]}, ...`);
+    const lines = (await response.text()).split('\n');
+    const hashes = await Promise.all(names.map((_name, index) => hashOf(lines[index] ?? '')));
+    return new Map(
+      names.map((name, index) => {
+        if (hashes[index] !== name) throw new Error(`blob ${name} isn't what its name says`);
+        return [name, JSON.parse(lines[index] ?? '') as unknown];
+      }),
+    );
   }
 }
 

@@ -12,7 +12,8 @@ import { APP_ADDRESS, createDial } from './dial.ts';
 import type { Direction, GatewayEnv } from './env.ts';
 import { hasApp, scopeOf } from './env.ts';
 import { createWorkerHost } from './host.ts';
-import type { Bundle, LastGood } from './last-good.ts';
+import type { Bundle } from './bundle.ts';
+import type { LastGood } from './last-good.ts';
 import { createCachedLastGood, noLastGood } from './last-good.ts';
 import { OWN_PREFIX, answerOwn } from './own-endpoints.ts';
 

@@ -1,6 +1,4 @@
 /** Resources to the Snapshot of one proxy: pure, and the same bytes whatever the order of the resources. */
-import { canonicalJson } from '../../lib/canonical-json.ts';
-import { hashName } from '../../lib/hash.ts';
 import { keySetName } from '../../lib/key-set-name.ts';
 import type {
   EndpointSliceSpec,
@@ -24,6 +22,7 @@ import { Origins } from './context.ts';
 import { compileApiGateway } from './gateway-api/gateway.ts';
 import { compileGateway } from './gateways.ts';
 import { byAge } from './names.ts';
+import { Packer } from './parts.ts';
 import { compileWorkloadFilters } from './policies.ts';
 import { createRegistry } from './services.ts';
 import { compileInbound } from './inbound.ts';
@@ -111,8 +110,7 @@ export function compile(input: CompileInput, compilers: readonly PolicyCompiler[
     clusters,
   };
   return {
-    named: { version: hashName(canonicalJson(snapshot)), snapshot },
-    endpoints: { version: hashName(canonicalJson({ clusters: endpoints })), clusters: endpoints },
+    ...new Packer().pack(snapshot, endpoints),
     jwksUris: jwksUris(context),
     resources: context.origins.resources,
     diagnostics: context.diagnostics,

@@ -11,6 +11,7 @@ import type { CaseRequest, Check, ConformanceCase } from '../cases.ts';
 import type { Answer, Target } from '../pure-target.ts';
 import { admitCase, keysFor, scopeOf } from '../pure-target.ts';
 import type { Minter } from '../tokens.ts';
+import { deliveryOf } from '../../fixtures/delivery.ts';
 import { placeToken } from '../tokens.ts';
 import { readCapabilities } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -106,9 +107,8 @@ class GatewayTarget implements Target {
       { resources: resources.map(({ resource }) => resource), scope: given },
       policyCompilers,
     );
-    const keys = { ...keysFor(compiled.jwksUris, minter, this.#nowMs), version: 'conformance' };
-    const { named, endpoints } = compiled;
-    this.#world.deliver(entry.id, { named, endpoints, keys });
+    const { sets } = keysFor(compiled.jwksUris, minter, this.#nowMs);
+    this.#world.deliver(entry.id, deliveryOf(compiled, sets));
     return { compiled, scope: { ...given, name: entry.id } };
   }
 

@@ -2,15 +2,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { canonicalJson } from '../../../src/lib/canonical-json.ts';
-import type { EndpointOverlay, KeyOverlay, NamedSnapshot } from '../../../src/model/snapshot.ts';
-
-/** A case's configuration as a control plane would deliver it. */
-export interface Delivered {
-  readonly named: NamedSnapshot;
-  readonly endpoints: EndpointOverlay;
-  readonly keys: KeyOverlay;
-}
+import type { Delivery } from '../../fixtures/delivery.ts';
+import { answerPull } from '../../fixtures/delivery.ts';
 
 /** What a backend received. */
 export interface Received {
@@ -24,7 +17,7 @@ export interface Received {
 export interface World {
   readonly port: number;
   /** By the name of its scope. */
-  deliver(name: string, configuration: Delivered): void;
+  deliver(name: string, configuration: Delivery): void;
   /** What backends received under an id, so far. */
   received(id: string): readonly Received[];
   forget(id: string): void;
@@ -44,7 +37,7 @@ async function readText(request: IncomingMessage): Promise<string> {
 
 class Surroundings implements World {
   readonly #server: Server;
-  readonly #configurations = new Map<string, Delivered>();
+  readonly #configurations = new Map<string, Delivery>();
   readonly #received = new Map<string, Received[]>();
   readonly refusals = new Map<string, string>();
 
@@ -67,7 +60,7 @@ class Surroundings implements World {
     return this;
   }
 
-  deliver(name: string, configuration: Delivered): void {
+  deliver(name: string, configuration: Delivery): void {
     this.#configurations.set(name, configuration);
   }
 
@@ -87,7 +80,7 @@ class Surroundings implements World {
   }
 
   async #control(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [, , , , , name = '', verb, hash] = (request.url ?? '')
+    const [, , , , , name = '', verb = ''] = (request.url ?? '')
       .split('/')
       .map((part) => decodeURIComponent(part));
     const body = await readText(request);
@@ -100,12 +93,9 @@ class Surroundings implements World {
       response.writeHead(known === undefined ? 404 : 204).end();
       return;
     }
-    const { named, endpoints, keys } = known;
-    const versions = [named, endpoints, keys].map(({ version }) => version);
-    const blob = [named, endpoints, keys].find(({ version }) => version === hash);
     response.setHeader('content-type', 'application/json');
-    const pointer = { snapshot: versions[0], endpoints: versions[1], keys: versions[2] };
-    response.end(canonicalJson(verb === 'pointer' ? pointer : blob));
+    const answer = answerPull(known, verb, body);
+    response.writeHead(answer === undefined ? 404 : 200).end(answer);
   }
 
   async #backend(host: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
