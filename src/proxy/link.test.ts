@@ -1,7 +1,11 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
+  cluster,
+  clusterName,
+  endpoint,
   listener,
   noKeys,
+  overlay,
   route,
   shopEndpoint,
   snapshot,
@@ -10,7 +14,7 @@ import {
 import { createFakeHost } from '../host/fake-host.ts';
 import type { PolicyFilter } from '../model/policy.ts';
 import type { FilterConfig, NamedSnapshot } from '../model/snapshot.ts';
-import { LinkError, link } from './link.ts';
+import { LinkError, createLinker, link } from './link.ts';
 
 const host = createFakeHost();
 const guarded = (filters: readonly FilterConfig[]): NamedSnapshot =>
@@ -69,4 +73,98 @@ test('filters run in phase order, whatever the order of the list, each with its 
   expect(bodies).toEqual(['jwt', 'rbac', 'cors']);
   expect(new Set(slots).size).toBe(3);
   expect(linked.pointer).toEqual({ snapshot: 's1', endpoints: 'e1', keys: 'k1' });
+});
+
+/** Says of each filter that it links which it is and where its slot is. */
+function recording(): { readonly filters: PolicyFilter[]; readonly linked: [string, number][] } {
+  const linked: [string, number][] = [];
+  const link: PolicyFilter['link'] = (config, { slot }) => {
+    linked.push([(config as { id: string }).id, slot]);
+    return {};
+  };
+  return { linked, filters: [{ kind: 'rbac', phase: 'authz', link }] };
+}
+const config = (id: string): FilterConfig => ({ kind: 'rbac', config: { id } });
+
+describe('one snapshot after the other', () => {
+  const shared = [config('route')];
+  const host1 = virtualHost([route({ filters: shared })]);
+  const before = snapshot({
+    listeners: [listener({ filters: [config('a')], virtualHosts: [host1] })],
+  });
+
+  test('what is the same is used again: filters, matchers, balancers', () => {
+    const { filters, linked } = recording();
+    const linker = createLinker({ host, filters });
+    const first = linker.link(before, shopEndpoint, noKeys);
+    const { listeners, clusters } = before.snapshot;
+    const grown = snapshot({ listeners, clusters: [...clusters, cluster('cart')] });
+    const second = linker.link(grown, shopEndpoint, noKeys);
+    expect(linked.map(([id]) => id)).toEqual(['a', 'route']);
+    expect(second.filtersOf(shared)).toBe(first.filtersOf(shared));
+    const name = clusterName('shop');
+    expect(second.clusters.get(name)?.balancing).toBe(first.clusters.get(name)?.balancing);
+    expect(second.listeners.find(80, undefined)?.hosts.lookup('x')).toBe(
+      first.listeners.find(80, undefined)?.hosts.lookup('x'),
+    );
+  });
+
+  test('slots stay apart although the listener has more filters than before', () => {
+    const { filters, linked } = recording();
+    const linker = createLinker({ host, filters });
+    linker.link(before, shopEndpoint, noKeys);
+    const more = [config('b'), config('c'), config('d')];
+    const second = linker.link(
+      snapshot({ listeners: [listener({ filters: more, virtualHosts: [host1] })] }),
+      shopEndpoint,
+      noKeys,
+    );
+    const slots = linked.filter(([id]) => id !== 'a').map(([, slot]) => slot);
+    expect(slots).toHaveLength(4);
+    expect(new Set(slots).size).toBe(4);
+    expect(Math.max(...slots)).toBeLessThan(second.emptySlots.length);
+  });
+
+  test.each([
+    ['keys', before, { version: 'k2', sets: {} }],
+    [
+      'settings of the mesh',
+      {
+        ...before,
+        snapshot: { ...before.snapshot, mesh: { ...before.snapshot.mesh, domain: 'x' } },
+      },
+      noKeys,
+    ],
+  ])('filters are linked anew with other %s', (_name, named, keys) => {
+    const { filters, linked } = recording();
+    const linker = createLinker({ host, filters });
+    linker.link(before, shopEndpoint, noKeys);
+    linker.link(named, shopEndpoint, keys);
+    expect(linked.map(([id]) => id)).toEqual(['a', 'route', 'a', 'route']);
+  });
+
+  test('other endpoints give another balancer', () => {
+    const linker = createLinker({ host, filters: recording().filters });
+    const first = linker.link(before, shopEndpoint, noKeys);
+    const moved = overlay({ [clusterName('shop')]: [endpoint('10.9.9.9')] });
+    const second = linker.link(before, moved, noKeys);
+    const name = clusterName('shop');
+    expect(first.clusters.get(name)?.balancing.pick([])?.address).not.toBe('10.9.9.9');
+    expect(second.clusters.get(name)?.balancing.pick([])?.address).toBe('10.9.9.9');
+  });
+
+  test('one that is refused leaves the next as if it had not been', () => {
+    const { filters, linked } = recording();
+    const linker = createLinker({ host, filters });
+    linker.link(before, shopEndpoint, noKeys);
+    const unknown = guarded([{ kind: 'from-the-future', config: {} }]);
+    expect(() => linker.link(unknown, shopEndpoint, noKeys)).toThrow(LinkError);
+    linker.link(before, shopEndpoint, noKeys);
+    expect(linked.map(([id]) => id)).toEqual(['a', 'route']);
+  });
+
+  test('filters of no snapshot are never taken for none', () => {
+    const linked = link(before, shopEndpoint, noKeys, { host, filters: recording().filters });
+    expect(() => linked.filtersOf([config('stranger')])).toThrow(/not of this snapshot/);
+  });
 });

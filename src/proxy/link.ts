@@ -1,7 +1,8 @@
 /** A snapshot with its overlays, linked: matchers, tries, closures. One reference; a request keeps the one it began with. */
 import type { Host } from '../host/host.ts';
-import type { Filter, PolicyFilter } from '../model/policy.ts';
+import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
 import { PHASES } from '../model/policy.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type {
   Cluster,
   Endpoint,
@@ -10,10 +11,11 @@ import type {
   KeyOverlay,
   NamedSnapshot,
   Pointer,
+  Snapshot,
 } from '../model/snapshot.ts';
 import type { Balancing } from './balance/balancer.ts';
 import { linkBalancer } from './balance/balancer.ts';
-import type { ListenerTable } from './matcher/hosts.ts';
+import type { ListenerTable, ListenersBefore } from './matcher/hosts.ts';
 import { linkListeners } from './matcher/hosts.ts';
 
 export interface LinkOptions {
@@ -54,109 +56,175 @@ export class LinkError extends Error {
 const NONE: readonly Filter[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 
-interface FilterLinker {
-  /** One more than the highest slot given. */
-  slotCount: number;
-  /** Lists linked from now on may meet those before in one request: they get slots of their own. */
-  beginStage(): void;
-  filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
-}
+/** A request meets the filters of one listener, then those of one route. */
+const STAGES = ['listener', 'route'] as const;
+type Stage = (typeof STAGES)[number];
 
-/** Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. */
-function createFilterLinker(
-  named: NamedSnapshot,
-  keys: KeyOverlay,
-  options: LinkOptions,
-): FilterLinker {
-  const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
-  const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
-  let firstSlot = 0;
-  const linkOne = (
-    { kind, config }: FilterConfig,
-    slot: number,
-  ): { phase: number; filter: Filter } => {
-    const policy = byKind.get(kind);
+/** By the list of configs that they were linked from. */
+type FilterLists = ReadonlyMap<readonly FilterConfig[], readonly Filter[]>;
+
+/** Links lists of filters, each once. */
+class FilterLinker {
+  readonly lists = new Map<readonly FilterConfig[], readonly Filter[]>();
+  slotCount = 0;
+  readonly #policies: ReadonlyMap<string, PolicyFilter>;
+  readonly #context: Omit<LinkContext, 'slot'>;
+  readonly #before: FilterLists;
+
+  constructor(
+    policies: ReadonlyMap<string, PolicyFilter>,
+    context: Omit<LinkContext, 'slot'>,
+    before: FilterLists,
+  ) {
+    this.#policies = policies;
+    this.#context = context;
+    this.#before = before;
+  }
+
+  add(configs: readonly FilterConfig[], stage: Stage): void {
+    if (configs.length === 0 || this.lists.has(configs)) return;
+    this.slotCount = Math.max(this.slotCount, configs.length * STAGES.length);
+    this.lists.set(configs, this.#before.get(configs) ?? this.#link(configs, stage));
+  }
+
+  /**
+   * Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. The
+   * stages take turns, so that no slot depends on another list, and a list of the snapshot before keeps its own.
+   */
+  #link(configs: readonly FilterConfig[], stage: Stage): readonly Filter[] {
+    return configs
+      .map((config, index) => this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)))
+      .sort((a, b) => a.phase - b.phase)
+      .map(({ filter }) => filter);
+  }
+
+  #linkOne({ kind, config }: FilterConfig, slot: number): { phase: number; filter: Filter } {
+    const policy = this.#policies.get(kind);
     if (policy === undefined)
       throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
-    const filter = policy.link(config, {
-      host: options.host,
-      slot,
-      mesh: named.snapshot.mesh,
-      keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
-      refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
-    });
+    const filter = policy.link(config, { ...this.#context, slot });
     return { phase: PHASES.indexOf(policy.phase), filter };
-  };
-  const linker: FilterLinker = {
-    slotCount: 0,
-    beginStage() {
-      firstSlot = linker.slotCount;
-    },
-    filtersOf(configs) {
-      if (configs.length === 0) return NONE;
-      let filters = linked.get(configs);
-      if (filters === undefined) {
-        filters = configs
-          .map((config, index) => linkOne(config, firstSlot + index))
-          .sort((a, b) => a.phase - b.phase)
-          .map(({ filter }) => filter);
-        linker.slotCount = Math.max(linker.slotCount, firstSlot + configs.length);
-        linked.set(configs, filters);
-      }
-      return filters;
-    },
-  };
-  return linker;
+  }
 }
 
-/** Everything that the snapshot names, so that what can't be linked is found now. */
-function linkFilters(linker: FilterLinker, { snapshot }: NamedSnapshot): void {
-  for (const listener of snapshot.listeners) linker.filtersOf(listener.filters);
-  linker.beginStage();
-  for (const listener of snapshot.listeners)
-    for (const host of listener.virtualHosts)
-      for (const route of host.routes) linker.filtersOf(route.filters);
+/** What the next snapshot can use of the one before. */
+interface Linked {
+  readonly listeners: ListenersBefore;
+  readonly filters: FilterLists;
+  /** Filters see the mesh's settings and keys: with others they are linked anew. */
+  readonly filterContext: string;
+  readonly clusters: ReadonlyMap<string, LinkedCluster & { readonly members: readonly Endpoint[] }>;
 }
 
-/** @throws LinkError when anything can't be linked: nothing of it is used then. */
+const NOTHING: Linked = {
+  listeners: new Map(),
+  filters: new Map(),
+  filterContext: '',
+  clusters: new Map(),
+};
+
+/** Links one snapshot after the other. */
+export interface Linker {
+  /**
+   * What is the same object as in the snapshot before is used again as it was linked, with what it has learned: matchers,
+   * filters, and balancers whose endpoints are the same.
+   * @throws LinkError when anything can't be linked: nothing of it is used then.
+   */
+  link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): LinkedSnapshot;
+}
+
+class SnapshotLinker implements Linker {
+  readonly #options: LinkOptions;
+  readonly #policies: ReadonlyMap<string, PolicyFilter>;
+  #before = NOTHING;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#policies = new Map(options.filters.map((filter) => [filter.kind, filter]));
+  }
+
+  link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): LinkedSnapshot {
+    const { snapshot } = named;
+    if (snapshot.format !== 1)
+      throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
+    try {
+      const filterContext = canonicalJson([snapshot.mesh, keys.version]);
+      const { lists, slotCount } = this.#filters(snapshot, keys, filterContext);
+      const clusters = this.#clusters(snapshot.clusters, endpoints);
+      const { table, byName } = linkListeners(snapshot.listeners, this.#before.listeners);
+      this.#before = { listeners: byName, filters: lists, filterContext, clusters };
+      return {
+        pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.version },
+        named,
+        listeners: table,
+        clusters,
+        emptySlots: Array.from({ length: slotCount }, () => undefined),
+        filtersOf(configs) {
+          if (configs.length === 0) return NONE;
+          const filters = lists.get(configs);
+          if (filters === undefined) throw new Error('filters that are not of this snapshot');
+          return filters;
+        },
+      };
+    } catch (error) {
+      if (error instanceof LinkError) throw error;
+      throw new LinkError(
+        `snapshot ${named.version} can't be linked: ${error instanceof Error ? error.message : 'unknown fault'}`,
+        error,
+      );
+    }
+  }
+
+  /** Everything that the snapshot names, so that what can't be linked is found now. */
+  #filters(snapshot: Snapshot, keys: KeyOverlay, filterContext: string): FilterLinker {
+    const options = this.#options;
+    const linker = new FilterLinker(
+      this.#policies,
+      {
+        host: options.host,
+        mesh: snapshot.mesh,
+        keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
+        refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+      },
+      this.#before.filterContext === filterContext ? this.#before.filters : NOTHING.filters,
+    );
+    for (const { filters } of snapshot.listeners) linker.add(filters, 'listener');
+    for (const { virtualHosts } of snapshot.listeners)
+      for (const { routes } of virtualHosts)
+        for (const { filters } of routes) linker.add(filters, 'route');
+    return linker;
+  }
+
+  #clusters(clusters: readonly Cluster[], endpoints: EndpointOverlay): Linked['clusters'] {
+    const linked = new Map<string, LinkedCluster & { readonly members: readonly Endpoint[] }>();
+    for (const cluster of clusters) {
+      const members = endpoints.clusters[cluster.name] ?? NO_ENDPOINTS;
+      const before = this.#before.clusters.get(cluster.name);
+      linked.set(
+        cluster.name,
+        before?.cluster === cluster && before.members === members
+          ? before
+          : {
+              cluster,
+              members,
+              balancing: linkBalancer(cluster, members, this.#options.host.random),
+            },
+      );
+    }
+    return linked;
+  }
+}
+
+export function createLinker(options: LinkOptions): Linker {
+  return new SnapshotLinker(options);
+}
+
+/** One snapshot by itself. @throws LinkError when anything can't be linked: nothing of it is used then. */
 export function link(
   named: NamedSnapshot,
   endpoints: EndpointOverlay,
   keys: KeyOverlay,
   options: LinkOptions,
 ): LinkedSnapshot {
-  const { snapshot } = named;
-  if (snapshot.format !== 1)
-    throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
-  try {
-    const linker = createFilterLinker(named, keys, options);
-    linkFilters(linker, named);
-    const clusters = new Map(
-      snapshot.clusters.map((cluster): [string, LinkedCluster] => [
-        cluster.name,
-        {
-          cluster,
-          balancing: linkBalancer(
-            cluster,
-            endpoints.clusters[cluster.name] ?? NO_ENDPOINTS,
-            options.host.random,
-          ),
-        },
-      ]),
-    );
-    return {
-      pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.version },
-      named,
-      listeners: linkListeners(snapshot.listeners),
-      clusters,
-      emptySlots: Array.from({ length: linker.slotCount }, () => undefined),
-      filtersOf: (configs) => linker.filtersOf(configs),
-    };
-  } catch (error) {
-    if (error instanceof LinkError) throw error;
-    throw new LinkError(
-      `snapshot ${named.version} can't be linked: ${error instanceof Error ? error.message : 'unknown fault'}`,
-      error,
-    );
-  }
+  return createLinker(options).link(named, endpoints, keys);
 }

@@ -5,8 +5,8 @@
 import type { Host } from '../../src/host/host.ts';
 import type { EndpointOverlay, KeyOverlay, Pointer } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/edge.ts';
-import type { LinkedSnapshot } from '../../src/proxy/index.ts';
-import { CurrentSnapshot, LinkError, link } from '../../src/proxy/index.ts';
+import type { LinkedSnapshot, Linker } from '../../src/proxy/index.ts';
+import { CurrentSnapshot, LinkError, createLinker } from '../../src/proxy/index.ts';
 import type { Bundle } from './bundle.ts';
 import type { ControlClient } from './control-client.ts';
 import type { LastGood } from './last-good.ts';
@@ -39,6 +39,9 @@ type Background = (work: Promise<unknown>) => void;
 export class ConfigSource {
   readonly #options: ConfigSourceOptions;
   readonly #current = new CurrentSnapshot();
+  #linker: Linker | undefined;
+  /** Of the latest request: the filters outlive the one that they were linked in. */
+  #background: Background = () => undefined;
   #bundle: Bundle | undefined;
   #keys: KeyOverlay = { version: '', sets: {} };
   #checkedMs = 0;
@@ -57,6 +60,7 @@ export class ConfigSource {
 
   /** What a request runs on; undefined = none was ever had, or it is older than the hard bound. */
   async current(host: Host, background: Background): Promise<LinkedSnapshot | undefined> {
+    this.#background = background;
     const nowMs = host.clock.nowMs();
     const age = nowMs - this.#checkedMs;
     if (this.#current.linked !== undefined && age < this.#options.softTtlMs)
@@ -72,7 +76,7 @@ export class ConfigSource {
     }
     const isTooOld = hardTtlMs > 0 && host.clock.nowMs() - this.#checkedMs >= hardTtlMs;
     if (isTooOld) return undefined;
-    if (this.#current.linked === undefined) await this.#startFromLastGood(host, background);
+    if (this.#current.linked === undefined) await this.#startFromLastGood(host);
     return this.#current.linked;
   }
 
@@ -115,7 +119,7 @@ export class ConfigSource {
     let fault: string | undefined;
     try {
       const bundle = await control.bundle(pointer, this.#bundle);
-      this.#link(bundle, host, background);
+      this.#link(bundle, host);
       this.#refused = '';
       background(lastGood.write(bundle).catch(() => undefined));
     } catch (error) {
@@ -137,32 +141,34 @@ export class ConfigSource {
     );
   }
 
-  #link(bundle: Bundle, host: Host, background: Background): void {
+  #link(bundle: Bundle, host: Host): void {
     const endpoints = this.#options.adapt?.(bundle) ?? bundle.endpoints;
-    const linked = link(bundle.named, endpoints, bundle.keys, {
+    this.#linker ??= createLinker({
       host,
       filters,
       currentKeys: () => this.#keys,
-      refreshKeys: (uri) => this.#refreshKeys(uri, host, background),
+      refreshKeys: (uri) => this.#refreshKeys(uri, host),
     });
+    const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);
     this.#current.swap(linked);
     this.#bundle = bundle;
     this.#keys = bundle.keys;
   }
 
   /** Serves what this data centre ran last; it counts as never checked, so the next request asks again. */
-  async #startFromLastGood(host: Host, background: Background): Promise<void> {
+  async #startFromLastGood(host: Host): Promise<void> {
     const bundle = await this.#options.lastGood.read().catch(() => undefined);
     if (bundle === undefined || this.#current.linked !== undefined) return;
     try {
-      this.#link(bundle, host, background);
+      this.#link(bundle, host);
     } catch {
       // Written by another version of this worker: as if there were none.
     }
   }
 
   /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
-  async #refreshKeys(uri: string, host: Host, background: Background): Promise<void> {
+  async #refreshKeys(uri: string, host: Host): Promise<void> {
+    const background = this.#background;
     const nowMs = host.clock.nowMs();
     const last = this.#keyRefreshes.get(uri);
     if (last === undefined || nowMs - last.atMs >= KEY_REFRESH_MS) {

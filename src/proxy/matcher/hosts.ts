@@ -11,7 +11,7 @@ export interface LinkedHost {
 
 export interface LinkedListener {
   readonly listener: Listener;
-  readonly hosts: HostMap<LinkedHost>;
+  readonly hosts: HostTable;
 }
 
 export interface ListenerTable {
@@ -19,14 +19,49 @@ export interface ListenerTable {
   find(port: number, sni: string | undefined): LinkedListener | undefined;
 }
 
-function linkListener(listener: Listener): LinkedListener {
-  const hosts = new HostMap<LinkedHost>();
-  for (const host of listener.virtualHosts) {
-    const linked = { host, matcher: linkRoutes(host.routes) };
-    for (const domain of host.domains) hosts.add(domain, linked);
+const sameDomains = (a: VirtualHost, b: VirtualHost): boolean =>
+  a.domains.length === b.domains.length &&
+  a.domains.every((domain, index) => domain === b.domains[index]);
+
+/** Virtual hosts by name, with what the next table like it can use again: domains are many, and routes change more often. */
+export class HostTable {
+  readonly #hosts: readonly LinkedHost[];
+  /** To places in the list. */
+  readonly #places: HostMap<number>;
+
+  constructor(hosts: readonly VirtualHost[], before?: HostTable) {
+    const old = before === undefined ? [] : before.#hosts;
+    const isMoved = hosts.some((host, place) => {
+      const same = old[place]?.host;
+      return same !== host && same?.name !== host.name;
+    });
+    const known = new Map(isMoved ? old.map((linked) => [linked.host, linked]) : []);
+    this.#hosts = hosts.map((host, place) => {
+      const same = old[place];
+      if (same?.host === host) return same;
+      return known.get(host) ?? { host, matcher: linkRoutes(host.routes) };
+    });
+    const isAlike =
+      before !== undefined &&
+      old.length === hosts.length &&
+      hosts.every((host, place) => {
+        const same = old[place]?.host as VirtualHost;
+        return same === host || sameDomains(same, host);
+      });
+    this.#places = isAlike ? before.#places : new HostMap();
+    if (isAlike) return;
+    for (const [place, { domains }] of hosts.entries())
+      for (const domain of domains) this.#places.add(domain, place);
   }
-  return { listener, hosts };
+
+  lookup(name: string): LinkedHost | undefined {
+    const place = this.#places.lookup(name);
+    return place === undefined ? undefined : this.#hosts[place];
+  }
 }
+
+/** Listeners of the snapshot before, by name. */
+export type ListenersBefore = ReadonlyMap<string, LinkedListener>;
 
 /** Takes requests to ports that have no listener of their own. */
 const ANY_PORT = 0;
@@ -37,22 +72,29 @@ interface Port {
   isTls: boolean;
 }
 
-export function linkListeners(listeners: readonly Listener[]): ListenerTable {
+/** Virtual hosts that are the same objects as in `before` are not linked again. */
+export function linkListeners(
+  listeners: readonly Listener[],
+  before: ListenersBefore = new Map(),
+): { readonly table: ListenerTable; readonly byName: ListenersBefore } {
   const ports = new Map<number, Port>();
+  const byName = new Map<string, LinkedListener>();
   for (const listener of listeners) {
     let port = ports.get(listener.port);
     if (port === undefined) {
       port = { plain: undefined, byName: new HostMap(), isTls: false };
       ports.set(listener.port, port);
     }
-    const linked = linkListener(listener);
+    const known = before.get(listener.name)?.hosts;
+    const linked = { listener, hosts: new HostTable(listener.virtualHosts, known) };
+    byName.set(listener.name, linked);
     if (listener.serverNames === undefined) port.plain ??= linked;
     else {
       port.isTls = true;
       for (const name of listener.serverNames) port.byName.add(name, linked);
     }
   }
-  return {
+  const table: ListenerTable = {
     find(number, sni) {
       const port = ports.get(number) ?? ports.get(ANY_PORT);
       if (port === undefined) return undefined;
@@ -60,4 +102,5 @@ export function linkListeners(listeners: readonly Listener[]): ListenerTable {
       return port.isTls ? port.byName.lookup((sni ?? '').toLowerCase()) : port.plain;
     },
   };
+  return { table, byName };
 }
