@@ -1,7 +1,7 @@
 /** Compiles for each proxy scope and keeps the result under its hash. */
 import { canonicalJson } from '../src/lib/canonical-json.ts';
 import { hashName } from '../src/lib/hash.ts';
-import { compile } from '../src/config/compile/index.ts';
+import { createCompiler } from '../src/config/compile/index.ts';
 import type { Blob } from '../src/model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../src/model/snapshot.ts';
 import type { BlobStore } from '../src/model/store.ts';
@@ -41,6 +41,7 @@ const WRITES_AT_ONCE = 6;
 
 class Pilot implements Push {
   readonly #options: PushOptions;
+  readonly #compiler = createCompiler(policyCompilers);
   readonly #compiled = new Map<string, Compiled>();
   readonly #before = new Map<string, Compiled>();
   readonly #running = new Map<string, Promise<Compiled>>();
@@ -80,7 +81,7 @@ class Pilot implements Push {
   async #compile(scope: ProxyScope): Promise<Compiled> {
     const { inventory, keys: store } = this.#options;
     const { revision, resources } = await inventory.current();
-    const result = compile({ resources, scope }, policyCompilers);
+    const result = this.#compiler.compile({ resources, scope });
     const { named, endpoints, jwksUris } = result;
     await store.ensure(jwksUris);
     const { generation } = store;

@@ -4,7 +4,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PolicyCompiler } from '../model/policy.ts';
 import type { ProxyScope } from '../model/snapshot.ts';
 import { analyse } from './analyse/index.ts';
-import { compile } from './compile/index.ts';
+import { createCompiler } from './compile/index.ts';
 
 export interface FindingsOptions {
   readonly kinds: readonly ResourceKind[];
@@ -44,9 +44,10 @@ function compileFindings(
 ): Diagnostic[] {
   const resources = admitted.map(({ resource }) => resource);
   const namespaces = [...new Set(resources.map((resource) => resource.metadata.namespace))];
+  const compiler = createCompiler(compilers);
   const found = namespaces.flatMap((namespace) => {
     const scope: ProxyScope = { type: 'sidecar-outbound', namespace, name: 'analyze', labels: {} };
-    return compile({ resources, scope }, compilers).diagnostics;
+    return compiler.diagnose({ resources, scope });
   });
   const places = new Map(admitted.map((entry) => [nameOf(entry), entry.placeOf]));
   const unique = new Map(found.map((finding) => [JSON.stringify(finding), finding]));

@@ -8,8 +8,10 @@ import type {
 } from '../../model/api.ts';
 import type { Balancer, Cluster, Endpoint } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
+import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
 import type { Service, ServicePort } from './services.ts';
+import { step } from './step.ts';
 
 export interface CompiledClusters {
   readonly clusters: readonly Cluster[];
@@ -25,30 +27,45 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 type Rule = Resource<DestinationRuleSpec>;
 
 /** Rules of one namespace for one host: subsets unioned by name, first trafficPolicy wins. */
-function mergeRules(rules: readonly Rule[]): Rule | undefined {
+function mergeRules(rules: readonly Rule[], memo: CompileContext['memo']): Rule | undefined {
   const [first, ...others] = rules;
-  if (first === undefined) return undefined;
-  return others.reduce<Rule>((merged, next) => {
-    const known = new Set((merged.spec.subsets ?? []).map((subset) => subset.name));
-    const policy = merged.spec.trafficPolicy ?? next.spec.trafficPolicy;
-    return {
-      ...merged,
-      spec: {
-        ...merged.spec,
-        ...(policy === undefined ? {} : { trafficPolicy: policy }),
-        subsets: [
-          ...(merged.spec.subsets ?? []),
-          ...(next.spec.subsets ?? []).filter((subset) => !known.has(subset.name)),
-        ],
-      },
-    };
-  }, first);
+  if (first === undefined || others.length === 0) return first;
+  return memo.keep({ owner: first, slot: 'merged', inputs: rules }, () =>
+    others.reduce<Rule>((merged, next) => {
+      const known = new Set((merged.spec.subsets ?? []).map((subset) => subset.name));
+      const policy = merged.spec.trafficPolicy ?? next.spec.trafficPolicy;
+      return {
+        ...merged,
+        spec: {
+          ...merged.spec,
+          ...(policy === undefined ? {} : { trafficPolicy: policy }),
+          subsets: [
+            ...(merged.spec.subsets ?? []),
+            ...(next.spec.subsets ?? []).filter((subset) => !known.has(subset.name)),
+          ],
+        },
+      };
+    }, first),
+  );
 }
 
-/** Client namespace, then the service's, then the root; the first with any match decides. */
-export function createRuleLookup(context: CompileContext): (service: Service) => Rule | undefined {
-  const { mesh, scope } = context;
-  const rules = context.resources<DestinationRuleSpec>('DestinationRule').map((rule) => ({
+interface HostRule {
+  readonly rule: Rule;
+  readonly host: string;
+  readonly exportTo: readonly string[];
+}
+
+/** Rules of one namespace, oldest first. */
+interface RulesOfNamespace {
+  readonly exact: ReadonlyMap<string, readonly HostRule[]>;
+  readonly wildcards: readonly HostRule[];
+}
+
+function indexRules(
+  rules: readonly Rule[],
+  mesh: MeshConfig,
+): ReadonlyMap<string, RulesOfNamespace> {
+  const all = rules.map((rule): HostRule => ({
     rule,
     host: resolveHost(rule.spec.host, rule.metadata.namespace, mesh.settings.domain),
     exportTo:
@@ -56,9 +73,34 @@ export function createRuleLookup(context: CompileContext): (service: Service) =>
         ? (rule.spec.exportTo ?? mesh.defaultDestinationRuleExportTo)
         : ['.'],
   }));
-  const byNamespace = Map.groupBy(rules, (entry) => entry.rule.metadata.namespace);
+  const isWild = ({ host }: HostRule): boolean => host.startsWith('*');
+  return new Map(
+    [...Map.groupBy(all, ({ rule }) => rule.metadata.namespace)].map(([namespace, own]) => [
+      namespace,
+      {
+        exact: Map.groupBy(
+          own.filter((one) => !isWild(one)),
+          ({ host }) => host,
+        ),
+        wildcards: own.filter((one) => isWild(one)),
+      },
+    ]),
+  );
+}
+
+const NO_RULES: readonly HostRule[] = [];
+
+/** Client namespace, then the service's, then the root; the first with any match decides. */
+export function createRuleLookup(context: CompileContext): (service: Service) => Rule | undefined {
+  const { mesh, scope, memo } = context;
+  const rules = context.resources<DestinationRuleSpec>('DestinationRule');
+  const byNamespace = memo.keep({ owner: rules, slot: 'rules', inputs: [mesh] }, () =>
+    indexRules(rules, mesh),
+  );
   const find = (namespace: string, service: Service, isOwn: boolean): Rule | undefined => {
-    const visible = (byNamespace.get(namespace) ?? []).filter(({ rule, exportTo }) => {
+    const own = byNamespace.get(namespace);
+    if (own === undefined) return undefined;
+    const isVisible = ({ rule, exportTo }: HostRule): boolean => {
       if (rule.spec.workloadSelector !== undefined)
         return (
           namespace === scope.namespace &&
@@ -68,12 +110,19 @@ export function createRuleLookup(context: CompileContext): (service: Service) =>
         ? isExportedTo(exportTo, namespace, namespace) ||
             isExportedTo(exportTo, namespace, scope.namespace)
         : isExportedTo(exportTo, namespace, scope.namespace);
-    });
-    const matching = visible.filter(({ host }) => covers(host, service.host));
+    };
+    const matching = [
+      ...(own.exact.get(service.host) ?? NO_RULES),
+      ...own.wildcards.filter(({ host }) => covers(host, service.host)),
+    ].filter(isVisible);
+    if (matching.length === 0) return undefined;
     const selected = matching.filter(({ rule }) => rule.spec.workloadSelector !== undefined);
     const candidates = selected.length > 0 ? selected : matching;
     const best = candidates.map(({ host }) => host).sort(bySpecificity)[0];
-    return mergeRules(candidates.filter(({ host }) => host === best).map(({ rule }) => rule));
+    return mergeRules(
+      candidates.filter(({ host }) => host === best).map(({ rule }) => rule),
+      memo,
+    );
   };
   return (service) => {
     const isRoot = scope.namespace === mesh.rootNamespace;
@@ -212,7 +261,42 @@ function membersOf(service: Service): readonly WorkloadEntrySpec[] {
   return isDns && service.endpoints.length === 0 ? [{ address: service.host }] : service.endpoints;
 }
 
-/** One cluster for each port of each service that the proxy sees, and one for each of its subsets. */
+type Members = readonly [cluster: string, endpoints: readonly Endpoint[]];
+
+interface ServiceClusters {
+  readonly clusters: readonly Cluster[];
+  readonly members: readonly Members[];
+}
+
+/** One cluster for each port of a service, and one for each of its subsets. */
+function clustersOf(
+  context: CompileContext,
+  service: Service,
+  rule: Rule | undefined,
+): ServiceClusters {
+  const clusters: Cluster[] = [];
+  const members: Members[] = [];
+  const all = membersOf(service);
+  for (const port of service.ports) {
+    const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
+      const wanted = { service, port, rule, ...(subset === undefined ? {} : { subset }) };
+      const cluster = toCluster(context, wanted);
+      clusters.push(cluster);
+      if (cluster.discovery === 'endpoints')
+        members.push([
+          cluster.name,
+          all
+            .filter((member) => selects(labels, member.labels ?? {}))
+            .map((member) => toEndpoint(member, port)),
+        ]);
+    };
+    add();
+    for (const subset of rule?.spec.subsets ?? []) add(subset.name, subset.labels);
+  }
+  return { clusters, members };
+}
+
+/** Clusters of the services that the proxy sees and routes name. */
 export function compileClusters(
   context: CompileContext,
   used: ReadonlySet<string>,
@@ -220,27 +304,18 @@ export function compileClusters(
   const ruleOf = createRuleLookup(context);
   const clusters: Cluster[] = [];
   const endpoints: Record<string, readonly Endpoint[]> = {};
+  const variant = `${context.scope.type === 'gateway'} ${context.mesh.settings.outboundPolicy}`;
   for (const service of context.registry.visibleTo(context.scope.namespace).values()) {
     if (!used.has(service.host)) continue;
     const rule = ruleOf(service);
-    const members = membersOf(service);
-    for (const port of service.ports) {
-      const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
-        const cluster = toCluster(context, {
-          service,
-          port,
-          rule,
-          ...(subset === undefined ? {} : { subset }),
-        });
-        clusters.push(cluster);
-        if (cluster.discovery === 'endpoints')
-          endpoints[cluster.name] = members
-            .filter((member) => selects(labels, member.labels ?? {}))
-            .map((member) => toEndpoint(member, port));
-      };
-      add();
-      for (const subset of rule?.spec.subsets ?? []) add(subset.name, subset.labels);
-    }
+    const by = rule === undefined ? '' : `${rule.metadata.namespace}/${rule.metadata.name}`;
+    const own = step(
+      { owner: service, slot: `clusters ${variant} ${by}`, inputs: [rule] },
+      context,
+      (recorded) => clustersOf(recorded, service, rule),
+    );
+    for (const cluster of own.clusters) clusters.push(cluster);
+    for (const [name, list] of own.members) endpoints[name] = list;
   }
   return { clusters, endpoints };
 }

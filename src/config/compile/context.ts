@@ -1,11 +1,12 @@
 /** What every step of compile sees: the resources by kind, the scope, origins, findings. */
-import type { Resource } from '../../model/api.ts';
+import type { Resource, VirtualServiceSpec } from '../../model/api.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Origin, ProxyScope } from '../../model/snapshot.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import type { GatewayApi } from '../gateway-api/resolve.ts';
-import type { Registry } from './services.ts';
+import type { Memo } from './memo.ts';
+import type { Registry, Service } from './services.ts';
 import type { SidecarScope } from './sidecar-scope.ts';
 
 export interface CompileContext {
@@ -18,8 +19,14 @@ export interface CompileContext {
   readonly compilers: readonly PolicyCompiler[];
   readonly origins: Origins;
   readonly diagnostics: Diagnostic[];
-  /** Sorted by age. */
+  /** What was made before, of the same resources. */
+  readonly memo: Memo;
+  /** Sorted by age; the same list for the same resources. */
   resources<Spec>(kind: string): readonly Resource<Spec>[];
+  /** As the scope's namespace sees it. */
+  service(host: string): Service | undefined;
+  /** A VirtualService without hosts, by `namespace/name`. */
+  delegate(name: string): Resource<VirtualServiceSpec> | undefined;
 }
 
 /** Names the places that parts of the snapshot were made from. */

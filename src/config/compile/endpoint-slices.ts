@@ -3,11 +3,12 @@ import type { EndpointSliceSpec, Resource, WorkloadEntrySpec } from '../../model
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
-/** Ready ones of a Service, by namespace and name. */
-export type SliceIndex = (namespace: string, service: string) => readonly WorkloadEntrySpec[];
+type Slice = Resource<EndpointSliceSpec>;
+
+const NONE: readonly Slice[] = [];
 
 /** Ready unless it says otherwise; what is terminating takes no new requests. */
-function endpointsOf({ spec }: Resource<EndpointSliceSpec>): WorkloadEntrySpec[] {
+export function sliceEndpoints({ spec }: Slice): WorkloadEntrySpec[] {
   const ports = Object.fromEntries(
     (spec.ports ?? []).flatMap(({ name = '', port }) => (port === undefined ? [] : [[name, port]])),
   ) as Readonly<Record<string, number>>;
@@ -22,11 +23,13 @@ function endpointsOf({ spec }: Resource<EndpointSliceSpec>): WorkloadEntrySpec[]
     );
 }
 
-export function indexSlices(slices: readonly Resource<EndpointSliceSpec>[]): SliceIndex {
+/** Those of a Service, by namespace and name. */
+export function indexSlices(
+  slices: readonly Slice[],
+): (namespace: string, service: string) => readonly Slice[] {
   const byService = Map.groupBy(
     slices,
     ({ metadata }) => `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME_LABEL] ?? ''}`,
   );
-  return (namespace, service) =>
-    (byService.get(`${namespace}/${service}`) ?? []).flatMap((slice) => endpointsOf(slice));
+  return (namespace, service) => byService.get(`${namespace}/${service}`) ?? NONE;
 }

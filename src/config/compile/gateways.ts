@@ -33,7 +33,8 @@ function serverHosts(entry: Server): { namespace: string; host: string }[] {
 }
 
 interface HostTable {
-  readonly routes: Map<string, Route[]>;
+  /** Lists of routes, one for each rule set. */
+  readonly routes: Map<string, (readonly Route[])[]>;
   readonly redirects: Set<string>;
   readonly used: Set<string>;
 }
@@ -55,15 +56,13 @@ function addServer(entry: Server, context: CompileContext, table: HostTable): vo
     if (narrowed.size === 0) continue;
     const { routes, hosts: services } = compileRoutes(bound.routes, context, {
       gateway: name,
-      namespace: scope.namespace,
-      labels: scope.labels,
       port: server.port.number,
       isGateway: true,
     });
     for (const service of services) table.used.add(service);
     for (const host of narrowed) {
       const list = table.routes.get(host) ?? [];
-      list.push(...routes.filter((route) => !list.includes(route)));
+      if (!list.includes(routes)) list.push(routes);
       table.routes.set(host, list);
       if (server.tls?.httpsRedirect === true) table.redirects.add(host);
     }
@@ -77,14 +76,19 @@ function orderRoutes(routes: readonly Route[]): Route[] {
   return first === undefined ? others : [...others, first];
 }
 
-function toVirtualHosts(table: HostTable, port: number): VirtualHost[] {
+function toVirtualHosts(table: HostTable, port: number, context: CompileContext): VirtualHost[] {
   const hosts = [...new Set([...table.routes.keys(), ...table.redirects])].sort();
-  return hosts.map((host) => ({
-    name: `${host}:${port}`,
-    domains: [host],
-    ...(table.redirects.has(host) ? { httpsRedirect: true } : {}),
-    routes: orderRoutes(table.routes.get(host) ?? []),
-  }));
+  return hosts.map((host) => {
+    const lists = table.routes.get(host) ?? [];
+    const isRedirect = table.redirects.has(host);
+    const slot = `host ${host}:${port} ${isRedirect}`;
+    return context.memo.keep({ owner: lists[0] ?? context.scope, slot, inputs: lists }, () => ({
+      name: `${host}:${port}`,
+      domains: [host],
+      ...(isRedirect ? { httpsRedirect: true } : {}),
+      routes: orderRoutes(lists.flat()),
+    }));
+  });
 }
 
 function buildListener(
@@ -100,7 +104,7 @@ function buildListener(
     name: `${fields.protocol.toLowerCase()}.${port}${fields.serverNames === undefined ? '' : `.${fields.serverNames.join(',')}`}`,
     port,
     direction: 'gateway',
-    virtualHosts: toVirtualHosts(table, port),
+    virtualHosts: toVirtualHosts(table, port, context),
     unmatchedHost: 'not-found',
     ...fields,
   };

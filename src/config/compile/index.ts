@@ -1,4 +1,5 @@
 /** Resources to the Snapshot of one proxy: pure, and the same bytes whatever the order of the resources. */
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import { keySetName } from '../../lib/key-set-name.ts';
 import type {
   EndpointSliceSpec,
@@ -7,61 +8,103 @@ import type {
   ServiceEntrySpec,
   ServiceSpec,
   SidecarSpec,
+  VirtualServiceSpec,
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { CompileInput, CompileResult } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
-import type { Listener, Snapshot } from '../../model/snapshot.ts';
+import type { Listener, ProxyScope, Snapshot } from '../../model/snapshot.ts';
 import { gatewayApiOf } from '../gateway-api/resolve.ts';
-import { API_GROUP } from '../gateway-api/words.ts';
+import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import { compileClusters } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { Origins } from './context.ts';
 import { compileApiGateway } from './gateway-api/gateway.ts';
 import { compileGateway } from './gateways.ts';
-import { byAge } from './names.ts';
+import { Memo } from './memo.ts';
 import { Packer } from './parts.ts';
 import { compileWorkloadFilters } from './policies.ts';
+import { ResourceLists } from './resource-lists.ts';
 import { createRegistry } from './services.ts';
 import { compileInbound } from './inbound.ts';
 import { sidecarScope } from './sidecar-scope.ts';
 import { compileOutbound } from './sidecars.ts';
 
-function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileContext {
-  // Two APIs have a Gateway.
-  const byKind = Map.groupBy(
-    input.resources.filter(({ group }) => group !== API_GROUP).sort(byAge),
-    (resource) => resource.kind,
+/** Stands for the ConfigMap where there is none. */
+const NO_CONFIG = {};
+
+/** Of the mesh, before a Sidecar's word on it. */
+function meshConfig(lists: ResourceLists, memo: Memo): MeshConfig {
+  const configs = lists.of('ConfigMap');
+  const own = configs.filter(
+    ({ metadata }) => metadata.namespace === 'istio-system' && metadata.name === 'istio',
   );
-  const resources = <Spec>(kind: string): readonly Resource<Spec>[] =>
-    (byKind.get(kind) ?? []) as readonly Resource<Spec>[];
-  const config = readMeshConfig(input.resources);
-  const sidecar = sidecarScope(resources<SidecarSpec>('Sidecar'), input.scope, config);
+  return memo.keep({ owner: own[0] ?? NO_CONFIG, slot: 'mesh', inputs: [] }, () =>
+    readMeshConfig(own),
+  );
+}
+
+function delegatesOf(
+  all: readonly Resource<VirtualServiceSpec>[],
+): ReadonlyMap<string, Resource<VirtualServiceSpec>> {
+  const delegates = all.filter(({ spec }) => (spec.hosts?.length ?? 0) === 0);
+  return new Map(
+    delegates
+      .toReversed()
+      .map((one) => [`${one.metadata.namespace}/${one.metadata.name}`, one] as const),
+  );
+}
+
+interface Sources {
+  readonly lists: ResourceLists;
+  readonly memo: Memo;
+  readonly compilers: readonly PolicyCompiler[];
+}
+
+function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): CompileContext {
+  const resources = <Spec>(kind: string): readonly Resource<Spec>[] => lists.of<Spec>(kind);
+  const config = meshConfig(lists, memo);
+  const sidecars = resources<SidecarSpec>('Sidecar');
+  const sidecar = memo.keep({ owner: sidecars, slot: canonicalJson(scope), inputs: [config] }, () =>
+    sidecarScope(sidecars, scope, config),
+  );
   // A gateway has no Sidecar.
-  const isMesh = input.scope.type !== 'gateway';
+  const isMesh = scope.type !== 'gateway';
   const { outboundPolicy } = isMesh ? sidecar : config.settings;
-  const mesh = { ...config, settings: { ...config.settings, outboundPolicy } };
-  const diagnostics: Diagnostic[] = [];
+  const mesh = memo.keep({ owner: config, slot: outboundPolicy, inputs: [] }, () => ({
+    ...config,
+    settings: { ...config.settings, outboundPolicy },
+  }));
+  const sources = {
+    serviceEntries: resources<ServiceEntrySpec>('ServiceEntry'),
+    services: resources<ServiceSpec>('Service'),
+    workloadEntries: resources<WorkloadEntrySpec>('WorkloadEntry'),
+    endpointSlices: resources<EndpointSliceSpec>('EndpointSlice'),
+  };
+  const registry = memo.keep(
+    { owner: config, slot: 'registry', inputs: Object.values(sources) },
+    () => createRegistry(sources, config, memo),
+  );
+  const rules = resources<VirtualServiceSpec>('VirtualService');
+  const delegates = memo.keep({ owner: rules, slot: 'delegates', inputs: [] }, () =>
+    delegatesOf(rules),
+  );
+  const visible = registry.visibleTo(scope.namespace);
   return {
     mesh,
-    scope: input.scope,
+    scope,
     compilers,
-    diagnostics,
+    diagnostics: [],
     sidecar,
     origins: new Origins(),
+    memo,
     resources,
-    gatewayApi: gatewayApiOf(input.resources, mesh.settings.domain),
-    registry: createRegistry(
-      {
-        serviceEntries: resources<ServiceEntrySpec>('ServiceEntry'),
-        services: resources<ServiceSpec>('Service'),
-        workloadEntries: resources<WorkloadEntrySpec>('WorkloadEntry'),
-        endpointSlices: resources<EndpointSliceSpec>('EndpointSlice'),
-      },
-      mesh,
-    ),
+    gatewayApi: gatewayApiOf(lists.forApi(), config.settings.domain),
+    registry,
+    service: (host) => visible.get(host),
+    delegate: (name) => delegates.get(name),
   };
 }
 
@@ -98,21 +141,77 @@ function jwksUris(context: CompileContext): string[] {
   return [...new Set(uris)].filter((uri) => uri !== '').sort();
 }
 
+/** Compiles again and again, and does again only what depends on resources that are other objects than before. */
+export interface Compiler {
+  /** Pure: the same input gives the same bytes, whatever was compiled before. */
+  compile(input: CompileInput): CompileResult;
+  /** What compile finds, without what it makes. */
+  diagnose(input: CompileInput): readonly Diagnostic[];
+}
+
+/** Of proxies that nobody asks for any more. */
+const MAX_SCOPES = 256;
+
+class MemoCompiler implements Compiler {
+  readonly #sources: Sources;
+  /** What each proxy was sent last, the one asked for last behind the others. */
+  readonly #scopes = new Map<string, { readonly scope: ProxyScope; readonly packer: Packer }>();
+
+  constructor(compilers: readonly PolicyCompiler[]) {
+    this.#sources = { lists: new ResourceLists(), memo: new Memo(), compilers };
+  }
+
+  compile(input: CompileInput): CompileResult {
+    const { scope, packer } = this.#scopeOf(input.scope);
+    const { context, listeners, used } = this.#listeners(input.resources, scope);
+    const { clusters, endpoints } = compileClusters(context, used);
+    const snapshot: Snapshot = {
+      format: 1,
+      scope,
+      mesh: context.mesh.settings,
+      listeners,
+      clusters,
+    };
+    return {
+      ...packer.pack(snapshot, endpoints),
+      jwksUris: jwksUris(context),
+      resources: context.origins.resources,
+      diagnostics: context.diagnostics,
+    };
+  }
+
+  diagnose({ resources, scope }: CompileInput): readonly Diagnostic[] {
+    const { context, used } = this.#listeners(resources, scope);
+    compileClusters(context, used);
+    return context.diagnostics;
+  }
+
+  #listeners(
+    resources: readonly Resource[],
+    scope: ProxyScope,
+  ): { context: CompileContext; listeners: Listener[]; used: Set<string> } {
+    this.#sources.lists.update(resources);
+    const context = createContext(scope, this.#sources);
+    return { context, ...compileListeners(context) };
+  }
+
+  /** Equal scopes are one object, so that their labels are. */
+  #scopeOf(given: ProxyScope): { readonly scope: ProxyScope; readonly packer: Packer } {
+    const key = canonicalJson(given);
+    const own = this.#scopes.get(key) ?? { scope: given, packer: new Packer() };
+    this.#scopes.delete(key);
+    this.#scopes.set(key, own);
+    const [oldest] = this.#scopes.keys();
+    if (this.#scopes.size > MAX_SCOPES && oldest !== undefined) this.#scopes.delete(oldest);
+    return own;
+  }
+}
+
+export function createCompiler(compilers: readonly PolicyCompiler[]): Compiler {
+  return new MemoCompiler(compilers);
+}
+
+/** Once, for who won't compile again. */
 export function compile(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileResult {
-  const context = createContext(input, compilers);
-  const { listeners, used } = compileListeners(context);
-  const { clusters, endpoints } = compileClusters(context, used);
-  const snapshot: Snapshot = {
-    format: 1,
-    scope: input.scope,
-    mesh: context.mesh.settings,
-    listeners,
-    clusters,
-  };
-  return {
-    ...new Packer().pack(snapshot, endpoints),
-    jwksUris: jwksUris(context),
-    resources: context.origins.resources,
-    diagnostics: context.diagnostics,
-  };
+  return createCompiler(compilers).compile(input);
 }

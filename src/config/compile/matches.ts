@@ -61,7 +61,8 @@ export function compileMatch(match: HttpMatch, scope: MatchScope): RouteMatch | 
   if (match.gateways !== undefined && match.gateways.length > 0) {
     if (!match.gateways.includes(scope.gateway)) return undefined;
   } else {
-    if (!selects(match.sourceLabels, scope.labels)) return undefined;
+    if (match.sourceLabels !== undefined && !selects(match.sourceLabels, scope.labels))
+      return undefined;
     if (
       match.sourceNamespace !== undefined &&
       match.sourceNamespace !== '' &&

@@ -9,14 +9,15 @@ export function resolveHost(host: string, namespace: string, domain: string): st
   return `${lower}.${namespace}.svc.${domain}`;
 }
 
-/** Oldest first, then name, then namespace; equally old where no time is known. */
+/** Oldest first, then name, then namespace; equally old where no time is known. No two of one kind are equal. */
 export function byAge(a: Resource, b: Resource): number {
   const time = (resource: Resource): number =>
     Date.parse(resource.metadata.creationTimestamp ?? '') || 0;
   return (
     time(a) - time(b) ||
     compareText(a.metadata.name, b.metadata.name) ||
-    compareText(a.metadata.namespace, b.metadata.namespace)
+    compareText(a.metadata.namespace, b.metadata.namespace) ||
+    compareText(a.group, b.group)
   );
 }
 

@@ -9,6 +9,7 @@ import { PHASES } from '../../model/policy.ts';
 import type { FilterConfig } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
 import { selects } from './names.ts';
+import { step } from './step.ts';
 
 type Attached = Pick<RequestAuthenticationSpec, 'selector' | 'targetRef' | 'targetRefs'>;
 
@@ -44,15 +45,21 @@ function holdsFor(context: CompileContext, resource: Resource<Attached>): boolea
 }
 
 /** Endpoints of the served service that bear the workload's labels. */
-function ownAddresses({ scope, registry }: CompileContext): string[] {
-  const service = registry.visibleTo(scope.namespace).get(scope.service ?? '');
+function ownAddresses(context: CompileContext): string[] {
+  const { scope } = context;
+  const service = context.service(scope.service ?? '');
   const own = (service?.endpoints ?? []).filter(({ labels = {} }) =>
     Object.entries(labels).every(([name, value]) => scope.labels[name] === value),
   );
   return [...new Set(own.map(({ address = '' }) => address))].sort();
 }
 
-export function compileWorkloadFilters(context: CompileContext): FilterConfig[] {
+/** The same list while what it was made of is. */
+export function compileWorkloadFilters(context: CompileContext): readonly FilterConfig[] {
+  return step({ owner: context.scope, slot: 'filters', inputs: [] }, context, workloadFilters);
+}
+
+function workloadFilters(context: CompileContext): readonly FilterConfig[] {
   const authentications = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
     .filter((resource) => holdsFor(context, resource));

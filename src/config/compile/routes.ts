@@ -20,6 +20,7 @@ import { compileMatch, isCatchAll } from './matches.ts';
 import type { MatchScope } from './matches.ts';
 import { resolveHost } from './names.ts';
 import { compileRetry, defaultRetry } from './retries.ts';
+import { step } from './step.ts';
 
 /** A rule and where it stands; of a delegate, the delegate. */
 export interface SourcedRoute {
@@ -50,7 +51,7 @@ function destinationCluster(
     owner.metadata.namespace,
     context.mesh.settings.domain,
   );
-  const service = context.registry.visibleTo(context.scope.namespace).get(host);
+  const service = context.service(host);
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   const given = destination.port?.number;
   const port =
@@ -231,8 +232,30 @@ function compileRoute(
   };
 }
 
-/** Each match is a route of its own; reading stops behind the first that takes everything. */
+/** Each match is a route of its own; reading stops behind the first that takes everything. The same list for the same sources. */
 export function compileRoutes(
+  sources: readonly SourcedRoute[],
+  context: CompileContext,
+  scope: Omit<RouteScope, 'namespace' | 'labels'>,
+): RouteList {
+  const { gateway, port, isGateway } = scope;
+  const slot = `routes ${gateway} ${port} ${isGateway} ${context.mesh.settings.outboundPolicy}`;
+  return step({ owner: sources, slot, inputs: [] }, context, (own) => {
+    const { scope: proxy } = own;
+    return makeRoutes(sources, own, {
+      ...scope,
+      // Read of few matches: most routes are the same for every proxy.
+      get namespace() {
+        return proxy.namespace;
+      },
+      get labels() {
+        return proxy.labels;
+      },
+    });
+  });
+}
+
+function makeRoutes(
   sources: readonly SourcedRoute[],
   context: CompileContext,
   scope: RouteScope,

@@ -7,8 +7,8 @@ import type {
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
-import type { SliceIndex } from './endpoint-slices.ts';
-import { indexSlices } from './endpoint-slices.ts';
+import { indexSlices, sliceEndpoints } from './endpoint-slices.ts';
+import { Memo } from './memo.ts';
 import { compareText, isExportedTo, selects } from './names.ts';
 
 export interface ServicePort {
@@ -75,23 +75,48 @@ function portProtocol(name: string | undefined, appProtocol: string | undefined)
 
 type Entries = readonly Resource<WorkloadEntrySpec>[];
 
-function selectedEntries(
-  entries: Entries,
-  selector: Readonly<Record<string, string>>,
-  namespace: string,
-): WorkloadEntrySpec[] {
-  return entries
-    .filter((entry) => entry.metadata.namespace === namespace)
-    .filter((entry) => selects(selector, { ...entry.metadata.labels, ...entry.spec.labels }))
-    .map((entry) => ({
-      ...entry.spec,
-      labels: { ...entry.metadata.labels, ...entry.spec.labels },
-    }));
+/** WorkloadEntries by the selectors that find them; a selector is held against few of many. */
+class EntryIndex {
+  readonly #byPair: ReadonlyMap<string, Entries>;
+  readonly #byNamespace: ReadonlyMap<string, Entries>;
+
+  constructor(entries: Entries) {
+    this.#byNamespace = Map.groupBy(entries, ({ metadata }) => metadata.namespace);
+    const pairs = entries.flatMap((entry) =>
+      Object.entries(labelsOf(entry)).map(
+        ([key, value]) => [`${entry.metadata.namespace} ${key}=${value}`, entry] as const,
+      ),
+    );
+    this.#byPair = new Map(
+      [...Map.groupBy(pairs, ([pair]) => pair)].map(([pair, list]) => [
+        pair,
+        list.map(([, entry]) => entry),
+      ]),
+    );
+  }
+
+  select(selector: Readonly<Record<string, string>>, namespace: string): Entries {
+    const [first] = Object.entries(selector);
+    const candidates =
+      first === undefined
+        ? this.#byNamespace.get(namespace)
+        : this.#byPair.get(`${namespace} ${first[0]}=${first[1]}`);
+    return (candidates ?? []).filter((entry) => selects(selector, labelsOf(entry)));
+  }
 }
+
+function labelsOf({ metadata, spec }: Entries[number]): Readonly<Record<string, string>> {
+  return { ...metadata.labels, ...spec.labels };
+}
+
+const toMember = (entry: Entries[number]): WorkloadEntrySpec => ({
+  ...entry.spec,
+  labels: labelsOf(entry),
+});
 
 function fromServiceEntry(
   resource: Resource<ServiceEntrySpec>,
-  entries: Entries,
+  selected: Entries,
   mesh: MeshConfig,
 ): Service[] {
   const { spec, metadata } = resource;
@@ -99,7 +124,7 @@ function fromServiceEntry(
   const endpoints =
     spec.workloadSelector === undefined
       ? (spec.endpoints ?? [])
-      : selectedEntries(entries, spec.workloadSelector.labels ?? {}, metadata.namespace);
+      : selected.map((entry) => toMember(entry));
   return spec.hosts.map((host) => ({
     host: host.toLowerCase(),
     namespace: metadata.namespace,
@@ -118,17 +143,13 @@ function fromServiceEntry(
   }));
 }
 
-function coreEndpoints(
-  { spec, metadata }: Resource<ServiceSpec>,
-  members: Members,
-): readonly WorkloadEntrySpec[] {
+function coreEndpoints({ spec }: Resource<ServiceSpec>, members: Members): WorkloadEntrySpec[] {
   if (spec.type === 'ExternalName' && spec.externalName !== undefined)
     return [{ address: spec.externalName }];
-  const selected =
-    spec.selector === undefined
-      ? []
-      : selectedEntries(members.entries, spec.selector, metadata.namespace);
-  return [...selected, ...members.sliceEndpoints(metadata.namespace, metadata.name)];
+  return [
+    ...members.entries.map((entry) => toMember(entry)),
+    ...members.slices.flatMap((slice) => sliceEndpoints(slice)),
+  ];
 }
 
 function fromCoreService(
@@ -172,10 +193,10 @@ function join(first: Service, second: Service): Service {
   };
 }
 
-/** What stands behind core Services. */
+/** What stands behind a core Service. */
 interface Members {
   readonly entries: Entries;
-  readonly sliceEndpoints: SliceIndex;
+  readonly slices: readonly Resource<EndpointSliceSpec>[];
 }
 
 export interface RegistrySources {
@@ -185,32 +206,58 @@ export interface RegistrySources {
   readonly endpointSlices: readonly Resource<EndpointSliceSpec>[];
 }
 
-export function createRegistry(sources: RegistrySources, mesh: MeshConfig): Registry {
-  const members: Members = {
-    entries: sources.workloadEntries,
-    sliceEndpoints: indexSlices(sources.endpointSlices),
-  };
-  const all = [
-    ...sources.services.map((resource) => fromCoreService(resource, members, mesh)),
-    ...sources.serviceEntries.flatMap((resource) =>
-      fromServiceEntry(resource, sources.workloadEntries, mesh),
-    ),
-  ];
-  const byHost = Map.groupBy(all, (service) => service.host);
+/** Definitions of services, each the same object where its resource and what that selects are. */
+function definitions(sources: RegistrySources, mesh: MeshConfig, memo: Memo): Service[] {
+  const entries = new EntryIndex(sources.workloadEntries);
+  const slicesOf = indexSlices(sources.endpointSlices);
+  const core = sources.services.map((resource) => {
+    const { spec, metadata } = resource;
+    const members = {
+      entries: spec.selector === undefined ? [] : entries.select(spec.selector, metadata.namespace),
+      slices: slicesOf(metadata.namespace, metadata.name),
+    };
+    const inputs = [mesh, members.entries.length, ...members.entries, ...members.slices];
+    return memo.keep({ owner: resource, slot: 'service', inputs }, () =>
+      fromCoreService(resource, members, mesh),
+    );
+  });
+  const declared = sources.serviceEntries.flatMap((resource) => {
+    const { spec, metadata } = resource;
+    const selected =
+      spec.workloadSelector === undefined
+        ? []
+        : entries.select(spec.workloadSelector.labels ?? {}, metadata.namespace);
+    return memo.keep({ owner: resource, slot: 'services', inputs: [mesh, ...selected] }, () =>
+      fromServiceEntry(resource, selected, mesh),
+    );
+  });
+  return [...core, ...declared];
+}
+
+export function createRegistry(
+  sources: RegistrySources,
+  mesh: MeshConfig,
+  memo: Memo = new Memo(),
+): Registry {
+  const byHost = Map.groupBy(definitions(sources, mesh, memo), (service) => service.host);
+  const sorted = [...byHost].sort(([a], [b]) => compareText(a, b));
+  const joined = (same: readonly Service[], first: Service): Service =>
+    same.length < 2
+      ? first
+      : memo.keep({ owner: first, slot: 'joined', inputs: same }, () =>
+          same.slice(1).reduce((all, next) => join(all, next), first),
+        );
   const views = new Map<string, ReadonlyMap<string, Service>>();
   const viewOf = (namespace: string): ReadonlyMap<string, Service> => {
     const view = new Map<string, Service>();
-    for (const [host, services] of [...byHost].sort(([a], [b]) => compareText(a, b))) {
+    for (const [host, services] of sorted) {
       const seen = services.filter((service) =>
         isExportedTo(service.exportTo, service.namespace, namespace),
       );
       const owner = seen.find((service) => service.namespace === namespace) ?? seen[0];
       if (owner === undefined) continue;
       const same = seen.filter((service) => service.namespace === owner.namespace);
-      view.set(
-        host,
-        same.slice(1).reduce((joined, next) => join(joined, next), same[0] ?? owner),
-      );
+      view.set(host, joined(same, same[0] ?? owner));
     }
     return view;
   };

@@ -48,8 +48,6 @@ function routesOf(outbound: Outbound, owner: BoundService, port: number): readon
   const { context, used } = outbound;
   const { routes, hosts } = compileRoutes(owner.routes, context, {
     gateway: 'mesh',
-    namespace: context.scope.namespace,
-    labels: context.scope.labels,
     port,
     isGateway: false,
   });
@@ -68,16 +66,24 @@ function serviceHost(outbound: Outbound, service: Service, port: number): Virtua
   const ruled =
     (isHttp ? outbound.mesh.of(service, port) : undefined) ??
     (owner === undefined ? [] : routesOf(outbound, owner, port));
-  const routes =
-    ruled.length > 0
-      ? ruled
-      : [defaultRoute(service.host, port, context.origins.of(service.resource, 'spec'))];
-  const addresses = service.addresses.filter((address) => !address.includes('/'));
-  return {
+  const routes = ruled.length > 0 ? ruled : defaultRoutes(context, service, port);
+  const { domain } = context.mesh.settings;
+  const slot = `host ${port} ${namespace}`;
+  return context.memo.keep({ owner: service, slot, inputs: [domain, ...routes] }, () => ({
     name: `${service.host}:${port}`,
-    domains: [...domainsOf(service.host, namespace, context.mesh.settings.domain), ...addresses],
+    domains: [
+      ...domainsOf(service.host, namespace, domain),
+      ...service.addresses.filter((address) => !address.includes('/')),
+    ],
     routes,
-  };
+  }));
+}
+
+function defaultRoutes(context: CompileContext, service: Service, port: number): readonly Route[] {
+  const origin = context.origins.of(service.resource, 'spec');
+  return context.memo.keep({ owner: service, slot: `default ${port}`, inputs: [] }, () => [
+    defaultRoute(service.host, port, origin),
+  ]);
 }
 
 /** Hosts of rules that no service bears; a wildcard counts only where it covers no service. */
@@ -90,22 +96,29 @@ function unknownHosts(outbound: Outbound): VirtualHost[] {
       (host.startsWith('*') && [...services.keys()].some((service) => covers(host, service)));
     if (isKnown) continue;
     const routes = routesOf(outbound, owner, UNKNOWN_HOST_PORT);
-    if (routes.length > 0)
-      hosts.push({
-        name: `${host}:${UNKNOWN_HOST_PORT}`,
-        domains: domainsOf(
-          host,
-          outbound.context.scope.namespace,
-          outbound.context.mesh.settings.domain,
-        ),
-        routes,
-      });
+    if (routes.length === 0) continue;
+    const { context } = outbound;
+    const { namespace } = context.scope;
+    const { domain } = context.mesh.settings;
+    hosts.push(
+      context.memo.keep(
+        { owner, slot: `unknown ${host} ${namespace}`, inputs: [domain, ...routes] },
+        () => ({
+          name: `${host}:${UNKNOWN_HOST_PORT}`,
+          domains: domainsOf(host, namespace, domain),
+          routes,
+        }),
+      ),
+    );
   }
   return hosts;
 }
 
 /** A short name or alias of one service never takes the host of another. */
-function withoutClashes(hosts: readonly VirtualHost[]): VirtualHost[] {
+function withoutClashes(
+  hosts: readonly VirtualHost[],
+  memo: CompileContext['memo'],
+): VirtualHost[] {
   const taken = new Set(hosts.map((host) => host.domains[0]));
   return hosts.map((host) => {
     const domains = host.domains.filter((domain, index) => {
@@ -114,7 +127,11 @@ function withoutClashes(hosts: readonly VirtualHost[]): VirtualHost[] {
       taken.add(domain);
       return true;
     });
-    return { ...host, domains };
+    if (domains.length === host.domains.length) return host;
+    return memo.keep({ owner: host, slot: 'domains', inputs: domains }, () => ({
+      ...host,
+      domains,
+    }));
   });
 }
 
@@ -148,7 +165,7 @@ export function compileOutbound(context: CompileContext): {
         direction: 'outbound',
         protocol: 'HTTP',
         filters: [],
-        virtualHosts: withoutClashes([...known, ...unknown]),
+        virtualHosts: withoutClashes([...known, ...unknown], context.memo),
         unmatchedHost:
           context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
       };

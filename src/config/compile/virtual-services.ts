@@ -9,6 +9,7 @@ import type {
 import type { CompileContext } from './context.ts';
 import { isExportedTo, resolveHost, visibilityRank } from './names.ts';
 import type { SourcedRoute } from './routes.ts';
+import { step } from './step.ts';
 
 export interface BoundService {
   readonly resource: Resource<VirtualServiceSpec>;
@@ -47,16 +48,37 @@ export function boundServices(context: CompileContext, gateway: string): BoundSe
       rank: visibilityRank(exportOf(resource), resource.metadata.namespace, namespace),
     }))
     .sort((a, b) => a.rank - b.rank)
-    .map(({ resource }) => ({
-      resource,
-      hosts: (resource.spec.hosts ?? []).map((host) =>
-        resolveHost(host, resource.metadata.namespace, context.mesh.settings.domain),
-      ),
-    }))
+    .map(({ resource }) => ({ resource, hosts: hostsOf(resource, context) }))
     .filter(
       ({ resource, hosts }) => gateway !== 'mesh' || context.sidecar.importsRules(resource, hosts),
     )
-    .map(({ resource, hosts }) => ({ resource, hosts, routes: expandRoutes(resource, context) }));
+    .map(({ resource, hosts }) => bind(resource, hosts, context));
+}
+
+function hostsOf(
+  resource: Resource<VirtualServiceSpec>,
+  { memo, mesh }: CompileContext,
+): readonly string[] {
+  const { domain } = mesh.settings;
+  return memo.keep({ owner: resource, slot: 'hosts', inputs: [domain] }, () =>
+    (resource.spec.hosts ?? []).map((host) =>
+      resolveHost(host, resource.metadata.namespace, domain),
+    ),
+  );
+}
+
+/** The same object where rules and delegates are. */
+function bind(
+  resource: Resource<VirtualServiceSpec>,
+  hosts: readonly string[],
+  context: CompileContext,
+): BoundService {
+  const slot = `bound ${context.mesh.settings.outboundPolicy}`;
+  return step({ owner: resource, slot, inputs: [hosts] }, context, (own) => ({
+    resource,
+    hosts,
+    routes: expandRoutes(resource, own),
+  }));
 }
 
 function normalizeGateways(match: HttpMatch, namespace: string): HttpMatch {
@@ -82,14 +104,7 @@ function withGateways(route: HttpRoute, namespace: string): HttpRoute {
 
 function delegateRoutes(root: SourcedRoute, context: CompileContext): SourcedRoute[] {
   const { name = '', namespace = root.resource.metadata.namespace } = root.route.delegate ?? {};
-  const delegate = context
-    .resources<VirtualServiceSpec>('VirtualService')
-    .find(
-      ({ metadata, spec }) =>
-        metadata.name === name &&
-        metadata.namespace === namespace &&
-        (spec.hosts?.length ?? 0) === 0,
-    );
+  const delegate = context.delegate(`${namespace}/${name}`);
   const exportTo = delegate?.spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
   if (
     delegate === undefined ||

@@ -58,11 +58,11 @@ function virtualHosts(
   const port = listeners[0]?.port ?? 0;
   return [...table]
     .sort(([a], [b]) => compareText(a, b))
-    .map(([host, routes]) => ({
-      name: `${host}:${port}`,
-      domains: [host],
-      routes: routes.sort(byPrecedence).map(({ route }) => route),
-    }));
+    .map(([host, ranked]) => {
+      const routes = ranked.sort(byPrecedence).map(({ route }) => route);
+      const key = { owner: routes[0] ?? context.scope, slot: `${host}:${port}`, inputs: routes };
+      return context.memo.keep(key, () => ({ name: `${host}:${port}`, domains: [host], routes }));
+    });
 }
 
 function listenerTls({ certificates, clients }: ResolvedListener): ListenerTls {

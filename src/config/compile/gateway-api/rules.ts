@@ -23,6 +23,7 @@ import type { GatewayApi } from '../../gateway-api/resolve.ts';
 import type { RouteResource } from '../../gateway-api/source.ts';
 import { clusterName } from '../clusters.ts';
 import type { CompileContext } from '../context.ts';
+import { step } from '../step.ts';
 import { defaultRetry } from '../retries.ts';
 import type { CompiledFilters } from './filters.ts';
 import { compileFilters } from './filters.ts';
@@ -212,8 +213,23 @@ function matchedRules({ kind, spec }: RouteResource): MatchedRule[] {
   }));
 }
 
-/** Every match of every rule, as a route of its own. */
-export function compileRouteRules(resource: RouteResource, scope: RuleScope): RankedRoute[] {
+/** Every match of every rule, as a route of its own. The same list while the route and what it refers to are the same. */
+export function compileRouteRules(
+  resource: RouteResource,
+  scope: RuleScope,
+): readonly RankedRoute[] {
+  const { context, isMesh, used } = scope;
+  const key = { owner: resource, slot: `rules ${isMesh}`, inputs: [] };
+  const made = step(key, context, (own) => {
+    const hosts = new Set<string>();
+    const ruleScope = { context: own, api: own.gatewayApi, isMesh, used: hosts };
+    return { routes: rulesOf(resource, ruleScope), hosts };
+  });
+  for (const host of made.hosts) used.add(host);
+  return made.routes;
+}
+
+function rulesOf(resource: RouteResource, scope: RuleScope): RankedRoute[] {
   const builder: RuleBuilder = {
     ...scope,
     resource,
