@@ -129,6 +129,70 @@ describe('a compiler that has compiled before', () => {
     );
   });
 
+  it('gives the same in a mesh of many parts', () => {
+    const scopes = [ALL_SCOPES[0], ALL_SCOPES[1]] as readonly ProxyScope[];
+    const rules = (index: number, timeout: string): Resource => ({
+      group: 'networking.istio.io',
+      version: 'v1',
+      kind: 'VirtualService',
+      metadata: { name: `v${index}`, namespace: 'a' },
+      spec: {
+        hosts: [`s${index}.a.svc.cluster.local`],
+        gateways: ['mesh', 'front'],
+        http: [{ timeout, route: [{ destination: { host: `s${index}` } }] }],
+      },
+    });
+    const service = (index: number, port: number): Resource => ({
+      group: '',
+      version: 'v1',
+      kind: 'Service',
+      metadata: { name: `s${index}`, namespace: 'a' },
+      spec: { ports: [{ name: 'http', port }] },
+    });
+    const front: Resource = {
+      group: 'networking.istio.io',
+      version: 'v1',
+      kind: 'Gateway',
+      metadata: { name: 'front', namespace: 'a' },
+      spec: {
+        selector: { app: 'front' },
+        servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
+      },
+    };
+    const first = Array.from({ length: 300 }, (_, index) => [
+      rules(index, '1s'),
+      service(index, 80),
+    ]);
+    const place = fc.nat(320);
+    const edits = fc.array(
+      fc.oneof(
+        place.map((index) => rules(index, '2s')),
+        place.map((index) => service(index, 81)),
+        place.map((index) => `v${index}`),
+        place.map((index) => `s${index}`),
+      ),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(edits, (list) => {
+        const resources = new Map([front, ...first.flat()].map((one) => [one.metadata.name, one]));
+        const compiler = createCompiler(policyCompilers);
+        for (const edit of [front, ...list]) {
+          if (typeof edit === 'string') resources.delete(edit);
+          else resources.set(edit.metadata.name, edit);
+          for (const scope of scopes) {
+            const input = { resources: [...resources.values()], scope };
+            const [one, other] = [compiler.compile(input), compile(input, policyCompilers)];
+            expect(one.blobs.map(({ name }) => name)).toEqual(other.blobs.map(({ name }) => name));
+            expect(one.named).toEqual(other.named);
+            expect(one.resources).toEqual(other.resources);
+          }
+        }
+      }),
+      { numRuns: 8 },
+    );
+  });
+
   it('sees that TLS towards a backend changes, and the authority that it trusts', () => {
     const named = (kind: string, spec: unknown): Named => ({
       kind: `${API}${kind}`,

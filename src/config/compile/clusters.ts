@@ -6,16 +6,18 @@ import type {
   TrafficPolicy,
   WorkloadEntrySpec,
 } from '../../model/api.ts';
+import type { ClusterEndpoints } from '../../model/manifest.ts';
 import type { Balancer, Cluster, Endpoint } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
 import type { Service, ServicePort } from './services.ts';
 import { step } from './step.ts';
+import { table } from './table.ts';
 
 export interface CompiledClusters {
   readonly clusters: readonly Cluster[];
-  readonly endpoints: Readonly<Record<string, readonly Endpoint[]>>;
+  readonly endpoints: readonly ClusterEndpoints[];
 }
 
 export function clusterName(service: string, port: number, subset = ''): string {
@@ -261,11 +263,9 @@ function membersOf(service: Service): readonly WorkloadEntrySpec[] {
   return isDns && service.endpoints.length === 0 ? [{ address: service.host }] : service.endpoints;
 }
 
-type Members = readonly [cluster: string, endpoints: readonly Endpoint[]];
-
 interface ServiceClusters {
   readonly clusters: readonly Cluster[];
-  readonly members: readonly Members[];
+  readonly members: readonly ClusterEndpoints[];
 }
 
 /** One cluster for each port of a service, and one for each of its subsets. */
@@ -275,7 +275,7 @@ function clustersOf(
   rule: Rule | undefined,
 ): ServiceClusters {
   const clusters: Cluster[] = [];
-  const members: Members[] = [];
+  const members: ClusterEndpoints[] = [];
   const all = membersOf(service);
   for (const port of service.ports) {
     const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
@@ -301,21 +301,35 @@ export function compileClusters(
   context: CompileContext,
   used: ReadonlySet<string>,
 ): CompiledClusters {
-  const ruleOf = createRuleLookup(context);
-  const clusters: Cluster[] = [];
-  const endpoints: Record<string, readonly Endpoint[]> = {};
+  const { memo, scope } = context;
+  const visible = context.registry.visibleTo(scope.namespace);
+  const services = memo.keep({ owner: visible, slot: 'used', inputs: [used] }, () =>
+    [...visible.values()].filter(({ host }) => used.has(host)),
+  );
+  const rules = table(
+    { owner: scope, slot: 'rules', inputs: [] },
+    context,
+    [services],
+    (row, own) => createRuleLookup(own)(services[row] as Service),
+  );
+  const key = { owner: scope, slot: 'clusters', inputs: [] };
+  const made = table(key, context, [services, rules], (row, own) =>
+    serviceClusters(own, services[row] as Service, rules[row]),
+  );
+  return memo.keep({ owner: made, slot: 'together', inputs: [] }, () => ({
+    clusters: made.flatMap(({ clusters }) => clusters),
+    endpoints: made.flatMap(({ members }) => members),
+  }));
+}
+
+/** Shared by all proxies that meet the same rule. */
+function serviceClusters(
+  context: CompileContext,
+  service: Service,
+  rule: Rule | undefined,
+): ServiceClusters {
   const variant = `${context.scope.type === 'gateway'} ${context.mesh.settings.outboundPolicy}`;
-  for (const service of context.registry.visibleTo(context.scope.namespace).values()) {
-    if (!used.has(service.host)) continue;
-    const rule = ruleOf(service);
-    const by = rule === undefined ? '' : `${rule.metadata.namespace}/${rule.metadata.name}`;
-    const own = step(
-      { owner: service, slot: `clusters ${variant} ${by}`, inputs: [rule] },
-      context,
-      (recorded) => clustersOf(recorded, service, rule),
-    );
-    for (const cluster of own.clusters) clusters.push(cluster);
-    for (const [name, list] of own.members) endpoints[name] = list;
-  }
-  return { clusters, endpoints };
+  const by = rule === undefined ? '' : `${rule.metadata.namespace}/${rule.metadata.name}`;
+  const key = { owner: service, slot: `clusters ${variant} ${by}`, inputs: [rule] };
+  return step(key, context, (own) => clustersOf(own, service, rule));
 }

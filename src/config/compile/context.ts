@@ -25,18 +25,39 @@ export interface CompileContext {
   resources<Spec>(kind: string): readonly Resource<Spec>[];
   /** As the scope's namespace sees it. */
   service(host: string): Service | undefined;
-  /** A VirtualService without hosts, by `namespace/name`. */
-  delegate(name: string): Resource<VirtualServiceSpec> | undefined;
+  /** VirtualServices without hosts, by `namespace/name`. */
+  readonly delegates: Pick<ReadonlyMap<string, Resource<VirtualServiceSpec>>, 'get'>;
 }
 
 /** Names the places that parts of the snapshot were made from. */
 export class Origins {
-  /** `Kind namespace/name`. */
-  readonly resources: Set<string> = new Set();
+  readonly #own = new Set<string>();
+  readonly #included: ReadonlySet<string>[] = [];
 
   of(resource: Resource, path: string): Origin {
     const name = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
-    this.resources.add(name);
+    this.add(name);
     return { resource: name, path };
+  }
+
+  add(name: string): void {
+    this.#own.add(name);
+  }
+
+  /** Of many that were made before. */
+  include(names: ReadonlySet<string>): void {
+    this.#included.push(names);
+  }
+
+  /** What the names are made of: the same sets and names, the same resources. */
+  get sources(): readonly unknown[] {
+    return [...this.#included, ...this.#own];
+  }
+
+  /** `Kind namespace/name`. */
+  get resources(): ReadonlySet<string> {
+    const all = new Set(this.#own);
+    for (const names of this.#included) for (const name of names) all.add(name);
+    return all;
   }
 }

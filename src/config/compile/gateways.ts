@@ -4,7 +4,10 @@ import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/sna
 import type { CompileContext } from './context.ts';
 import { isCatchAll } from './matches.ts';
 import { intersectHosts, selects } from './names.ts';
+import type { RouteList } from './routes.ts';
 import { compileRoutes } from './routes.ts';
+import { table } from './table.ts';
+import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
 
 interface Server {
@@ -34,37 +37,60 @@ function serverHosts(entry: Server): { namespace: string; host: string }[] {
 
 interface HostTable {
   /** Lists of routes, one for each rule set. */
-  readonly routes: Map<string, (readonly Route[])[]>;
+  readonly routes: Map<string, Set<readonly Route[]>>;
   readonly redirects: Set<string>;
   readonly used: Set<string>;
 }
 
-function addServer(entry: Server, context: CompileContext, table: HostTable): void {
+/** What a server takes of a rule set. */
+interface Taken {
+  readonly hosts: readonly string[];
+  readonly list: RouteList;
+}
+
+/** Undefined = the server and the rule set have no host in common. */
+function take(
+  entry: Server,
+  hosts: ReturnType<typeof serverHosts>,
+  bound: BoundService,
+  context: CompileContext,
+): Taken | undefined {
   const { gateway, server } = entry;
+  const owner = bound.resource.metadata.namespace;
+  const narrowed = new Set(
+    hosts
+      .filter(({ namespace }) => namespace === '*' || namespace === owner)
+      .flatMap(({ host }) => bound.hosts.map((own) => intersectHosts(host, own)))
+      .filter((host) => host !== undefined),
+  );
+  if (narrowed.size === 0) return undefined;
+  const list = compileRoutes(bound.routes, context, {
+    gateway: `${gateway.metadata.namespace}/${gateway.metadata.name}`,
+    port: server.port.number,
+    isGateway: true,
+  });
+  return { hosts: [...narrowed], list };
+}
+
+function addServer(entry: Server, context: CompileContext, all: HostTable): void {
+  const { gateway, server, index } = entry;
   const name = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
-  const { scope } = context;
   const hosts = serverHosts(entry);
-  if (server.tls?.httpsRedirect === true) for (const { host } of hosts) table.redirects.add(host);
-  for (const bound of boundServices(context, name)) {
-    const owner = bound.resource.metadata.namespace;
-    const narrowed = new Set(
-      hosts
-        .filter(({ namespace }) => namespace === '*' || namespace === owner)
-        .flatMap(({ host }) => bound.hosts.map((own) => intersectHosts(host, own)))
-        .filter((host) => host !== undefined),
-    );
-    if (narrowed.size === 0) continue;
-    const { routes, hosts: services } = compileRoutes(bound.routes, context, {
-      gateway: name,
-      port: server.port.number,
-      isGateway: true,
-    });
-    for (const service of services) table.used.add(service);
-    for (const host of narrowed) {
-      const list = table.routes.get(host) ?? [];
-      if (!list.includes(routes)) list.push(routes);
-      table.routes.set(host, list);
-      if (server.tls?.httpsRedirect === true) table.redirects.add(host);
+  const isRedirect = server.tls?.httpsRedirect === true;
+  if (isRedirect) for (const { host } of hosts) all.redirects.add(host);
+  const bound = boundServices(context, name);
+  const key = { owner: context.scope, slot: `server ${name} ${index}`, inputs: [gateway] };
+  const taken = table(key, context, [bound], (row, own) =>
+    take(entry, hosts, bound[row] as BoundService, own),
+  );
+  for (const one of taken) {
+    if (one === undefined) continue;
+    for (const service of one.list.hosts) all.used.add(service);
+    for (const host of one.hosts) {
+      const lists = all.routes.get(host);
+      if (lists === undefined) all.routes.set(host, new Set([one.list.routes]));
+      else lists.add(one.list.routes);
+      if (isRedirect) all.redirects.add(host);
     }
   }
 }
@@ -76,17 +102,36 @@ function orderRoutes(routes: readonly Route[]): Route[] {
   return first === undefined ? others : [...others, first];
 }
 
-function toVirtualHosts(table: HostTable, port: number, context: CompileContext): VirtualHost[] {
-  const hosts = [...new Set([...table.routes.keys(), ...table.redirects])].sort();
-  return hosts.map((host) => {
-    const lists = table.routes.get(host) ?? [];
-    const isRedirect = table.redirects.has(host);
-    const slot = `host ${host}:${port} ${isRedirect}`;
-    return context.memo.keep({ owner: lists[0] ?? context.scope, slot, inputs: lists }, () => ({
+function toVirtualHosts(
+  all: HostTable,
+  listener: string,
+  context: CompileContext,
+  port: number,
+): readonly VirtualHost[] {
+  const { memo, scope } = context;
+  const given = [...new Set([...all.routes.keys(), ...all.redirects])];
+  const hosts = memo.keep({ owner: scope, slot: `order ${listener}`, inputs: given }, () =>
+    given.toSorted(),
+  );
+  const listsOf = (host: string): readonly (readonly Route[])[] => [
+    ...(all.routes.get(host) ?? []),
+  ];
+  // Most have one list, which stays the same while its rules do.
+  const lists = hosts.map((host) => {
+    const own = listsOf(host);
+    return own.length === 1 ? own[0] : own;
+  });
+  const redirects = hosts.map((host) => all.redirects.has(host));
+  const key = { owner: scope, slot: `hosts ${listener}`, inputs: [] };
+  return table(key, context, [hosts, lists, redirects], (row, own) => {
+    const host = hosts[row] as string;
+    const inputs = listsOf(host);
+    const slot = `host ${host}:${port} ${redirects[row]}`;
+    return own.memo.keep({ owner: inputs[0] ?? scope, slot, inputs }, () => ({
       name: `${host}:${port}`,
       domains: [host],
-      ...(isRedirect ? { httpsRedirect: true } : {}),
-      routes: orderRoutes(lists.flat()),
+      ...(redirects[row] === true ? { httpsRedirect: true } : {}),
+      routes: orderRoutes(inputs.flat()),
     }));
   });
 }
@@ -97,14 +142,15 @@ function buildListener(
   fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
   used: Set<string>,
 ): Listener {
-  const table: HostTable = { routes: new Map(), redirects: new Set(), used };
-  for (const entry of entries) addServer(entry, context, table);
+  const all: HostTable = { routes: new Map(), redirects: new Set(), used };
+  for (const entry of entries) addServer(entry, context, all);
   const port = entries[0]?.server.port.number ?? 0;
+  const name = `${fields.protocol.toLowerCase()}.${port}${fields.serverNames === undefined ? '' : `.${fields.serverNames.join(',')}`}`;
   return {
-    name: `${fields.protocol.toLowerCase()}.${port}${fields.serverNames === undefined ? '' : `.${fields.serverNames.join(',')}`}`,
+    name,
     port,
     direction: 'gateway',
-    virtualHosts: toVirtualHosts(table, port, context),
+    virtualHosts: toVirtualHosts(all, name, context, port),
     unmatchedHost: 'not-found',
     ...fields,
   };

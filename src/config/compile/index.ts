@@ -46,12 +46,10 @@ function meshConfig(lists: ResourceLists, memo: Memo): MeshConfig {
   );
 }
 
-function delegatesOf(
-  all: readonly Resource<VirtualServiceSpec>[],
-): ReadonlyMap<string, Resource<VirtualServiceSpec>> {
-  const delegates = all.filter(({ spec }) => (spec.hosts?.length ?? 0) === 0);
+/** Of two with one name the older. */
+function byName<Spec>(list: readonly Resource<Spec>[]): ReadonlyMap<string, Resource<Spec>> {
   return new Map(
-    delegates
+    list
       .toReversed()
       .map((one) => [`${one.metadata.namespace}/${one.metadata.name}`, one] as const),
   );
@@ -88,8 +86,9 @@ function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): 
     () => createRegistry(sources, config, memo),
   );
   const rules = resources<VirtualServiceSpec>('VirtualService');
-  const delegates = memo.keep({ owner: rules, slot: 'delegates', inputs: [] }, () =>
-    delegatesOf(rules),
+  const given = rules.filter(({ spec }) => (spec.hosts?.length ?? 0) === 0);
+  const delegates = memo.keep({ owner: config, slot: 'delegates', inputs: given }, () =>
+    byName(given),
   );
   const visible = registry.visibleTo(scope.namespace);
   return {
@@ -104,12 +103,15 @@ function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): 
     gatewayApi: gatewayApiOf(lists.forApi(), config.settings.domain),
     registry,
     service: (host) => visible.get(host),
-    delegate: (name) => delegates.get(name),
+    delegates,
   };
 }
 
 /** Servers of Istio's Gateways first, then listeners of the Gateway API on ports that are left. */
-function compileGateways(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
+function compileGateways(context: CompileContext): {
+  listeners: readonly Listener[];
+  used: ReadonlySet<string>;
+} {
   const filters = compileWorkloadFilters(context);
   const { listeners, used } = compileGateway(context, filters);
   const api = compileApiGateway(context.gatewayApi, context, filters);
@@ -120,7 +122,10 @@ function compileGateways(context: CompileContext): { listeners: Listener[]; used
   };
 }
 
-function compileListeners(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
+function compileListeners(context: CompileContext): {
+  listeners: readonly Listener[];
+  used: ReadonlySet<string>;
+} {
   switch (context.scope.type) {
     case 'gateway':
       return compileGateways(context);
@@ -175,7 +180,10 @@ class MemoCompiler implements Compiler {
     return {
       ...packer.pack(snapshot, endpoints),
       jwksUris: jwksUris(context),
-      resources: context.origins.resources,
+      resources: context.memo.keep(
+        { owner: scope, slot: 'resources', inputs: context.origins.sources },
+        () => context.origins.resources,
+      ),
       diagnostics: context.diagnostics,
     };
   }
@@ -189,7 +197,11 @@ class MemoCompiler implements Compiler {
   #listeners(
     resources: readonly Resource[],
     scope: ProxyScope,
-  ): { context: CompileContext; listeners: Listener[]; used: Set<string> } {
+  ): {
+    context: CompileContext;
+    listeners: readonly Listener[];
+    used: ReadonlySet<string>;
+  } {
     this.#sources.lists.update(resources);
     const context = createContext(scope, this.#sources);
     return { context, ...compileListeners(context) };

@@ -12,7 +12,6 @@ import type {
 } from '../../model/manifest.ts';
 import type {
   Cluster,
-  Endpoint,
   EndpointOverlay,
   FilterConfig,
   Listener,
@@ -59,11 +58,11 @@ export class Packer {
   #lists = new Map<string, ChunkList<PartItem>>();
   #filtersBefore = new Map<readonly FilterConfig[], Chunk<FilterConfig>>();
   #filters = new Map<readonly FilterConfig[], Chunk<FilterConfig>>();
-  #members: EndpointOverlay['clusters'] | undefined;
+  #endpoints: Packed['endpoints'] | undefined;
   #blobs = new Map<string, Blob>();
 
   /** Pure but for what it remembers: the same input gives the same output, whatever was packed before. */
-  pack(snapshot: Snapshot, endpoints: EndpointOverlay['clusters']): Packed {
+  pack(snapshot: Snapshot, endpoints: readonly ClusterEndpoints[]): Packed {
     this.#before = this.#lists;
     this.#lists = new Map();
     this.#filtersBefore = this.#filters;
@@ -78,8 +77,10 @@ export class Packer {
       listeners: listeners.map(({ head }) => head),
       clusters: clusters.map(({ name }) => name),
     });
-    const members = this.#byName('endpoints', this.#pairs(endpoints), ENDPOINTS);
+    const members = this.#byName('endpoints', endpoints, ENDPOINTS);
     const overlay = manifestBlob({ parts: members.map(({ name }) => name) });
+    if (this.#endpoints?.version !== overlay.name)
+      this.#endpoints = { version: overlay.name, clusters: Object.fromEntries(endpoints) };
     return {
       named: {
         version: manifest.name,
@@ -89,22 +90,9 @@ export class Packer {
           clusters: clusters.flatMap(({ items }) => items),
         },
       },
-      endpoints: { version: overlay.name, clusters: endpoints },
+      endpoints: this.#endpoints,
       blobs: [...this.#blobs.values(), manifest, overlay],
     };
-  }
-
-  /** The same object for the same endpoints, so that they are known again. */
-  #pairs(endpoints: EndpointOverlay['clusters']): readonly ClusterEndpoints[] {
-    const before = (this.#before.get('endpoints')?.items ?? []) as readonly ClusterEndpoints[];
-    if (this.#members === endpoints) return before;
-    this.#members = endpoints;
-    const known = new Map<readonly Endpoint[], ClusterEndpoints>();
-    for (const pair of before) known.set(pair[1], pair);
-    return Object.entries(endpoints).map(([name, list]): ClusterEndpoints => {
-      const pair = known.get(list);
-      return pair?.[0] === name ? pair : [name, list];
-    });
   }
 
   #listener(listener: Listener): { readonly head: ListenerHead; readonly listener: Listener } {

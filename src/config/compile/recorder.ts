@@ -23,7 +23,7 @@ type What =
 /** Each reading, as it is done for the first time and again. What is resolved anew for each revision is compared as text. */
 const READINGS: Readonly<Record<What, (context: CompileContext, of: string) => unknown>> = {
   service: (context, host) => context.service(host),
-  delegate: (context, name) => context.delegate(name),
+  delegate: (context, name) => context.delegates.get(name),
   resources: (context, kind) => context.resources(kind),
   visible: (context, namespace) => context.registry.visibleTo(namespace),
   scope: (context, field) => context.scope[field as keyof ProxyScope],
@@ -49,11 +49,27 @@ export function readsTheSame(readings: readonly Reading[], context: CompileConte
   return readings.every(({ what, of, seen }) => READINGS[what](context, of) === seen);
 }
 
+/** The larger part of a context that a reading belongs to: while it is the same object, so is whatever was read of it. */
+export function facetOf({ what, of }: Reading, context: CompileContext): string {
+  if (what === 'service') return `visible ${context.scope.namespace}`;
+  if (what === 'backend' || what === 'backendTls') return 'whole gatewayApi';
+  return what === 'delegate' || what === 'scope' ? what : `${what} ${of}`;
+}
+
+export function facetNow(context: CompileContext, facet: string): unknown {
+  if (facet === 'delegate') return context.delegates;
+  if (facet === 'scope') return context.scope;
+  const [what = '', of = ''] = facet.split(' ');
+  return READINGS[what as What](context, of);
+}
+
 export class Recorder implements CompileContext {
   readonly readings: Reading[] = [];
   readonly diagnostics: Diagnostic[] = [];
   readonly origins: Origins = new Origins();
   readonly #context: CompileContext;
+  #scope: ProxyScope | undefined;
+  #gatewayApi: GatewayApi | undefined;
 
   constructor(context: CompileContext) {
     this.#context = context;
@@ -91,6 +107,16 @@ export class Recorder implements CompileContext {
   }
 
   get scope(): ProxyScope {
+    this.#scope ??= this.#recordedScope();
+    return this.#scope;
+  }
+
+  get gatewayApi(): GatewayApi {
+    this.#gatewayApi ??= this.#recordedApi();
+    return this.#gatewayApi;
+  }
+
+  #recordedScope(): ProxyScope {
     const read = <Field extends keyof ProxyScope>(field: Field) =>
       this.#read('scope', field) as Required<ProxyScope>[Field];
     return {
@@ -112,7 +138,7 @@ export class Recorder implements CompileContext {
     };
   }
 
-  get gatewayApi(): GatewayApi {
+  #recordedApi(): GatewayApi {
     const whole = (): GatewayApi => this.#read('whole', 'gatewayApi') as GatewayApi;
     const api = this.#context.gatewayApi;
     const backend: Backend = (ref, from) => {
@@ -150,8 +176,10 @@ export class Recorder implements CompileContext {
     return this.#read('service', host) as ReturnType<CompileContext['service']>;
   }
 
-  delegate(name: string): ReturnType<CompileContext['delegate']> {
-    return this.#read('delegate', name) as ReturnType<CompileContext['delegate']>;
+  get delegates(): CompileContext['delegates'] {
+    return {
+      get: (name) => this.#read('delegate', name) as ReturnType<CompileContext['delegates']['get']>,
+    };
   }
 
   resources<Spec>(kind: string): readonly Resource<Spec>[] {

@@ -3,10 +3,13 @@ import type { Listener, Route, VirtualHost } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshRoutes } from './gateway-api/mesh.ts';
 import { meshRoutes } from './gateway-api/mesh.ts';
+import { sameItems } from './memo.ts';
 import { bySpecificity, covers, domainsOf } from './names.ts';
 import { compileRoutes, defaultRoute } from './routes.ts';
 import type { Service } from './services.ts';
 import { isHttpPort } from './services.ts';
+import type { Columns } from './table.ts';
+import { table } from './table.ts';
 import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
 
@@ -55,26 +58,35 @@ function routesOf(outbound: Outbound, owner: BoundService, port: number): readon
   return routes;
 }
 
-function serviceHost(outbound: Outbound, service: Service, port: number): VirtualHost {
-  const { context, owners, used } = outbound;
+function serviceHost(
+  outbound: Outbound,
+  service: Service,
+  port: number,
+  rules: BoundService | undefined,
+): VirtualHost {
+  const { context, used } = outbound;
   // HTTP rules mean nothing on a port that carries something else.
   const isHttp = service.ports.some((entry) => entry.number === port && isHttpPort(entry));
-  const owner = isHttp ? owners.ownerOf(service.host) : undefined;
+  const owner = isHttp ? rules : undefined;
   used.add(service.host);
   const { namespace } = context.scope;
   // Routes of the Gateway API that name the service come before those of a VirtualService.
   const ruled =
-    (isHttp ? outbound.mesh.of(service, port) : undefined) ??
+    (isHttp ? outbound.mesh.of(service, port, outbound) : undefined) ??
     (owner === undefined ? [] : routesOf(outbound, owner, port));
   const routes = ruled.length > 0 ? ruled : defaultRoutes(context, service, port);
   const { domain } = context.mesh.settings;
-  const slot = `host ${port} ${namespace}`;
-  return context.memo.keep({ owner: service, slot, inputs: [domain, ...routes] }, () => ({
-    name: `${service.host}:${port}`,
-    domains: [
+  const domains = context.memo.keep(
+    { owner: service, slot: `domains ${namespace}`, inputs: [domain] },
+    () => [
       ...domainsOf(service.host, namespace, domain),
       ...service.addresses.filter((address) => !address.includes('/')),
     ],
+  );
+  const slot = `host ${port} ${namespace}`;
+  return context.memo.keep({ owner: service, slot, inputs: [domains, ...routes] }, () => ({
+    name: `${service.host}:${port}`,
+    domains,
     routes,
   }));
 }
@@ -87,88 +99,172 @@ function defaultRoutes(context: CompileContext, service: Service, port: number):
 }
 
 /** Hosts of rules that no service bears; a wildcard counts only where it covers no service. */
-function unknownHosts(outbound: Outbound): VirtualHost[] {
-  const { owners, services } = outbound;
-  const hosts: VirtualHost[] = [];
-  for (const [host, owner] of owners.named) {
-    const isKnown =
-      services.has(host) ||
-      (host.startsWith('*') && [...services.keys()].some((service) => covers(host, service)));
-    if (isKnown) continue;
-    const routes = routesOf(outbound, owner, UNKNOWN_HOST_PORT);
-    if (routes.length === 0) continue;
-    const { context } = outbound;
-    const { namespace } = context.scope;
-    const { domain } = context.mesh.settings;
-    hosts.push(
-      context.memo.keep(
-        { owner, slot: `unknown ${host} ${namespace}`, inputs: [domain, ...routes] },
-        () => ({
-          name: `${host}:${UNKNOWN_HOST_PORT}`,
-          domains: domainsOf(host, namespace, domain),
-          routes,
-        }),
-      ),
-    );
-  }
-  return hosts;
+function unborne({ owners, services }: Outbound): readonly string[] {
+  const isWild = (host: string): boolean => host.startsWith('*');
+  const isKnown = (host: string): boolean =>
+    services.has(host) ||
+    (isWild(host) && [...services.keys()].some((service) => covers(host, service)));
+  return [...owners.named.keys()].filter((host) => !isKnown(host));
+}
+
+function unknownHost(outbound: Outbound, host: string): VirtualHost | undefined {
+  const { context, owners } = outbound;
+  const owner = owners.named.get(host);
+  const routes = owner === undefined ? [] : routesOf(outbound, owner, UNKNOWN_HOST_PORT);
+  if (owner === undefined || routes.length === 0) return undefined;
+  const { namespace } = context.scope;
+  const { domain } = context.mesh.settings;
+  const domains = context.memo.keep(
+    { owner: context.registry, slot: `domains ${host} ${namespace}`, inputs: [domain] },
+    () => domainsOf(host, namespace, domain),
+  );
+  const key = { owner, slot: `unknown ${host} ${namespace}`, inputs: [domains, ...routes] };
+  return context.memo.keep(key, () => ({
+    name: `${host}:${UNKNOWN_HOST_PORT}`,
+    domains,
+    routes,
+  }));
 }
 
 /** A short name or alias of one service never takes the host of another. */
-function withoutClashes(
-  hosts: readonly VirtualHost[],
-  memo: CompileContext['memo'],
-): VirtualHost[] {
-  const taken = new Set(hosts.map((host) => host.domains[0]));
-  return hosts.map((host) => {
-    const domains = host.domains.filter((domain, index) => {
+function unclashed(lists: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const taken = new Set(lists.map((domains) => domains[0]));
+  return lists.map((domains) => {
+    const own = domains.filter((domain, index) => {
       if (index === 0) return true;
       if (taken.has(domain)) return false;
       taken.add(domain);
       return true;
     });
-    if (domains.length === host.domains.length) return host;
-    return memo.keep({ owner: host, slot: 'domains', inputs: domains }, () => ({
+    return own.length === domains.length ? domains : own;
+  });
+}
+
+function withoutClashes(
+  hosts: readonly VirtualHost[],
+  { memo, scope }: CompileContext,
+  port: number,
+): readonly VirtualHost[] {
+  const given = hosts.map(({ domains }) => domains);
+  const lists = memo.keep({ owner: scope, slot: `domains ${port}`, inputs: given }, () =>
+    unclashed(given),
+  );
+  return hosts.map((host, index) => {
+    const domains = lists[index] ?? [];
+    if (domains === host.domains) return host;
+    return memo.keep({ owner: host, slot: 'domains', inputs: [domains] }, () => ({
       ...host,
       domains,
     }));
   });
 }
 
+interface MadeHost {
+  /** Undefined = nothing of the rules holds for this proxy. */
+  readonly host: VirtualHost | undefined;
+  /** Hosts of services that it leads to. */
+  readonly used: readonly string[];
+}
+
+/** Each host is made anew only where its row has changed. */
+function madeHosts(
+  outbound: Outbound,
+  slot: string,
+  columns: Columns,
+  make: (row: number, outbound: Outbound) => VirtualHost | undefined,
+): readonly MadeHost[] {
+  const { context, mesh } = outbound;
+  return table(
+    { owner: context.scope, slot, inputs: [mesh] },
+    context,
+    columns,
+    (row, own, before: MadeHost | undefined) => {
+      const used = new Set<string>();
+      const host = make(row, { ...outbound, context: own, used });
+      const names = [...used];
+      return {
+        host,
+        used: before !== undefined && sameItems(before.used, names) ? before.used : names,
+      };
+    },
+  );
+}
+
+/** Virtual hosts of the services that have the port, and of rules for hosts that are no service's. */
+function hostsAt(
+  outbound: Outbound,
+  services: readonly Service[],
+  port: number,
+): readonly MadeHost[] {
+  const { owners } = outbound;
+  const rules = services.map(({ host }) => owners.ownerOf(host));
+  const known = madeHosts(outbound, `hosts ${port}`, [services, rules], (row, own) =>
+    serviceHost(own, services[row] as Service, port, rules[row]),
+  );
+  if (port !== UNKNOWN_HOST_PORT) return known;
+  const names = unborne(outbound);
+  const named = names.map((host) => owners.named.get(host));
+  const unknown = madeHosts(outbound, 'unknown hosts', [names, named], (row, own) =>
+    unknownHost(own, names[row] as string),
+  );
+  return [...known, ...unknown];
+}
+
+/** Rules may send to a service that isn't imported; only calls to its own name find nothing. */
+function importedServices({
+  registry,
+  scope,
+  sidecar,
+  memo,
+}: CompileContext): ReadonlyMap<string, Service> {
+  const visible = registry.visibleTo(scope.namespace);
+  return memo.keep(
+    { owner: visible, slot: 'imported', inputs: [sidecar] },
+    () => new Map([...visible].filter(([, one]) => sidecar.importsService(one))),
+  );
+}
+
+function byPort(services: ReadonlyMap<string, Service>): ReadonlyMap<number, readonly Service[]> {
+  const ports = new Map<number, Service[]>([[UNKNOWN_HOST_PORT, []]]);
+  for (const service of services.values())
+    for (const number of new Set(service.ports.map((port) => port.number))) {
+      const list = ports.get(number) ?? [];
+      list.push(service);
+      ports.set(number, list);
+    }
+  return new Map([...ports].sort(([a], [b]) => a - b));
+}
+
 export function compileOutbound(context: CompileContext): {
   listeners: Listener[];
-  used: Set<string>;
+  used: ReadonlySet<string>;
 } {
-  const visible = context.registry.visibleTo(context.scope.namespace);
-  // Rules may send to a service that isn't imported; only calls to its own name find nothing.
-  const services = new Map([...visible].filter(([, one]) => context.sidecar.importsService(one)));
-  const used = new Set<string>();
-  const outbound: Outbound = {
-    context,
-    owners: indexOwners(boundServices(context, 'mesh')),
-    used,
-    services,
-    mesh: meshRoutes(context.gatewayApi, context, used),
+  const { memo, scope } = context;
+  const services = importedServices(context);
+  const bound = boundServices(context, 'mesh');
+  const owners = memo.keep({ owner: bound, slot: 'owners', inputs: [] }, () => indexOwners(bound));
+  const api = context.gatewayApi;
+  const mesh = memo.keep({ owner: api, slot: 'mesh', inputs: [] }, () => meshRoutes(api));
+  const outbound: Outbound = { context, owners, used: new Set(), services, mesh };
+  const ports = memo.keep({ owner: services, slot: 'ports', inputs: [] }, () => byPort(services));
+  const made: (readonly string[])[] = [];
+  const listeners = [...ports].map(([port, list]): Listener => {
+    const own = hostsAt(outbound, list, port);
+    for (const one of own) made.push(one.used);
+    const hosts = own.map(({ host }) => host).filter((host) => host !== undefined);
+    return {
+      name: `outbound.${port}`,
+      port,
+      direction: 'outbound',
+      protocol: 'HTTP',
+      filters: [],
+      virtualHosts: withoutClashes(hosts, context, port),
+      unmatchedHost:
+        context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
+    };
+  });
+  return {
+    listeners,
+    used: memo.keep({ owner: scope, slot: 'used', inputs: made }, () => new Set(made.flat())),
   };
-  const ports = new Set<number>([UNKNOWN_HOST_PORT]);
-  for (const service of services.values()) for (const port of service.ports) ports.add(port.number);
-  const listeners = [...ports]
-    .sort((a, b) => a - b)
-    .map((port): Listener => {
-      const known = [...services.values()]
-        .filter((service) => service.ports.some((entry) => entry.number === port))
-        .map((service) => serviceHost(outbound, service, port));
-      const unknown = port === UNKNOWN_HOST_PORT ? unknownHosts(outbound) : [];
-      return {
-        name: `outbound.${port}`,
-        port,
-        direction: 'outbound',
-        protocol: 'HTTP',
-        filters: [],
-        virtualHosts: withoutClashes([...known, ...unknown], context.memo),
-        unmatchedHost:
-          context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
-      };
-    });
-  return { listeners, used };
 }

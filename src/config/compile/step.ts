@@ -28,7 +28,7 @@ export function step<T>(
   const kept = isSame ? before : run(inputs, context, make);
   if (!isSame) context.memo.set(owner, slot, kept);
   if (kept.diagnostics.length > 0) context.diagnostics.push(...kept.diagnostics);
-  for (const name of kept.origins) context.origins.resources.add(name);
+  for (const name of kept.origins) context.origins.add(name);
   return kept.value as T;
 }
 

@@ -10,6 +10,7 @@ import type { CompileContext } from './context.ts';
 import { isExportedTo, resolveHost, visibilityRank } from './names.ts';
 import type { SourcedRoute } from './routes.ts';
 import { step } from './step.ts';
+import { table } from './table.ts';
 
 export interface BoundService {
   readonly resource: Resource<VirtualServiceSpec>;
@@ -28,31 +29,40 @@ export function gatewayName(name: string, namespace: string): string {
 }
 
 /** Visible to the proxy and bound to the gateway (`mesh` or `namespace/name`), in the order in which they count. */
-export function boundServices(context: CompileContext, gateway: string): BoundService[] {
-  const { namespace } = context.scope;
-  const exportOf = (resource: Resource<VirtualServiceSpec>): readonly string[] =>
-    resource.spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
+export function boundServices(context: CompileContext, gateway: string): readonly BoundService[] {
   const all = context.resources<VirtualServiceSpec>('VirtualService');
-  return all
-    .filter((resource) => (resource.spec.hosts?.length ?? 0) > 0)
-    .filter((resource) => isExportedTo(exportOf(resource), resource.metadata.namespace, namespace))
-    .filter(
-      (resource) =>
-        (resource.spec.gateways ?? ['mesh']).some(
-          (name) => gatewayName(name, resource.metadata.namespace) === gateway,
-        ) ||
-        (gateway === 'mesh' && resource.spec.gateways?.length === 0),
-    )
-    .map((resource) => ({
-      resource,
-      rank: visibilityRank(exportOf(resource), resource.metadata.namespace, namespace),
-    }))
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ resource }) => ({ resource, hosts: hostsOf(resource, context) }))
-    .filter(
-      ({ resource, hosts }) => gateway !== 'mesh' || context.sidecar.importsRules(resource, hosts),
-    )
-    .map(({ resource, hosts }) => bind(resource, hosts, context));
+  const key = { owner: context.scope, slot: `bound ${gateway}`, inputs: [] };
+  const rows = table(key, context, [all], (row, own) =>
+    ranked(all[row] as Resource<VirtualServiceSpec>, gateway, own),
+  );
+  return context.memo.keep({ owner: rows, slot: 'in order', inputs: [] }, () =>
+    rows
+      .filter((one) => one !== undefined)
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ bound }) => bound),
+  );
+}
+
+/** Undefined = not for this proxy, or not for this gateway. */
+function ranked(
+  resource: Resource<VirtualServiceSpec>,
+  gateway: string,
+  context: CompileContext,
+): { readonly rank: number; readonly bound: BoundService } | undefined {
+  const { spec, metadata } = resource;
+  const exportTo = spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
+  const { namespace } = context.scope;
+  const isBound =
+    (spec.gateways ?? ['mesh']).some((name) => gatewayName(name, metadata.namespace) === gateway) ||
+    (gateway === 'mesh' && spec.gateways?.length === 0);
+  if ((spec.hosts?.length ?? 0) === 0 || !isBound) return undefined;
+  if (!isExportedTo(exportTo, metadata.namespace, namespace)) return undefined;
+  const hosts = hostsOf(resource, context);
+  if (gateway === 'mesh' && !context.sidecar.importsRules(resource, hosts)) return undefined;
+  return {
+    rank: visibilityRank(exportTo, metadata.namespace, namespace),
+    bound: bind(resource, hosts, context),
+  };
 }
 
 function hostsOf(
@@ -104,7 +114,7 @@ function withGateways(route: HttpRoute, namespace: string): HttpRoute {
 
 function delegateRoutes(root: SourcedRoute, context: CompileContext): SourcedRoute[] {
   const { name = '', namespace = root.resource.metadata.namespace } = root.route.delegate ?? {};
-  const delegate = context.delegate(`${namespace}/${name}`);
+  const delegate = context.delegates.get(`${namespace}/${name}`);
   const exportTo = delegate?.spec.exportTo ?? context.mesh.defaultVirtualServiceExportTo;
   if (
     delegate === undefined ||

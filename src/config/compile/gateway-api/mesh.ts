@@ -6,11 +6,18 @@ import type { CompileContext } from '../context.ts';
 import { byPrecedence } from './order.ts';
 import { compileRouteRules } from './rules.ts';
 
+export interface MeshClient {
+  readonly context: CompileContext;
+  /** Takes the hosts of services that the routes name. */
+  readonly used: Set<string>;
+}
+
 export interface MeshRoutes {
   /** Undefined = no route has the service as its parent. */
   of(
     service: { readonly host: string; readonly namespace: string },
     port: number,
+    client: MeshClient,
   ): readonly Route[] | undefined;
 }
 
@@ -28,17 +35,17 @@ function inForce(
     : attached.filter(({ route: { metadata } }) => metadata.namespace === owner);
 }
 
-export function meshRoutes(
-  api: GatewayApi,
-  context: CompileContext,
-  used: Set<string>,
-): MeshRoutes {
+const NONE: MeshRoutes = { of: () => undefined };
+
+/** The same for every client. */
+export function meshRoutes(api: GatewayApi): MeshRoutes {
   const attached = Map.groupBy(
     api.outcomes.flatMap(({ mesh }) => (mesh === undefined ? [] : [mesh])),
     ({ host }) => host,
   );
+  if (attached.size === 0) return NONE;
   return {
-    of({ host, namespace }, port) {
+    of({ host, namespace }, port, { context, used }) {
       const atPort = (attached.get(host) ?? []).filter(
         (one) => one.port === undefined || one.port === port,
       );
