@@ -1,11 +1,29 @@
-/** npm run bench: everything that is measured without sockets. Each part also runs by itself (`node bench/engine.ts`). */
+/** `npm run bench` measures everything, `npm run bench -- compile delivery` these parts. Each also runs by itself (`node bench/engine.ts`). */
 import { benchCompile } from './compile.ts';
+import { benchControl } from './control.ts';
+import { benchDelivery } from './delivery.ts';
 import { benchEdge } from './edge.ts';
 import { benchEngine } from './engine.ts';
+import { benchObject } from './object.ts';
 import { benchRoutes } from './routes.ts';
 
-console.log(`node ${process.version}`);
-await benchEngine();
-benchRoutes();
-benchCompile();
-await benchEdge();
+const parts: Readonly<Record<string, () => void | Promise<void>>> = {
+  engine: benchEngine,
+  routes: benchRoutes,
+  compile: benchCompile,
+  delivery: benchDelivery,
+  control: benchControl,
+  edge: benchEdge,
+  object: benchObject,
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(parts, name));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
+  process.exitCode = 1;
+} else {
+  console.log(`node ${process.version}`);
+  for (const [name, measure] of Object.entries(parts))
+    if (asked.length === 0 || asked.includes(name)) await measure();
+}

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Resource } from '../src/model/api.ts';
 import type { Store, StoreChange } from '../src/model/store.ts';
 import { createInventory } from './inventory.ts';
-import { RESOURCE_PREFIX, listResources } from './resources.ts';
+import { RESOURCE_PREFIX, withRevision } from './resources.ts';
 import { createMemoryStore } from './store/memory.ts';
 import { openSqlite } from './store/sqlite.ts';
 import { createSqlStore } from './store/sql.ts';
@@ -48,7 +48,12 @@ describe.each([
           if (!looks) continue;
           const { revision, resources } = await inventory.current();
           expect(revision).toBe(await store.revision());
-          expect(resources).toEqual(await listResources(store));
+          const { records } = await store.list(RESOURCE_PREFIX);
+          expect(resources).toEqual(
+            records.map(({ value, revision: changed }) =>
+              withRevision(JSON.parse(value) as Resource, changed),
+            ),
+          );
         }
       }),
       { numRuns: 60 },

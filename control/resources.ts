@@ -21,21 +21,16 @@ export function nameOf(resource: Pick<Resource, 'kind' | 'metadata'>): string {
   return `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
 }
 
-export async function listResources(
-  store: Store,
-  prefix: string = RESOURCE_PREFIX,
-): Promise<Resource[]> {
-  const { records } = await store.list(prefix);
-  return records.map((record) =>
-    withRevision(JSON.parse(record.value) as Resource, record.revision),
-  );
-}
-
 export function withRevision(resource: Resource, revision: number): Resource {
   return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(revision) } };
 }
 
 export interface ApplyOptions {
+  /** All resources of the newest revision, by their keys. */
+  readonly stock: () => Promise<{
+    readonly revision: number;
+    readonly resources: readonly Resource[];
+  }>;
   /** How many resources the store may hold in all: what its home can compile. */
   readonly maxResources: number;
   readonly sources: readonly SourceText[];
@@ -110,8 +105,7 @@ function requireRoom(have: number, options: ApplyOptions): void {
 export async function applyDocuments(store: Store, options: ApplyOptions): Promise<ApplyResult> {
   const { resources, diagnostics } = admitAll(options);
   requireRoom(resources.length, options);
-  const revision = await store.revision();
-  const stored = await listResources(store);
+  const { revision, resources: stored } = await options.stock();
   const keys = new Set([...stored, ...resources].map((resource) => keyOf(resource)));
   requireRoom(keys.size, options);
   const condition = options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision };

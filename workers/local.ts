@@ -21,6 +21,8 @@ export interface LocalWorker {
 export interface LocalWorkers {
   /** Base URL of a worker's entrypoint. */
   url(name: string, entrypoint?: string): Promise<string>;
+  /** Where V8's inspector of a worker listens; only with `inspects`. */
+  inspector(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,8 @@ export interface LocalOptions {
   readonly workers: readonly LocalWorker[];
   /** Folder for Durable Objects; absent = memory. */
   readonly persistPath?: string;
+  /** @default false */
+  readonly inspects?: boolean;
 }
 
 /** The newest that the pinned workerd knows. */
@@ -90,6 +94,7 @@ export async function startLocalWorkers(options: LocalOptions): Promise<LocalWor
       host: '127.0.0.1',
       port: 0,
       cf: false,
+      ...(options.inspects === true ? { inspectorPort: 0 } : {}),
       workers: options.workers.flatMap((worker) => optionsOf(worker)),
     }),
     ...(options.persistPath === undefined ? {} : { resourcePersistencePath: options.persistPath }),
@@ -98,6 +103,7 @@ export async function startLocalWorkers(options: LocalOptions): Promise<LocalWor
   return {
     url: async (name, entrypoint) =>
       (await miniflare.unsafeGetDirectURL(name, entrypoint)).href.replace(/\/$/, ''),
+    inspector: async (name) => `${(await miniflare.getInspectorURL()).origin}/core:user:${name}`,
     close: async () => miniflare.dispose(),
   };
 }

@@ -78,8 +78,9 @@ export async function readSources(c: Ctx): Promise<SourceText[]> {
   });
 }
 
-export async function applyOptions(c: Ctx, { deps }: Services): Promise<ApplyOptions> {
+export async function applyOptions(c: Ctx, { deps, inventory }: Services): Promise<ApplyOptions> {
   return {
+    stock: () => inventory.current(),
     sources: await readSources(c),
     namespace: c.req.query('namespace') ?? 'default',
     dryRun: c.req.query('dryRun') === 'true',

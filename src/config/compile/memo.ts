@@ -22,6 +22,13 @@ export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean
   return true;
 }
 
+const NONE: readonly never[] = [];
+
+/** Most lists that are kept are empty, and there are many. */
+export function compact<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list;
+}
+
 export class Memo {
   readonly #kept = new WeakMap<object, Map<string, Kept>>();
 
@@ -30,7 +37,7 @@ export class Memo {
     const kept = this.find(owner, slot);
     if (kept !== undefined && sameItems(kept.inputs, inputs)) return kept.value as T;
     const value = make();
-    this.set(owner, slot, { inputs, value });
+    this.set(owner, slot, { inputs: compact(inputs), value });
     return value;
   }
 

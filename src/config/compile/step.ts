@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { CompileContext } from './context.ts';
 import type { Kept, Key } from './memo.ts';
-import { sameItems } from './memo.ts';
+import { compact, sameItems } from './memo.ts';
 import type { Reading } from './recorder.ts';
 import { Recorder, readsTheSame } from './recorder.ts';
 
@@ -40,5 +40,11 @@ function run(
   const recorder = new Recorder(context);
   const value = make(recorder);
   const { readings, diagnostics, origins } = recorder;
-  return { inputs, value, readings, diagnostics, origins: [...origins.resources] };
+  return {
+    inputs: compact(inputs),
+    value,
+    readings: compact(readings),
+    diagnostics: compact(diagnostics),
+    origins: compact([...origins.resources]),
+  };
 }

@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { CompileContext } from './context.ts';
 import type { Kept, Key } from './memo.ts';
-import { sameItems } from './memo.ts';
+import { compact, sameItems } from './memo.ts';
 import { Recorder, facetNow, facetOf } from './recorder.ts';
 
 interface Row<T> {
@@ -78,10 +78,10 @@ function fill<T>(filling: Filling<T>): Omit<KeptTable<T>, 'inputs' | 'columns'> 
       const facet = facetOf(reading, context);
       if (!facets.has(facet)) facets.set(facet, facetNow(context, facet));
     }
-    const origins = [...recorder.origins.resources];
+    const origins = compact([...recorder.origins.resources]);
     return {
       value,
-      diagnostics: recorder.diagnostics,
+      diagnostics: compact(recorder.diagnostics),
       origins: old !== undefined && sameItems(old.origins, origins) ? old.origins : origins,
     };
   });
