@@ -9,7 +9,7 @@ import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
 
 /** A sidecar lets calls to ports that nobody declared through, unless only the registry is allowed. */
-function isLetThrough(x: EngineExchange): boolean {
+export function isLetThrough(x: EngineExchange): boolean {
   const { scope, mesh } = x.linked.named.snapshot;
   return scope.type === 'sidecar-outbound' && mesh.outboundPolicy === 'ALLOW_ANY';
 }
@@ -42,7 +42,7 @@ function isStranger(x: EngineExchange): boolean {
 }
 
 /** Decided on the connection, before anything of the request counts; where a runtime can't tell, nothing is. */
-function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
+export function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
   const { mutual } = x.peer;
   if (direction !== 'inbound' || mutual === undefined) return false;
   if (mutual) return mtls === 'DISABLE' ? x.listener?.port !== 0 : isStranger(x);
@@ -50,7 +50,7 @@ function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolea
 }
 
 /** A handshake without the certificate that is asked for comes to nothing. */
-function lacksClientCertificate(x: EngineExchange, { direction, tls }: Listener): boolean {
+export function lacksClientCertificate(x: EngineExchange, { direction, tls }: Listener): boolean {
   const mode = direction === 'gateway' ? tls?.mode : undefined;
   return (mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL') && x.peer.tls?.mutual === false;
 }

@@ -8,3 +8,5 @@ export { LinkError, link } from './link.ts';
 export type { LinkOptions, LinkedSnapshot } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
 export { grpcStatusOf } from './rescue.ts';
+export { decideConnection } from './connection.ts';
+export type { ConnectionArrival } from './connection.ts';

@@ -1,36 +1,14 @@
 /** Listeners of a gateway: servers merged by port, hosts intersected with those of VirtualServices. */
-import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
+import type { GatewaySpec } from '../../model/api.ts';
 import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
+import { connectionListener, serverConnections } from './gateway-connections.ts';
+import type { Server } from './gateway-servers.ts';
+import { isHttp, isTcp, isTls, serverHosts, terminates } from './gateway-servers.ts';
 import { isCatchAll } from './matches.ts';
 import { intersectHosts, selects } from './names.ts';
 import { compileRoutes } from './routes.ts';
 import { boundServices } from './virtual-services.ts';
-
-interface Server {
-  readonly server: GatewayServer;
-  readonly gateway: Resource<GatewaySpec>;
-  readonly index: number;
-}
-
-const isTls = (server: GatewayServer): boolean => /^(?:HTTPS|TLS)$/i.test(server.port.protocol);
-const isHttp = (server: GatewayServer): boolean =>
-  /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i.test(server.port.protocol);
-/** No mode is PASSTHROUGH, the API's zero value: admission reads it so too. */
-const terminates = ({ tls }: GatewayServer): boolean =>
-  tls?.mode !== undefined && tls.mode !== 'PASSTHROUGH' && tls.mode !== 'AUTO_PASSTHROUGH';
-
-/** `ns/host` to its parts; `*` is every namespace. */
-function serverHosts(entry: Server): { namespace: string; host: string }[] {
-  return entry.server.hosts.map((text) => {
-    const slash = text.indexOf('/');
-    const namespace = slash < 0 ? '*' : text.slice(0, slash);
-    return {
-      namespace: namespace === '.' ? entry.gateway.metadata.namespace : namespace,
-      host: text.slice(slash + 1).toLowerCase(),
-    };
-  });
-}
 
 interface HostTable {
   readonly routes: Map<string, Route[]>;
@@ -115,7 +93,7 @@ function tlsListeners(
 ): Listener[] {
   const taken = new Set<string>();
   const listeners: Listener[] = [];
-  for (const entry of entries.filter(({ server }) => terminates(server))) {
+  for (const entry of entries) {
     const names = serverHosts(entry).map(({ host }) => host);
     if (names.some((name) => taken.has(name))) {
       context.diagnostics.push({
@@ -129,6 +107,14 @@ function tlsListeners(
       continue;
     }
     for (const name of names) taken.add(name);
+    if (!terminates(entry.server) || /^TLS$/i.test(entry.server.port.protocol)) {
+      const connections = serverConnections(entry, names, context, used);
+      listeners.push({
+        ...connectionListener(entry.server, filters, connections),
+        serverNames: names,
+      });
+      continue;
+    }
     const { tls } = entry.server;
     const credentials =
       tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
@@ -166,7 +152,14 @@ export function compileGateway(
   )) {
     // The oldest server says what the port speaks; others of another family are left out.
     const oldest = entries[0];
-    if (oldest === undefined || !(isTls(oldest.server) || isHttp(oldest.server))) continue;
+    if (oldest === undefined) continue;
+    if (isTcp(oldest.server)) {
+      const names = serverHosts(oldest).map(({ host }) => host);
+      const connections = serverConnections(oldest, names, context, used);
+      listeners.push(connectionListener(oldest.server, filters, connections));
+      continue;
+    }
+    if (!isTls(oldest.server) && !isHttp(oldest.server)) continue;
     const family = isTls(oldest.server);
     const same = entries.filter(({ server }) => (family ? isTls(server) : isHttp(server)));
     if (same.length === 0) continue;

@@ -8,6 +8,8 @@ import { defaultRetry } from './retries.ts';
 import type { Service, ServicePort } from './services.ts';
 import { isHttpPort } from './services.ts';
 
+const PASSTHROUGH_ORIGIN: Origin = { resource: 'mesh', path: 'inbound' };
+
 /** Policies and callers name the workload's port, not the service's. */
 function listenPort(port: ServicePort): number {
   return typeof port.targetPort === 'number' ? port.targetPort : port.number;
@@ -50,6 +52,27 @@ function declaredListener(
   };
 }
 
+/** A port of another protocol: connections go to the service as they are. */
+function carriedListener(
+  port: ServicePort,
+  service: Service,
+  fields: Pick<Listener, 'filters' | 'mtls'>,
+  origin: Origin,
+): Listener {
+  return {
+    name: `inbound.${listenPort(port)}`,
+    port: listenPort(port),
+    direction: 'inbound',
+    protocol: 'TCP',
+    ...fields,
+    virtualHosts: [],
+    connections: [
+      { destinations: [{ cluster: clusterName(service.host, port.number), weight: 1 }], origin },
+    ],
+    unmatchedHost: 'not-found',
+  };
+}
+
 function declaredListeners(
   service: Service,
   context: CompileContext,
@@ -57,12 +80,13 @@ function declaredListeners(
   filters: readonly FilterConfig[],
 ): Listener[] {
   const origin = context.origins.of(service.resource, 'spec');
-  return service.ports
-    .filter((port) => isHttpPort(port))
-    .map((port) => {
-      const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
-      return declaredListener(port, service, { filters, ...secured(mode) }, origin);
-    });
+  return service.ports.map((port) => {
+    const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
+    const fields = { filters, ...secured(mode) };
+    return isHttpPort(port)
+      ? declaredListener(port, service, fields, origin)
+      : carriedListener(port, service, fields, origin);
+  });
 }
 
 export function compileInbound(
@@ -100,6 +124,7 @@ function passthroughListener(
     ...secured(mode),
     filters,
     virtualHosts: [],
+    connections: [{ destinations: [], passthrough: true, origin: PASSTHROUGH_ORIGIN }],
     unmatchedHost: 'passthrough',
   };
 }

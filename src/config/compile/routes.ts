@@ -39,7 +39,7 @@ export interface RouteList {
   readonly hosts: ReadonlySet<string>;
 }
 
-function destinationCluster(
+export function destinationCluster(
   context: CompileContext,
   destination: DestinationSpec,
   owner: Resource,

@@ -1,5 +1,9 @@
 /** Listeners of a sidecar's calls. */
-import type { Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { linkCidrs } from '../../lib/cidr.ts';
+import type { ConnectionRoute, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
+import type { ConnectionBuilder } from './connections.ts';
+import { compileTcpRules, compileTlsRules } from './connections.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshRoutes } from './gateway-api/mesh.ts';
 import { meshRoutes } from './gateway-api/mesh.ts';
@@ -68,16 +72,76 @@ function serviceHost(outbound: Outbound, service: Service, port: number): Virtua
   const ruled =
     (isHttp ? outbound.mesh.of(service, port) : undefined) ??
     (owner === undefined ? [] : routesOf(outbound, owner, port));
-  const routes =
-    ruled.length > 0
-      ? ruled
-      : [defaultRoute(service.host, port, context.origins.of(service.resource, 'spec'))];
+  const routes = ruled.length > 0 ? ruled : [withoutRules(outbound, service, port)];
   const addresses = service.addresses.filter((address) => !address.includes('/'));
   return {
     name: `${service.host}:${port}`,
     domains: [...domainsOf(service.host, namespace, context.mesh.settings.domain), ...addresses],
     routes,
   };
+}
+
+const TLS_PROTOCOLS: ReadonlySet<string> = new Set(['TLS', 'HTTPS']);
+
+function isTlsPort({ ports }: Service, number: number): boolean {
+  return ports.some((port) => port.number === number && TLS_PROTOCOLS.has(port.protocol));
+}
+
+/** Would a connection for the service, by its name or one of its addresses, take the rule? */
+function leadsTo({ serverNames, destinationCidrs }: ConnectionRoute, service: Service): boolean {
+  const isNamed = serverNames?.some((name) => covers(name, service.host)) ?? true;
+  if (destinationCidrs === undefined) return isNamed;
+  const isInside = linkCidrs(destinationCidrs);
+  return isNamed && service.addresses.some((address) => isInside(address) === true);
+}
+
+/** A port of another protocol goes where a rule for its connections says, else to the service itself. */
+function withoutRules(outbound: Outbound, service: Service, port: number): Route {
+  const { context, owners } = outbound;
+  const origin = context.origins.of(service.resource, 'spec');
+  const route = defaultRoute(service.host, port, origin);
+  const owner = owners.ownerOf(service.host);
+  const isHttp = service.ports.some((entry) => entry.number === port && isHttpPort(entry));
+  if (owner === undefined || isHttp) return route;
+  const builder = connectionBuilder(outbound, port);
+  const rules = isTlsPort(service, port)
+    ? compileTlsRules(owner, builder)
+    : compileTcpRules(owner, builder);
+  const rule = rules.find((one) => leadsTo(one, service));
+  if (rule === undefined) return route;
+  return {
+    ...route,
+    origin: rule.origin,
+    action: { kind: 'forward', destinations: rule.destinations },
+  };
+}
+
+function connectionBuilder({ context, used }: Outbound, port: number): ConnectionBuilder {
+  const { namespace, labels } = context.scope;
+  return { context, used, scope: { gateway: 'mesh', namespace, labels, port, isGateway: false } };
+}
+
+/** TLS goes by server name, all else by the address that the client wanted; rules before services. */
+function connectionsOf(outbound: Outbound, port: number): ConnectionRoute[] {
+  const { context, owners, services } = outbound;
+  const builder = connectionBuilder(outbound, port);
+  const ofServices = [...services.values()].flatMap((service): ConnectionRoute[] => {
+    const own = service.ports.find((entry) => entry.number === port);
+    if (own === undefined || isHttpPort(own)) return [];
+    const owner = owners.ownerOf(service.host);
+    const addresses = service.addresses.length === 0 ? {} : { destinationCidrs: service.addresses };
+    const plain: ConnectionRoute = {
+      destinations: [{ cluster: clusterName(service.host, port), weight: 1 }],
+      origin: context.origins.of(service.resource, 'spec'),
+    };
+    if (!isTlsPort(service, port)) {
+      const rules = owner === undefined ? [] : compileTcpRules(owner, builder);
+      return [...rules.map((rule) => ({ ...addresses, ...rule })), { ...plain, ...addresses }];
+    }
+    const rules = owner === undefined ? [] : compileTlsRules(owner, builder);
+    return [...rules, { ...plain, serverNames: [service.host] }];
+  });
+  return ofServices;
 }
 
 /** Hosts of rules that no service bears; a wildcard counts only where it covers no service. */
@@ -142,6 +206,7 @@ export function compileOutbound(context: CompileContext): {
         .filter((service) => service.ports.some((entry) => entry.number === port))
         .map((service) => serviceHost(outbound, service, port));
       const unknown = port === UNKNOWN_HOST_PORT ? unknownHosts(outbound) : [];
+      const connections = connectionsOf(outbound, port);
       return {
         name: `outbound.${port}`,
         port,
@@ -149,6 +214,7 @@ export function compileOutbound(context: CompileContext): {
         protocol: 'HTTP',
         filters: [],
         virtualHosts: withoutClashes([...known, ...unknown]),
+        ...(connections.length === 0 ? {} : { connections }),
         unmatchedHost:
           context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
       };

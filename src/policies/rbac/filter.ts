@@ -7,7 +7,14 @@ import { linkTemplate } from '../../lib/path-template.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
 import { otherReading, singleReader, valuesOf } from './attributes.ts';
-import type { CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
+import type {
+  Attribute,
+  CompiledAuthorization,
+  CompiledRule,
+  RbacConfig,
+  Test,
+  TextMatch,
+} from './config.ts';
 
 /** Undefined = can't be judged. */
 type Verdict = boolean | undefined;
@@ -224,7 +231,54 @@ function refuse(policy: string): LocalReply {
   };
 }
 
+/** Attributes that a connection has without anything being read from it. */
+const OF_CONNECTIONS: ReadonlySet<Attribute['of']> = new Set<Attribute['of']>([
+  'principal',
+  'namespace',
+  'serviceAccount',
+  'trustDomain',
+  'sourceIp',
+  'remoteIp',
+  'destinationIp',
+  'port',
+  'sni',
+]);
+
+const isOfConnection = ({ attribute }: Test): boolean => OF_CONNECTIONS.has(attribute.of);
+
+function withoutHttp(rule: CompiledRule): CompiledRule {
+  const keep = (tests: readonly Test[]): Test[] => tests.filter((test) => isOfConnection(test));
+  return {
+    sources: rule.sources.map((tests) => keep(tests)),
+    operations: rule.operations.map((tests) => keep(tests)),
+    conditions: keep(rule.conditions),
+  };
+}
+
+const isPure = ({ sources, operations, conditions }: CompiledRule): boolean =>
+  [...sources.flat(), ...operations.flat(), ...conditions].every((test) => isOfConnection(test));
+
+/**
+ * The same policies for connections: a rule of ALLOW that asks for anything of HTTP can't be met,
+ * one of DENY loses what it asks for there, which makes it wider.
+ */
+function ofConnections({ deny, allow, audit }: RbacConfig): RbacConfig {
+  return {
+    audit,
+    deny: deny.map((policy) => ({
+      ...policy,
+      rules: policy.rules.map((rule) => withoutHttp(rule)),
+    })),
+    allow: allow.map((policy) => ({
+      ...policy,
+      rules: policy.rules.filter((rule) => isPure(rule)),
+    })),
+  };
+}
+
 class RbacFilter implements Filter {
+  readonly #config: RbacConfig;
+  #connections: RbacFilter | undefined;
   readonly #deny: readonly LinkedPolicy[];
   readonly #allow: readonly LinkedPolicy[];
   readonly #audit: readonly LinkedPolicy[];
@@ -232,6 +286,7 @@ class RbacFilter implements Filter {
   readonly #isOpen: boolean;
 
   constructor(config: RbacConfig) {
+    this.#config = config;
     this.#deny = config.deny.map((policy) => linkPolicy(policy));
     this.#allow = config.allow.map((policy) => linkPolicy(policy));
     this.#audit = config.audit.map((policy) => linkPolicy(policy));
@@ -249,6 +304,11 @@ class RbacFilter implements Filter {
       return refuse(policy.name);
     }
     return this.#allowed(x);
+  }
+
+  connection(x: Exchange): boolean {
+    this.#connections ??= new RbacFilter(ofConnections({ ...this.#config, audit: [] }));
+    return this.#connections.request(x) === undefined;
   }
 
   #allowed(x: Exchange): LocalReply | undefined {

@@ -1,6 +1,8 @@
 /** Listener and virtual host of a request. */
 import { HostMap } from '../../lib/host-map.ts';
 import type { Listener, VirtualHost } from '../../model/snapshot.ts';
+import type { ConnectionMatcher } from './connections.ts';
+import { linkConnections } from './connections.ts';
 import type { RouteMatcher } from './routes.ts';
 import { linkRoutes } from './routes.ts';
 
@@ -12,6 +14,7 @@ export interface LinkedHost {
 export interface LinkedListener {
   readonly listener: Listener;
   readonly hosts: HostMap<LinkedHost>;
+  readonly connections: ConnectionMatcher | undefined;
 }
 
 export interface ListenerTable {
@@ -25,7 +28,12 @@ function linkListener(listener: Listener): LinkedListener {
     const linked = { host, matcher: linkRoutes(host.routes) };
     for (const domain of host.domains) hosts.add(domain, linked);
   }
-  return { listener, hosts };
+  const { connections } = listener;
+  return {
+    listener,
+    hosts,
+    connections: connections === undefined ? undefined : linkConnections(connections),
+  };
 }
 
 /** Takes requests to ports that have no listener of their own. */

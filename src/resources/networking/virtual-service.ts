@@ -140,10 +140,21 @@ export const virtualService: ResourceKind = defineKind<VirtualServiceSpec>({
   notEnforced: (rules) => [
     ...(rules.tls === undefined
       ? []
-      : [{ path: 'spec.tls', reason: 'no runtime of this version routes TLS by SNI' }]),
+      : [
+          {
+            path: 'spec.tls',
+            reason:
+              'no runtime of this version carries TLS without ending it; explain says what would be decided',
+          },
+        ]),
     ...(rules.tcp === undefined
       ? []
-      : [{ path: 'spec.tcp', reason: 'no runtime of this version routes TCP' }]),
+      : [
+          {
+            path: 'spec.tcp',
+            reason: 'no runtime of this version carries TCP; explain says what would be decided',
+          },
+        ]),
     ...(rules.http ?? []).flatMap((route, index) =>
       route.retries?.retryRemoteLocalities === true
         ? [

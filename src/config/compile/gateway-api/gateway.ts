@@ -6,6 +6,7 @@ import type { GatewayApi } from '../../gateway-api/resolve.ts';
 import { GATEWAY_NAME_LABEL } from '../../gateway-api/words.ts';
 import type { CompileContext } from '../context.ts';
 import { bySpecificity, compareText, covers } from '../names.ts';
+import { connectionListener } from './connections.ts';
 import type { RankedRoute } from './order.ts';
 import { byPrecedence } from './order.ts';
 import { compileRouteRules } from './rules.ts';
@@ -135,6 +136,9 @@ export function compileApiGateway(
     ...programmed
       .filter(({ protocol }) => protocol === 'HTTPS')
       .map((listener) => httpsListener(listener, builder)),
+    ...programmed
+      .filter(({ protocol }) => protocol === 'TLS' || protocol === 'TCP')
+      .map((listener) => connectionListener(listener, attachments, builder)),
   ];
   return { listeners: listeners.sort((a, b) => a.port - b.port), used };
 }
