@@ -1,6 +1,6 @@
 /** The driver on Web fetch: does what the engine says, and nothing else. */
 import type { Host } from '../host/host.ts';
-import type { Exchange, Step } from '../model/exchange.ts';
+import type { BodyStart, Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
@@ -48,8 +48,13 @@ interface StreamingInit extends RequestInit {
 }
 
 /** At once, but for a small body that is read whole. */
-function sourceOf(request: Request, x: Exchange): Source | Promise<ArrayBuffer> {
+function sourceOf(
+  request: Request,
+  x: Exchange,
+  ahead: RequestBody | undefined,
+): Source | Promise<ArrayBuffer> {
   if (request.body === null) return null;
+  if (ahead !== undefined) return ahead;
   const length = Number(request.headers.get('content-length') ?? Number.NaN);
   const mayRepeat = x.route?.retry !== undefined;
   if ((mayRepeat || x.mirrors.length > 0) && length <= MAX_KEPT_BODY_BYTES)
@@ -76,7 +81,7 @@ function targetUrl(x: Exchange, { scheme, endpoint }: Target): string {
   return `${scheme}://${authority}${x.upstreamTarget}`;
 }
 
-function hostPort({ address, port }: Endpoint): string {
+export function hostPort({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
@@ -133,6 +138,31 @@ function deliver(head: WebResponseHead, response: Response): Response {
   return delivered;
 }
 
+/** A body that a policy reads into before it is forwarded; made only when one does. */
+class ReadAhead {
+  readonly #request: Request;
+  #body: RequestBody | undefined;
+  #isTooLarge = false;
+
+  constructor(request: Request) {
+    this.#request = request;
+  }
+
+  readonly readBody = (maxBytes: number): Promise<BodyStart> => {
+    const body = this.#request.body as ReadableStream<Uint8Array>;
+    this.#body ??= new RequestBody(body, Math.max(maxBytes, MAX_KEPT_BODY_BYTES), () => {
+      this.#isTooLarge = true;
+    });
+    return this.#body.peek(maxBytes);
+  };
+
+  /** What was read is still to be sent; what didn't fit can be sent once. */
+  bodyFor(x: Exchange): RequestBody | undefined {
+    if (this.#isTooLarge) x.isReplayable = false;
+    return this.#body;
+  }
+}
+
 class Driver implements FetchDriver {
   readonly #options: FetchDriverOptions;
 
@@ -145,14 +175,16 @@ class Driver implements FetchDriver {
     const { pathNormalization } = arrival.linked.named.snapshot.mesh;
     const parsesTarget = pathNormalization === 'NONE';
     const head = new WebRequestHead(arrival.request, arrival.authority, parsesTarget);
+    const reading = new ReadAhead(arrival.request);
     const x = engine.begin({
       linked: arrival.linked,
       head,
       peer: arrival.peer,
       port: arrival.port,
+      ...(arrival.request.body === null ? {} : { readBody: reading.readBody }),
     });
     try {
-      return await this.#run(x, head, arrival.request);
+      return await this.#run(x, head, arrival.request, reading);
     } catch (error) {
       // What nobody foresaw is refused too, and says nothing of itself to the client.
       const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
@@ -167,7 +199,12 @@ class Driver implements FetchDriver {
     }
   }
 
-  async #run(x: Exchange, head: WebRequestHead, request: Request): Promise<Response> {
+  async #run(
+    x: Exchange,
+    head: WebRequestHead,
+    request: Request,
+    reading: ReadAhead,
+  ): Promise<Response> {
     const { engine } = this.#options;
     let step: Step = engine.onRequest(x);
     let body: Source | undefined;
@@ -177,7 +214,7 @@ class Driver implements FetchDriver {
         step = engine.resume(x);
       } else if (step === 'forward') {
         if (body === undefined) {
-          const source = sourceOf(request, x);
+          const source = sourceOf(request, x, reading.bodyFor(x));
           body = source instanceof Promise ? await source : source;
           this.#mirror(x, head, request, body);
         }

@@ -1,3 +1,5 @@
+import type { BodyStart } from '../model/exchange.ts';
+
 /**
  * A request body of unknown length that may have to be sent again: it streams on as it comes, and what passed is
  * kept up to a limit. Past it nothing is kept, and nothing can be repeated.
@@ -39,6 +41,19 @@ export class RequestBody {
       },
       { highWaterMark: 0 },
     );
+  }
+
+  /** The first bytes of it, read ahead; `open` gives them again. */
+  async peek(maxBytes: number): Promise<BodyStart> {
+    while (this.#size <= maxBytes && !this.#isDone) await this.#readMore();
+    const bytes = new Uint8Array(Math.min(this.#size, maxBytes));
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      if (at >= bytes.length) break;
+      bytes.set(chunk.subarray(0, bytes.length - at), at);
+      at += chunk.length;
+    }
+    return { bytes, isWhole: this.#isDone && this.#size <= maxBytes };
   }
 
   /** Nobody will send it any more. */

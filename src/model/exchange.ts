@@ -25,6 +25,12 @@ export interface LocalReply {
   readonly close?: boolean;
 }
 
+export interface BodyStart {
+  readonly bytes: Uint8Array;
+  /** Nothing comes behind. */
+  readonly isWhole: boolean;
+}
+
 /** One line of why; collected only when asked for (explain). */
 export interface TraceStep {
   readonly step:
@@ -89,6 +95,8 @@ export interface Exchange {
   isReplayable: boolean;
   response: ResponseHead | undefined;
   reply: LocalReply | undefined;
+  /** The first bytes of the request's body, which is forwarded whole all the same; absent where there is none. */
+  readonly readBody: ((maxBytes: number) => Promise<BodyStart>) | undefined;
   /** What a driver awaits after `wait`, before `resume`. */
   waiting: Promise<void> | undefined;
   /** Response flags so far, as 'UT' or 'UF,URX'. */

@@ -2,7 +2,7 @@
  * The policy contract: what a slice under src/policies contributes.
  * A slice has a compile half (control plane, CLI) and a run-time half (data planes); neither imports the other.
  */
-import type { Host } from '../host/host.ts';
+import type { Call, CallAnswer, Host } from '../host/host.ts';
 import type {
   AuthorizationPolicySpec,
   HttpRoute,
@@ -25,6 +25,39 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
+/** What CUSTOM policies ask, by the name of an extension provider of the mesh settings. */
+export type Authorizer = HttpAuthorizer | { readonly kind: 'unusable'; readonly reason: string };
+
+/** Header names are lower case; in lists of names a `*` may stand at the end or the beginning. */
+export interface HttpAuthorizer {
+  readonly kind: 'http';
+  /** Host that the mesh knows, lower case. */
+  readonly service: string;
+  readonly port: number;
+  /** @default 600,000, as Istio sets it */
+  readonly timeoutMs: number;
+  readonly pathPrefix: string;
+  /** Requests pass when no answer comes. @default false */
+  readonly failOpen: boolean;
+  /** @default 403 */
+  readonly statusOnError: number;
+  /** Of the request, sent to the authorizer. */
+  readonly requestHeaders: readonly string[];
+  /** Sent besides, with these values. */
+  readonly additionalHeaders: readonly (readonly [name: string, value: string])[];
+  readonly body?: {
+    readonly maxBytes: number;
+    /** A larger body is cut off instead of refused with 413. */
+    readonly allowPartial: boolean;
+  };
+  /** Of the answer: onto the request when it allows. */
+  readonly upstreamOnAllow: readonly string[];
+  /** Onto the response when it allows. */
+  readonly downstreamOnAllow: readonly string[];
+  /** Onto the response when it refuses; empty = all. */
+  readonly downstreamOnDeny: readonly string[];
+}
+
 /** What attaches to one workload: resources already selected by namespace, selector and targetRefs. */
 export interface WorkloadPolicyInput {
   readonly mesh: MeshSettings;
@@ -32,6 +65,10 @@ export interface WorkloadPolicyInput {
   readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
   /** Of the workload's own endpoints; empty at gateways and where nobody registered it. */
   readonly workloadAddresses: readonly string[];
+  /** Undefined: no provider has the name. */
+  authorizer(name: string): Authorizer | undefined;
+  /** Cluster of a service that a filter calls; undefined where the workload sees no such service or port. */
+  callable(host: string, port: number): string | undefined;
   /** Where something was compiled from. */
   origin(resource: Resource, path: string): Origin;
 }
@@ -68,6 +105,9 @@ export interface Filter {
   done?(x: Exchange): void;
 }
 
+/** The cluster says where to and how. */
+export type ClusterCall = Omit<Call, 'endpoint' | 'scheme'>;
+
 export interface LinkContext {
   readonly host: Host;
   /** Where this filter keeps per-request state in `x.slots`. */
@@ -77,6 +117,8 @@ export interface LinkContext {
   keys(uri: string): KeySet | undefined;
   /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
   refreshKeys(uri: string): Promise<void>;
+  /** Sends a request to an endpoint of a cluster; rejects when no endpoint is healthy or no answer comes in time. */
+  call(cluster: string, request: ClusterCall): Promise<CallAnswer>;
 }
 
 export interface PolicyFilter {

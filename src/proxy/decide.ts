@@ -70,6 +70,9 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  // Nothing is read from what is only carried.
+  if (linked.listener.protocol === 'TLS' || linked.listener.protocol === 'TCP')
+    return replies.noListener;
   if (isMtlsRefused(x, linked.listener)) return replies.mtlsRefused;
   if (lacksClientCertificate(x, linked.listener)) return replies.noListener;
   const refused = canonicalise(x);

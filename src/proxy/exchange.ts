@@ -1,5 +1,5 @@
 /** The Exchange as the engine keeps it. */
-import type { Exchange } from '../model/exchange.ts';
+import type { BodyStart, Exchange } from '../model/exchange.ts';
 import type { RequestHead } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Filter } from '../model/policy.ts';
@@ -42,6 +42,8 @@ export interface Arrival {
   readonly peer: Peer;
   /** Listener port that the request reached. */
   readonly port: number;
+  /** Reads ahead in the body. @default there is none */
+  readonly readBody?: (maxBytes: number) => Promise<BodyStart>;
   /** Collects the reasons of every step (explain). @default false */
   readonly trace?: boolean;
 }
@@ -78,6 +80,7 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     isReplayable: true,
     response: undefined,
     reply: undefined,
+    readBody: arrival.readBody,
     waiting: undefined,
     flags: '',
     details: '',

@@ -1,6 +1,6 @@
 /** A snapshot with its overlays, linked: matchers, tries, closures. One reference; a request keeps the one it began with. */
 import type { Host } from '../host/host.ts';
-import type { Filter, PolicyFilter } from '../model/policy.ts';
+import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
 import { PHASES } from '../model/policy.ts';
 import type {
   Cluster,
@@ -67,6 +67,7 @@ function createFilterLinker(
   named: NamedSnapshot,
   keys: KeyOverlay,
   options: LinkOptions,
+  call: LinkContext['call'],
 ): FilterLinker {
   const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
   const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
@@ -84,6 +85,7 @@ function createFilterLinker(
       mesh: named.snapshot.mesh,
       keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
       refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+      call,
     });
     return { phase: PHASES.indexOf(policy.phase), filter };
   };
@@ -118,6 +120,24 @@ function linkFilters(linker: FilterLinker, { snapshot }: NamedSnapshot): void {
       for (const route of host.routes) linker.filtersOf(route.filters);
 }
 
+/** Requests of the proxy's own go to endpoints of the snapshot's clusters, as those of clients do. */
+function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkContext['call'] {
+  return async (name, request) => {
+    const linked = clusters.get(name);
+    const isOriginal = linked?.cluster.discovery === 'original';
+    const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
+    if (linked === undefined || (endpoint === undefined && !isOriginal))
+      throw new Error(`no endpoint of ${name} is healthy`);
+    const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+    if (endpoint !== undefined) linked.balancing.begin(endpoint);
+    try {
+      return await host.dial({ ...request, endpoint, scheme });
+    } finally {
+      if (endpoint !== undefined) linked.balancing.end(endpoint);
+    }
+  };
+}
+
 /** @throws LinkError when anything can't be linked: nothing of it is used then. */
 export function link(
   named: NamedSnapshot,
@@ -129,8 +149,6 @@ export function link(
   if (snapshot.format !== 1)
     throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
   try {
-    const linker = createFilterLinker(named, keys, options);
-    linkFilters(linker, named);
     const clusters = new Map(
       snapshot.clusters.map((cluster): [string, LinkedCluster] => [
         cluster.name,
@@ -144,6 +162,8 @@ export function link(
         },
       ]),
     );
+    const linker = createFilterLinker(named, keys, options, callOf(clusters, options.host));
+    linkFilters(linker, named);
     return {
       pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.version },
       named,

@@ -1,6 +1,7 @@
 /** One deployment of the gateway worker: a configuration source for each direction, one engine, one request after the other. */
+import { createCall } from '../../src/drivers/call.ts';
 import { createFetchDriver } from '../../src/drivers/fetch.ts';
-import type { Host, Random } from '../../src/host/host.ts';
+import type { Call, CallAnswer, Host, Random } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { EndpointOverlay, ProxyScope } from '../../src/model/snapshot.ts';
@@ -46,14 +47,19 @@ interface PlatformCaches {
   readonly default?: Parameters<typeof createCachedLastGood>[0];
 }
 
-/** Every cluster of an inbound gateway is the one service that it stands before. */
+/** The clusters of its own service lead to the workload itself; others are those that policies call. */
 function appEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
-  const clusters = Object.fromEntries(
-    named.snapshot.clusters.map(({ name, port }) => [
-      name,
-      [{ address: APP_ADDRESS, port, weight: 1, healthy: true }],
-    ]),
-  );
+  const { clusters: all, scope } = named.snapshot;
+  const own = all.filter(({ service }) => service === scope.service);
+  const clusters = {
+    ...endpoints.clusters,
+    ...Object.fromEntries(
+      own.map(({ name, port }) => [
+        name,
+        [{ address: APP_ADDRESS, port, weight: 1, healthy: true }],
+      ]),
+    ),
+  };
   return { version: endpoints.version, clusters };
 }
 
@@ -93,14 +99,24 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #host: Host;
   readonly #engine: Engine;
+  #env: GatewayEnv | undefined;
   readonly #sources = new Map<Direction, ConfigSource>();
 
   constructor(options: GatewayOptions = {}) {
     this.#options = options;
-    const platform = createWorkerHost(() => undefined);
+    const platform = createWorkerHost(
+      () => undefined,
+      (call) => this.#call(call),
+    );
     const { random = platform.random, log = platform.log } = options;
     this.#host = { ...platform, random, log };
     this.#engine = createEngine({ host: this.#host });
+  }
+
+  /** To where clients' requests go too; known from the first request on, like the bindings. */
+  #call(call: Call): Promise<CallAnswer> {
+    if (this.#env === undefined) return Promise.reject(new Error('no request came yet'));
+    return createCall(createDial(this.#env, false), this.#host.clock)(call);
   }
 
   async serve(
@@ -109,6 +125,7 @@ export class Gateway {
     env: GatewayEnv,
     context: GatewayContext,
   ): Promise<Response> {
+    this.#env = env;
     const background = (work: Promise<unknown>): void => {
       context.waitUntil(work);
     };

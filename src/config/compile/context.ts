@@ -17,6 +17,8 @@ export interface CompileContext {
   readonly sidecar: SidecarScope;
   readonly compilers: readonly PolicyCompiler[];
   readonly origins: Origins;
+  /** Hosts of services that filters call. */
+  readonly called: Set<string>;
   readonly diagnostics: Diagnostic[];
   /** Sorted by age. */
   resources<Spec>(kind: string): readonly Resource<Spec>[];

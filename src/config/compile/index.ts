@@ -52,6 +52,7 @@ function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]
     diagnostics,
     sidecar,
     origins: new Origins(),
+    called: new Set(),
     resources,
     gatewayApi: gatewayApiOf(input.resources, mesh.settings.domain),
     registry: createRegistry(
@@ -102,7 +103,7 @@ function jwksUris(context: CompileContext): string[] {
 export function compile(input: CompileInput, compilers: readonly PolicyCompiler[]): CompileResult {
   const context = createContext(input, compilers);
   const { listeners, used } = compileListeners(context);
-  const { clusters, endpoints } = compileClusters(context, used);
+  const { clusters, endpoints } = compileClusters(context, new Set([...used, ...context.called]));
   const snapshot: Snapshot = {
     format: 1,
     scope: input.scope,

@@ -7,6 +7,7 @@ import type {
 } from '../../model/api.ts';
 import { PHASES } from '../../model/policy.ts';
 import type { FilterConfig } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { selects } from './names.ts';
 
@@ -52,6 +53,14 @@ function ownAddresses({ scope, registry }: CompileContext): string[] {
   return [...new Set(own.map(({ address = '' }) => address))].sort();
 }
 
+/** Where a filter sends requests of its own, the snapshot must know the way. */
+function callable(context: CompileContext, host: string, port: number): string | undefined {
+  const service = context.registry.visibleTo(context.scope.namespace).get(host);
+  if (service?.ports.some(({ number }) => number === port) !== true) return undefined;
+  context.called.add(host);
+  return clusterName(host, port);
+}
+
 export function compileWorkloadFilters(context: CompileContext): FilterConfig[] {
   const authentications = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
@@ -70,6 +79,8 @@ export function compileWorkloadFilters(context: CompileContext): FilterConfig[] 
       requestAuthentications: authentications,
       authorizationPolicies: policies,
       workloadAddresses,
+      authorizer: (name) => context.mesh.authorizers.get(name),
+      callable: (host, port) => callable(context, host, port),
       origin: (resource, path) => context.origins.of(resource, path),
     });
     if (compiled === undefined) continue;
