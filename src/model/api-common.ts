@@ -18,6 +18,8 @@ export interface Resource<Spec = unknown> {
   readonly kind: string;
   readonly metadata: Metadata;
   readonly spec: Spec;
+  /** As it was given, for analysis; the mesh writes its own and never reads this one. */
+  readonly status?: unknown;
   /** Secret and ConfigMap: decoded text by key. */
   readonly data?: Readonly<Record<string, string>>;
 }

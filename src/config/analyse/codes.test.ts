@@ -100,6 +100,37 @@ const pod = (labels: string): string =>
 const home = (labels: string): string =>
   core('Namespace', 'shop', '').replace('namespace: shop', `labels: {${labels}}`);
 
+const injected = home('istio-injection: enabled');
+const deployment = document('apps/v1')(
+  'Deployment',
+  'cart',
+  'spec: {template: {metadata: {labels: {app: cart}}}}',
+);
+const ported = (name: string, port: string): string =>
+  service(`{selector: {app: cart}, ports: [{name: http, ${port}}]}`, name);
+const annotated = (annotations: string): string =>
+  core('Pod', 'one', 'spec: {containers: []}').replace(
+    'namespace: shop',
+    `namespace: shop, annotations: {${annotations}}`,
+  );
+const api = document('gateway.networking.k8s.io/v1');
+const apiEdge = api(
+  'Gateway',
+  'edge',
+  'spec: {gatewayClassName: lateen, listeners: [{name: web, port: 80, protocol: HTTP}]}',
+);
+const httpRoute = (backend: string): string =>
+  api(
+    'HTTPRoute',
+    'all',
+    `spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: ${backend}, port: 80}]}]}`,
+  );
+const entries = net(
+  'ServiceEntry',
+  'cart',
+  'spec: {hosts: [cart.shop.svc.cluster.local], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.0.0.1, labels: {version: v1}}, {address: 10.0.0.2, labels: {version: v2}}]}',
+);
+
 interface Pair {
   readonly found: readonly string[];
   readonly fine: readonly string[];
@@ -125,6 +156,49 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     {
       found: [gateway('edge', secure)],
       fine: [gateway('edge', secure), secret('tls.crt: a, tls.key: b')],
+    },
+  ],
+  IST0103: {
+    found: [home('istio-injection: enabled'), pod('app: cart')],
+    fine: [home('istio-injection: disabled'), pod('app: cart')],
+  },
+  IST0116: {
+    found: [
+      injected,
+      deployment,
+      ported('one', 'port: 80'),
+      ported('two', 'port: 80, protocol: UDP'),
+    ],
+    fine: [injected, deployment, ported('one', 'port: 80'), ported('two', 'port: 80')],
+  },
+  IST0135: {
+    found: [annotated('sidecar.istio.io/inject: "true"')],
+    fine: [annotated('sidecar.istio.io/rewriteAppHTTPProbers: "true"')],
+  },
+  IST0137: {
+    found: [
+      injected,
+      deployment,
+      ported('one', 'port: 80, targetPort: 8080'),
+      ported('two', 'port: 81, targetPort: 8080'),
+    ],
+    fine: [
+      injected,
+      deployment,
+      ported('one', 'port: 80, targetPort: 8080'),
+      ported('two', 'port: 81, targetPort: 8081'),
+    ],
+  },
+  IST0171: [
+    {
+      found: [
+        `${cart}\nstatus: {conditions: [{type: Accepted, status: "False", reason: Invalid}]}`,
+      ],
+      fine: [`${cart}\nstatus: {conditions: [{type: Accepted, status: "True"}]}`],
+    },
+    {
+      found: [apiEdge, httpRoute('nobody')],
+      fine: [apiEdge, service('{ports: [{port: 80}]}'), httpRoute('cart')],
     },
   ],
   IST0109: [
@@ -453,6 +527,26 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     found: [cart, http(`{${to}, retries: {attempts: 2, retryOn: connect-failure}}`)],
     fine: [cart, http(`{${to}, retries: {attempts: 2, retryOn: "connect-failure,503"}}`)],
   },
+  LAT0111: {
+    found: [entries, twoSubsets, bySubset([100, 0])],
+    fine: [entries, twoSubsets, bySubset([90, 10])],
+  },
+  LAT0112: [
+    {
+      found: [cart, http(`{${to}, retries: {attempts: 2, retryOn: "connect-failure,503"}}`)],
+      fine: [cart, http(`{${to}, retries: {attempts: 2, retryOn: connect-failure}}`)],
+    },
+    {
+      found: [
+        cart,
+        http(`{match: [{method: {exact: POST}}], ${to}, retries: {attempts: 1, retryOn: 5xx}}`),
+      ],
+      fine: [
+        cart,
+        http(`{match: [{method: {exact: GET}}], ${to}, retries: {attempts: 1, retryOn: 5xx}}`),
+      ],
+    },
+  ],
   LAT0105: {
     found: [
       cart,
@@ -534,7 +628,7 @@ describe('codes', () => {
     expect(finding?.message).not.toBe('');
     expect(finding?.message.slice(0, 2)).toMatch(/^(?:[a-z0-9"]|[A-Z]{2}|[A-Z][a-z])/);
     expect(finding?.resource).toMatch(/^\w+ [\w-]+\/[\w-]+$/);
-    expect(finding?.path).toMatch(/^(?:spec|metadata|data)\b/);
+    expect(finding?.path).toMatch(/^(?:spec|metadata|data|status)\b/);
     expect(finding?.place?.file).toBe('mesh.yaml');
     expect(finding?.remedy).not.toBe('');
   });
