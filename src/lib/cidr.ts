@@ -73,14 +73,62 @@ export function parseCidr(text: string): Block | undefined {
   return { address, bits: Number(length) + (isV4 ? 96 : 0) };
 }
 
-function inBlock(ip: Words, block: Block): boolean {
-  let left = block.bits;
-  for (let i = 0; i < 4 && left > 0; i++) {
-    const mask = left >= 32 ? 0xffff_ffff : ~(0xffff_ffff >>> left);
-    if ((((ip[i] as number) ^ (block.address[i] as number)) & mask) !== 0) return false;
-    left -= 32;
+const WORDS = 4;
+
+function compareWords(
+  a: ArrayLike<number>,
+  at: number,
+  b: ArrayLike<number>,
+  from: number,
+): number {
+  for (let i = 0; i < WORDS; i++) {
+    const difference = (a[at + i] as number) - (b[from + i] as number);
+    if (difference !== 0) return difference;
   }
-  return true;
+  return 0;
+}
+
+/** First or last address of a block. */
+function edgeOf({ address, bits }: Block, isLast: boolean): number[] {
+  return address.map((word, i) => {
+    const host = Math.min(32, Math.max(0, 32 * (i + 1) - bits));
+    const mask = host === 32 ? 0xffff_ffff : (1 << host) - 1;
+    return (isLast ? word | mask : word & ~mask) >>> 0;
+  });
+}
+
+/** Blocks as disjoint ranges in ascending order: one binary search, however many blocks there are. */
+class AddressRanges {
+  readonly #first: Uint32Array;
+  readonly #last: Uint32Array;
+  readonly #count: number;
+
+  constructor(blocks: readonly Block[]) {
+    const ranges = blocks
+      .map((block) => ({ first: edgeOf(block, false), last: edgeOf(block, true) }))
+      .sort((a, b) => compareWords(a.first, 0, b.first, 0) || compareWords(b.last, 0, a.last, 0));
+    const apart: typeof ranges = [];
+    for (const range of ranges) {
+      // Two blocks are nested or apart: what ends inside the one before lies inside it.
+      const before = apart.at(-1);
+      if (before === undefined || compareWords(range.last, 0, before.last, 0) > 0)
+        apart.push(range);
+    }
+    this.#count = apart.length;
+    this.#first = new Uint32Array(apart.flatMap(({ first }) => first));
+    this.#last = new Uint32Array(apart.flatMap(({ last }) => last));
+  }
+
+  has(ip: Words): boolean {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareWords(this.#first, middle * WORDS, ip, 0) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && compareWords(this.#last, (low - 1) * WORDS, ip, 0) >= 0;
+  }
 }
 
 /**
@@ -88,15 +136,15 @@ function inBlock(ip: Words, block: Block): boolean {
  * @throws RangeError when a block can't be read.
  */
 export function linkCidrs(blocks: readonly string[]): (ip: string) => boolean | undefined {
-  const parsed = blocks.map((text) => {
-    const block = parseCidr(text);
-    if (block === undefined) throw new RangeError(`"${text}" is no IP address or CIDR block`);
-    return block;
-  });
+  const ranges = new AddressRanges(
+    blocks.map((text) => {
+      const block = parseCidr(text);
+      if (block === undefined) throw new RangeError(`"${text}" is no IP address or CIDR block`);
+      return block;
+    }),
+  );
   return (ip) => {
     const words = parseIp(ip);
-    if (words === undefined) return undefined;
-    for (const block of parsed) if (inBlock(words, block)) return true;
-    return false;
+    return words === undefined ? undefined : ranges.has(words);
   };
 }
