@@ -29,6 +29,8 @@ function fault(edge: Import): string | undefined {
   if (!edge.isProject) {
     if (edge.to.startsWith('node:') && folder === 'control' && !nodeOnlyFiles.includes(edge.from))
       return `${edge.from} imports ${edge.to}: node modules only in ${nodeOnlyFiles.join(', ')}`;
+    // A slice's schema is the control plane's; nothing else of it may bring the library along.
+    if (edge.to === 'zod' && /^src\/policies\/[^/]+\/schema\.ts$/.test(edge.from)) return undefined;
     const allowed = rule.packages?.some((name) => edge.to === name || edge.to.startsWith(name));
     return allowed === true
       ? undefined

@@ -1,6 +1,7 @@
 /** Listeners of a gateway: servers merged by port, hosts intersected with those of VirtualServices. */
 import type { GatewaySpec } from '../../model/api.ts';
 import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { isSameList, listenerPolicies, targetOf } from './attached-policies.ts';
 import type { CompileContext } from './context.ts';
 import { connectionListener, serverConnections } from './gateway-connections.ts';
 import type { Server } from './gateway-servers.ts';
@@ -14,6 +15,20 @@ interface HostTable {
   readonly routes: Map<string, Route[]>;
   readonly redirects: Set<string>;
   readonly used: Set<string>;
+  /** The listener serves several Gateways that Policies tell apart: what names one of them is of its routes. */
+  readonly isShared: boolean;
+}
+
+/** Policies of the whole listener; those of its Gateway too, where all its servers have the same. */
+function listenerFilters(
+  entries: readonly Server[],
+  context: CompileContext,
+): { readonly filters: readonly FilterConfig[]; readonly isShared: boolean } {
+  const [first = [], ...others] = entries.map(({ gateway, server }) =>
+    listenerPolicies(context, [targetOf(gateway, server.name)]),
+  );
+  const isShared = others.some((other) => !isSameList(first, other));
+  return { filters: isShared ? listenerPolicies(context, []) : first, isShared };
 }
 
 function addServer(entry: Server, context: CompileContext, table: HostTable): void {
@@ -37,6 +52,7 @@ function addServer(entry: Server, context: CompileContext, table: HostTable): vo
       labels: scope.labels,
       port: server.port.number,
       isGateway: true,
+      ...(table.isShared ? { targets: [targetOf(gateway, server.name)] } : {}),
     });
     for (const service of services) table.used.add(service);
     for (const host of narrowed) {
@@ -71,7 +87,8 @@ function buildListener(
   fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
   used: Set<string>,
 ): Listener {
-  const table: HostTable = { routes: new Map(), redirects: new Set(), used };
+  const { filters, isShared } = listenerFilters(entries, context);
+  const table: HostTable = { routes: new Map(), redirects: new Set(), used, isShared };
   for (const entry of entries) addServer(entry, context, table);
   const port = entries[0]?.server.port.number ?? 0;
   return {
@@ -81,6 +98,7 @@ function buildListener(
     virtualHosts: toVirtualHosts(table, port),
     unmatchedHost: 'not-found',
     ...fields,
+    filters: [...fields.filters, ...filters],
   };
 }
 
