@@ -2,6 +2,7 @@
 import type { Resource } from '../../model/api.ts';
 import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { analyseAttachedPolicy } from './attached-policies.ts';
 import { analyseConflicts } from './conflicts.ts';
 import { analyseCore } from './core.ts';
 import { analyseDestinationRule } from './destination-rules.ts';
@@ -35,6 +36,7 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   Telemetry: [analyseTelemetry],
   EnvoyFilter: [analyseEnvoyFilter],
   RequestAuthentication: [analyseAuthentication],
+  Policy: [analyseAuthentication, analyseAttachedPolicy],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],
