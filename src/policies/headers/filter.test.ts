@@ -64,7 +64,7 @@ function exchange(
 
 /** What a template comes to as a header that is set. */
 function rendered(template: string, x = exchange([['x-id', '7']])): string | undefined {
-  linked({ request: { set: { 'x-out': template } } }).request?.(x);
+  void linked({ request: { set: { 'x-out': template } } }).request?.(x);
   return x.request.get('x-out');
 }
 
@@ -155,7 +155,7 @@ describe('edits', () => {
       ['x-user', 'root'],
       ['x-tag', 'a'],
     ]);
-    linked({
+    void linked({
       request: { set: { 'x-user': '${jwt.claims.none}' }, add: { 'x-tag': '${jwt.claims.none}' } },
     }).request?.(x);
     expect(x.request.has('x-user')).toBe(false);
@@ -173,7 +173,7 @@ describe('edits', () => {
       ['b', '2'],
       ['gone', '3'],
     ]);
-    linked({
+    void linked({
       request: {
         set: { A: '${request.header.b}', b: '${request.header.a}' },
         add: { c: '${request.header.gone}', d: 'x' },
@@ -191,7 +191,7 @@ describe('edits', () => {
 
   it('leave an untouched head untouched', () => {
     const x = exchange();
-    linked({ request: { remove: ['x-none'] }, response: { remove: ['x-none'] } }).request?.(x);
+    void linked({ request: { remove: ['x-none'] }, response: { remove: ['x-none'] } }).request?.(x);
     expect([x.request.editCount, x.response?.getAll('x-upstream')]).toEqual([0, ['u']]);
   });
 });

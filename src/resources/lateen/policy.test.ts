@@ -98,59 +98,54 @@ describe('a part', () => {
 
 describe('a Policy', () => {
   it.each([
-    ['an unknown key, with the near one', '{teas: {}}', 'LAT0003', 'spec.teas', 'write tea'],
+    [
+      'an unknown key, with the near one',
+      '{teas: {}}',
+      { code: 'LAT0003', path: 'spec.teas', remedy: 'write tea' },
+    ],
     [
       'both ways to attach',
       '{tea: {}, selector: {}, targetRefs: [{group: "", kind: Service, name: a}]}',
-      'IST0106',
-      'spec',
-      'keep one',
+      { code: 'IST0106', path: 'spec', remedy: 'keep one' },
     ],
-    ['no target', '{tea: {}, targetRefs: []}', 'IST0106', 'spec.targetRefs', 'leave it out'],
+    [
+      'no target',
+      '{tea: {}, targetRefs: []}',
+      { code: 'IST0106', path: 'spec.targetRefs', remedy: 'leave it out' },
+    ],
     [
       'a target of another kind',
       '{tea: {}, targetRefs: [{group: apps, kind: Deployment, name: a}]}',
-      'IST0106',
-      'spec.targetRefs[0]',
-      '',
+      { code: 'IST0106', path: 'spec.targetRefs[0]', remedy: '' },
     ],
     [
       'a target without name',
       '{tea: {}, targetRefs: [{group: "", kind: Service, name: ""}]}',
-      'IST0106',
-      'spec.targetRefs[0].name',
-      '',
+      { code: 'IST0106', path: 'spec.targetRefs[0].name', remedy: '' },
     ],
     [
       'an empty section',
       '{tea: {}, targetRefs: [{group: core, kind: Service, name: a, sectionName: ""}]}',
-      'IST0106',
-      'spec.targetRefs[0].sectionName',
-      'leave it out',
+      { code: 'IST0106', path: 'spec.targetRefs[0].sectionName', remedy: 'leave it out' },
     ],
     [
       'a target twice',
       '{tea: {}, targetRefs: [{group: core, kind: Service, name: a}, {group: "", kind: Service, name: a}]}',
-      'IST0106',
-      'spec.targetRefs[1]',
-      'remove',
+      { code: 'IST0106', path: 'spec.targetRefs[1]', remedy: 'remove' },
     ],
     [
       'a namespace in a target',
       '{tea: {}, targetRefs: [{group: "", kind: Service, name: a, namespace: b}]}',
-      'LAT0003',
-      'spec.targetRefs[0].namespace',
-      '',
+      { code: 'LAT0003', path: 'spec.targetRefs[0].namespace', remedy: '' },
     ],
     [
       'a wildcard selector',
       '{tea: {}, selector: {matchLabels: {a: "*"}}}',
-      'IST0106',
-      'spec.selector.matchLabels',
-      '',
+      { code: 'IST0106', path: 'spec.selector.matchLabels', remedy: '' },
     ],
-    ['nothing to do', '{selector: {}}', 'IST0133', 'spec', ''],
-  ])('is told of %s', (_name, spec, code, path, remedy) => {
+    ['nothing to do', '{selector: {}}', { code: 'IST0133', path: 'spec', remedy: '' }],
+  ])('is told of %s', (_name, spec, finding) => {
+    const { code, path, remedy } = finding;
     const [first, ...others] = faults(spec);
     expect(others).toEqual([]);
     expect(first).toMatchObject({ code, path });
