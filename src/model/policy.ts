@@ -153,7 +153,7 @@ export interface Filter {
   request?(x: Exchange): FilterAnswer;
   /** Sees upstream responses and local replies (then `x.response` is a head over the reply). */
   response?(x: Exchange): void;
-  /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it. */
+  /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it; `x.details` may say why. */
   connection?(x: Exchange): boolean;
   done?(x: Exchange): void;
 }

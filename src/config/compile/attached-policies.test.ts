@@ -246,6 +246,69 @@ describe('a Policy on a VirtualService', () => {
   });
 });
 
+describe('a Policy in the Gateway API', () => {
+  const api = (kind: string, name: string, spec: string): string =>
+    document('gateway.networking.k8s.io/v1', kind, name, `}\nspec: ${spec}`);
+  const apiRefs = (kind: string, name: string, section = ''): string =>
+    refs(kind, name, section).replace('networking.istio.io', 'gateway.networking.k8s.io');
+  const listening = (name: string, host: string): string =>
+    `{name: ${name}, port: 80, protocol: HTTP, hostname: ${host}}`;
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: edge}\nspec: {ports: [{port: 80, name: http}]}\n';
+  const web = api(
+    'Gateway',
+    'web',
+    `{gatewayClassName: lateen, listeners: [${listening('one', 'a.test')}, ${listening('two', 'b.test')}]}`,
+  );
+  const backend = 'backendRefs: [{name: web, port: 80}]';
+  const route = api(
+    'HTTPRoute',
+    'r',
+    `{parentRefs: [{name: web}], rules: [{name: deep, matches: [{path: {value: /deep}}], ${backend}}, {${backend}}]}`,
+  );
+  const scope: ProxyScope = { ...gatewayScope, name: 'web', labels: {} };
+  const heldBy = (...policies: readonly string[]): Record<string, unknown[]> => {
+    const [listener] = listenersOf([service, web, route, ...policies], scope);
+    return Object.fromEntries(
+      listener?.virtualHosts.map(({ domains, routes }) => [
+        domains[0],
+        routes.map((one) => holder(listener, one)),
+      ]) ?? [],
+    );
+  };
+
+  it('holds for the Gateway, one of its listeners, a route and one of its rules', () => {
+    const gateway = policy('gateway', apiRefs('Gateway', 'web'));
+    const one = policy('one', apiRefs('Gateway', 'web', 'one'));
+    const routed = policy('route', apiRefs('HTTPRoute', 'r'));
+    const rule = policy('rule', apiRefs('HTTPRoute', 'r', 'deep'));
+    const both = (first: unknown, second: unknown): unknown[] => [first, second];
+    expect(heldBy(gateway)).toEqual({
+      'a.test': both('edge/gateway', 'edge/gateway'),
+      'b.test': both('edge/gateway', 'edge/gateway'),
+    });
+    expect(heldBy(gateway, one)).toEqual({
+      'a.test': both('edge/one', 'edge/one'),
+      'b.test': both('edge/gateway', 'edge/gateway'),
+    });
+    expect(heldBy(gateway, one, rule)).toEqual({
+      'a.test': both('edge/rule', 'edge/one'),
+      'b.test': both('edge/rule', 'edge/gateway'),
+    });
+    expect(heldBy(gateway, one, routed, rule)).toEqual({
+      'a.test': both('edge/rule', 'edge/route'),
+      'b.test': both('edge/rule', 'edge/route'),
+    });
+  });
+
+  it('is of the other Gateway where both have the name', () => {
+    expect(heldBy(policy('istio', refs('Gateway', 'web')))['a.test']).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
 it('routes of other APIs ask by resource and rule', () => {
   const spec: PolicySpec = {
     body: { maxBytes: 1 },

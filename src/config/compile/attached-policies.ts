@@ -151,6 +151,24 @@ export function listenerPolicies(
   return winners(context, candidates).map(({ yielding }) => yielding);
 }
 
+/**
+ * Filters of a listener that serves several targets: theirs too where all have the same. Else `isShared`, and what names
+ * one of them is of its routes.
+ */
+export function sharedPolicies(
+  context: CompileContext,
+  targets: readonly PolicyTarget[],
+): { readonly filters: readonly FilterConfig[]; readonly isShared: boolean } {
+  const [first = [], ...others] = targets.map((target) => listenerPolicies(context, [target]));
+  const isShared = others.some((other) => !isSameList(first, other));
+  return { filters: isShared ? listenerPolicies(context, []) : first, isShared };
+}
+
+/** The same parts of the same Policies. */
+function isSameList(a: readonly FilterConfig[], b: readonly FilterConfig[]): boolean {
+  return a.length === b.length && a.every((config, index) => config === b[index]);
+}
+
 /** Filters of a route that Policies name, by each of `targets`, the most specific last. */
 export function targetPolicies(
   context: CompileContext,
@@ -168,9 +186,4 @@ export function routePolicies(
   sectionName?: string,
 ): FilterConfig[] {
   return targetPolicies(context, [targetOf(resource, sectionName)]);
-}
-
-/** The same parts of the same Policies. */
-export function isSameList(a: readonly FilterConfig[], b: readonly FilterConfig[]): boolean {
-  return a.length === b.length && a.every((config, index) => config === b[index]);
 }

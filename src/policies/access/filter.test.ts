@@ -203,3 +203,25 @@ describe('lists', () => {
     expect(reply(filter, exchange({ peer: { ip: '10.17.3.128' } }))).toBeUndefined();
   });
 });
+
+describe('a connection that is not HTTP', () => {
+  const passes = (part: AccessPart, asked: Asked = {}): boolean | undefined => {
+    const x = Object.assign(exchange(asked), { details: '' });
+    const answer = linked(part).connection?.(x);
+    expect(x.details === '').toBe(answer);
+    return answer;
+  };
+
+  it('is judged by address and country', () => {
+    expect(passes({ deny: [{ cidrs: ['192.0.2.0/24'] }] })).toBe(false);
+    expect(passes({ deny: [{ cidrs: ['10.0.0.0/8'] }] })).toBe(true);
+    expect(passes({ allow: [{ countries: ['FI'] }] }, { peer: { country: 'FI' } })).toBe(true);
+  });
+
+  it('can not be judged by what only requests have', () => {
+    const paths = [{ exact: '/' }];
+    expect(passes({ deny: [{ paths }] })).toBe(false);
+    expect(passes({ allow: [{ paths }] })).toBe(false);
+    expect(passes({ deny: [{ paths, cidrs: ['10.0.0.0/8'] }] })).toBe(true);
+  });
+});

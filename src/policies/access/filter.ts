@@ -12,6 +12,8 @@ type Verdict = boolean | undefined;
 /** What several rules ask of one request, found out once. */
 interface Seen {
   readonly x: Exchange;
+  /** Else a connection, of which nothing was read. */
+  readonly isRequest: boolean;
   /** The path in another reading; undefined = there is none. */
   readonly otherPath: string | undefined;
 }
@@ -90,11 +92,15 @@ function headerTest({ name, kind, value }: HeaderWish): Test {
 
 function linkRule(rule: AccessRule): Test {
   const tests: Test[] = [];
+  const ofRequests =
+    (test: Test): Test =>
+    (seen) =>
+      seen.isRequest ? test(seen) : undefined;
   // The cheap ones first: most rules are decided by one of them.
   if (rule.countries !== undefined) tests.push(countryTest(rule.countries));
-  if (rule.hosts !== undefined) tests.push(hostTest(rule.hosts));
-  if (rule.paths !== undefined) tests.push(pathTest(rule.paths));
-  for (const wish of rule.headers ?? []) tests.push(headerTest(wish));
+  if (rule.hosts !== undefined) tests.push(ofRequests(hostTest(rule.hosts)));
+  if (rule.paths !== undefined) tests.push(ofRequests(pathTest(rule.paths)));
+  for (const wish of rule.headers ?? []) tests.push(ofRequests(headerTest(wish)));
   if (rule.cidrs !== undefined) tests.push(addressTest(rule.cidrs));
   return (seen) => {
     let verdict: Verdict = true;
@@ -131,7 +137,18 @@ class AccessFilter implements Filter {
   }
 
   request(x: Exchange): LocalReply | undefined {
-    const seen = { x, otherPath: this.#looksAtPath ? plainPath(x.path) : undefined };
+    const otherPath = this.#looksAtPath ? plainPath(x.path) : undefined;
+    return this.#judge({ x, isRequest: true, otherPath });
+  }
+
+  connection(x: Exchange): boolean {
+    const refused = this.#judge({ x, isRequest: false, otherPath: undefined });
+    if (refused !== undefined) x.details = refused.details;
+    return refused === undefined;
+  }
+
+  #judge(seen: Seen): LocalReply | undefined {
+    const { x } = seen;
     const deny = this.#firstMatch(this.#deny, seen, true);
     if (deny >= 0) {
       this.#trace(x, 'denied', 'deny', deny);

@@ -218,6 +218,7 @@ It runs in phase authz, behind CUSTOM authorization, JWT and AuthorizationPolicy
 
 What is **absent** is judged: a missing header doesn't match. What **can't be judged** makes a deny rule match and an allow rule not:
 - \`countries\` where nobody knows the client's: runtimes other than Cloudflare's, an address that the platform can't place, a client behind trusted hops (the platform then places the last of them);
+- \`hosts\`, \`paths\` and \`headers\` of a connection that carries something other than HTTP: a deny rule that asks for them closes it when its other fields hold, as AuthorizationPolicy does; give such ports a Policy of their own (\`sectionName\`);
 - an address that can't be read;
 - a path with parameters, encoded or repeated slashes or dot segments, and a host with a final dot: every reading must match for allow, one is enough for deny;
 - a header whose repeats would decide otherwise when joined or taken apart.
