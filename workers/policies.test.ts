@@ -222,6 +222,27 @@ describe('body', () => {
     expect(answer.body).not.toContain('done');
   });
 
+  it('forwards a GET of unknown length without its body, so that nothing passes uncounted', async () => {
+    let length = -1;
+    handler = (request, response) => {
+      length = 0;
+      request.on('data', (chunk: Buffer) => (length += chunk.length));
+      request.on('end', () => response.end('ok'));
+    };
+    await use(bounded);
+    const { hostname, port: at } = new URL(gateway.url);
+    const status = await new Promise<number>((resolve, reject) => {
+      const headers = { 'transfer-encoding': 'chunked' };
+      const sent = send({ hostname, port: at, path: '/', headers, agent: false }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      sent.on('error', reject);
+      sent.end(Buffer.alloc(4096));
+    });
+    expect([status, length]).toEqual([200, 0]);
+  });
+
   it('takes the listed types of bodies, and asks nothing of requests without one', async () => {
     await use(policy('typed', '{body: {contentTypes: [application/json, "image/*"]}}'));
     const post = async (type: string): Promise<number> => {

@@ -88,35 +88,36 @@ function compareWords(
   return 0;
 }
 
-/** First or last address of a block. */
-function edgeOf({ address, bits }: Block, isLast: boolean): number[] {
-  return address.map((word, i) => {
-    const host = Math.min(32, Math.max(0, 32 * (i + 1) - bits));
-    const mask = host === 32 ? 0xffff_ffff : (1 << host) - 1;
-    return (isLast ? word | mask : word & ~mask) >>> 0;
-  });
-}
-
 /** Blocks as disjoint ranges in ascending order: one binary search, however many blocks there are. */
 class AddressRanges {
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
-  readonly #count: number;
+  #count = 0;
 
   constructor(blocks: readonly Block[]) {
-    const ranges = blocks
-      .map((block) => ({ first: edgeOf(block, false), last: edgeOf(block, true) }))
-      .sort((a, b) => compareWords(a.first, 0, b.first, 0) || compareWords(b.last, 0, a.last, 0));
-    const apart: typeof ranges = [];
-    for (const range of ranges) {
+    const first = new Uint32Array(blocks.length * WORDS);
+    const last = new Uint32Array(blocks.length * WORDS);
+    for (const [index, { address, bits }] of blocks.entries())
+      for (let i = 0; i < WORDS; i++) {
+        const host = Math.min(32, Math.max(0, 32 * (i + 1) - bits));
+        const mask = host === 32 ? 0xffff_ffff : (1 << host) - 1;
+        const word = address[i] as number;
+        first[index * WORDS + i] = word & ~mask;
+        last[index * WORDS + i] = word | mask;
+      }
+    const order = blocks
+      .map((_, index) => index * WORDS)
+      .sort((a, b) => compareWords(first, a, first, b) || compareWords(last, b, last, a));
+    this.#first = new Uint32Array(first.length);
+    this.#last = new Uint32Array(last.length);
+    for (const at of order) {
       // Two blocks are nested or apart: what ends inside the one before lies inside it.
-      const before = apart.at(-1);
-      if (before === undefined || compareWords(range.last, 0, before.last, 0) > 0)
-        apart.push(range);
+      const end = this.#count * WORDS;
+      if (end > 0 && compareWords(last, at, this.#last, end - WORDS) <= 0) continue;
+      this.#first.set(first.subarray(at, at + WORDS), end);
+      this.#last.set(last.subarray(at, at + WORDS), end);
+      this.#count++;
     }
-    this.#count = apart.length;
-    this.#first = new Uint32Array(apart.flatMap(({ first }) => first));
-    this.#last = new Uint32Array(apart.flatMap(({ last }) => last));
   }
 
   has(ip: Words): boolean {

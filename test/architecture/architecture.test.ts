@@ -41,6 +41,8 @@ function fault(edge: Import): string | undefined {
     if (sliceOf(edge.to) !== slice) return `${edge.from} imports another slice: ${edge.to}`;
     if (edge.from.endsWith('/filter.ts') && /\/(?:schema|compile)\.ts$/.test(edge.to))
       return `${edge.from} imports its compile half: ${edge.to}`;
+    if (edge.to.endsWith('/schema.ts') && !edge.from.endsWith('/compile.ts'))
+      return `${edge.from} imports a schema, which data planes must stay free of: ${edge.to}`;
     return undefined;
   }
   const target = folderOf(edge.to);
@@ -87,6 +89,16 @@ describe('architecture', () => {
         isProject: true,
       }),
     ).toContain('compile half');
+    expect(
+      fault({
+        from: 'src/policies/body/config.ts',
+        to: 'src/policies/body/schema.ts',
+        isProject: true,
+      }),
+    ).toContain('imports a schema');
+    expect(fault({ from: 'src/policies/body/compile.ts', to: 'zod', isProject: false })).toContain(
+      'package zod',
+    );
     expect(
       cycles(
         new Map([

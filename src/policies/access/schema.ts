@@ -109,7 +109,7 @@ function checkTexts(given: AccessPartRule, at: string, report: ReportFault): voi
         `${JSON.stringify(cidr)} is no IP address or CIDR block, want 192.0.2.0/24 or 2001:db8::/32`,
       );
   for (const [i, country] of (given.countries ?? []).entries())
-    if (!/^[A-Z][A-Z1]$/.test(country) || country === 'XX')
+    if (!/^(?:[A-Z]{2}|T1)$/.test(country) || country === 'XX')
       report(
         `${at}.countries[${i}]`,
         `${JSON.stringify(country)} is no country, want two capitals of ISO 3166-1 as FI, or T1 for Tor`,
@@ -223,7 +223,7 @@ What is **absent** is judged: a missing header doesn't match. What **can't be ju
 - a path with parameters, encoded or repeated slashes or dot segments, and a host with a final dot: every reading must match for allow, one is enough for deny;
 - a header whose repeats would decide otherwise when joined or taken apart.
 
-At most ${MAX_RULES} rules in a list, ${MAX_CIDRS.toLocaleString('en')} blocks in a rule and ${MAX_ENTRIES.toLocaleString('en')} entries in every other field. An address is found among thousands of blocks with one binary search.`;
+At most ${MAX_RULES} rules in a list, ${MAX_CIDRS.toLocaleString('en')} blocks in a rule and ${MAX_ENTRIES.toLocaleString('en')} entries in every other field. An address is found among thousands of blocks with one binary search. A long list belongs on a Gateway, a selector or a namespace, where a gateway holds it once; on a route it is held for each of its rules.`;
 
 const BODY = 'access denied';
 
