@@ -1,13 +1,10 @@
 /** Which of several Policies holds for a request, key by key. */
 import { describe, expect, it } from 'vitest';
-import type { PolicySpec } from '../../model/api.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { FilterConfig, Listener, ProxyScope, Route } from '../../model/snapshot.ts';
 import { kinds } from '../../presets/control.ts';
 import { readConfig } from '../pipeline.ts';
-import type { CompileContext } from './context.ts';
 import { compile } from './index.ts';
-import { routePolicies } from './attached-policies.ts';
 
 /** Shows whose part it is. */
 const show = (kind: string, phase: PolicyCompiler['phase']): PolicyCompiler => ({
@@ -307,31 +304,4 @@ describe('a Policy in the Gateway API', () => {
       undefined,
     ]);
   });
-});
-
-it('routes of other APIs ask by resource and rule', () => {
-  const spec: PolicySpec = {
-    body: { maxBytes: 1 },
-    targetRefs: [
-      { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'web', sectionName: 'deep' },
-    ],
-  };
-  const metadata = { name: 'p', namespace: 'edge' };
-  const found = { group: 'lateen.io', version: 'v1', kind: 'Policy', metadata, spec };
-  const context = {
-    compilers,
-    mesh: { rootNamespace: 'istio-system', settings: {} },
-    scope: gatewayScope,
-    origins: { of: () => undefined },
-    resources: () => [found],
-  } as unknown as CompileContext;
-  const route = {
-    group: 'gateway.networking.k8s.io',
-    version: 'v1',
-    kind: 'HTTPRoute',
-    metadata: { name: 'web', namespace: 'edge' },
-    spec: {},
-  };
-  expect(routePolicies(context, route, 'deep')).toEqual([{ kind: 'body', config: 'edge/p' }]);
-  expect(routePolicies(context, route)).toEqual([]);
 });

@@ -178,12 +178,3 @@ export function targetPolicies(
   if (index.byTarget.size === 0) return [];
   return winners(context, rankedByTarget(index, targets)).map(({ plain }) => plain);
 }
-
-/** Filters that Policies attach to a route (VirtualService, HTTPRoute, GRPCRoute), and to its rule of that name. */
-export function routePolicies(
-  context: CompileContext,
-  resource: Resource,
-  sectionName?: string,
-): FilterConfig[] {
-  return targetPolicies(context, [targetOf(resource, sectionName)]);
-}
