@@ -4,7 +4,7 @@ import type { BodyStart, Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
-import { RequestBody } from './request-body.ts';
+import { BodyBound, RequestBody } from './request-body.ts';
 import { WebRequestHead, WebResponseHead } from './web-head.ts';
 
 /** Sends one attempt; `endpoint` is undefined where the request goes to its own authority. */
@@ -47,6 +47,16 @@ interface StreamingInit extends RequestInit {
   duplex?: 'half';
 }
 
+const lengthOf = ({ headers }: Request): number =>
+  Number(headers.get('content-length') ?? Number.NaN);
+
+/** A declared length was held against the limit already, and runtimes hold a body to its length. */
+function boundOf(request: Request, { bodyLimit }: Exchange): BodyBound | undefined {
+  return bodyLimit === undefined || request.body === null || !Number.isNaN(lengthOf(request))
+    ? undefined
+    : new BodyBound(bodyLimit.maxBytes);
+}
+
 /** At once, but for a small body that is read whole. */
 function sourceOf(
   request: Request,
@@ -55,7 +65,7 @@ function sourceOf(
 ): Source | Promise<ArrayBuffer> {
   if (request.body === null) return null;
   if (ahead !== undefined) return ahead;
-  const length = Number(request.headers.get('content-length') ?? Number.NaN);
+  const length = lengthOf(request);
   const mayRepeat = x.route?.retry !== undefined;
   if ((mayRepeat || x.mirrors.length > 0) && length <= MAX_KEPT_BODY_BYTES)
     return request.arrayBuffer();
@@ -207,6 +217,7 @@ class Driver implements FetchDriver {
   ): Promise<Response> {
     const { engine } = this.#options;
     let step: Step = engine.onRequest(x);
+    let bound: BodyBound | undefined;
     let body: Source | undefined;
     for (;;) {
       if (step === 'wait') {
@@ -214,13 +225,24 @@ class Driver implements FetchDriver {
         step = engine.resume(x);
       } else if (step === 'forward') {
         if (body === undefined) {
+          bound = boundOf(request, x);
           const source = sourceOf(request, x, reading.bodyFor(x));
           body = source instanceof Promise ? await source : source;
           this.#mirror(x, head, request, body);
         }
-        const sent = body instanceof RequestBody ? body.open() : body;
-        const attempt = await this.#attempt(x, head, request, sent);
-        if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
+        const whole = body instanceof RequestBody ? body.open() : body;
+        const sent =
+          whole instanceof ReadableStream && bound !== undefined ? bound.over(whole) : whole;
+        const build = (signal: AbortSignal | undefined): Request => {
+          const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
+          return buildRequest(x, head, request, { url: targetUrl(x, target), body: sent, signal });
+        };
+        const attempt = await this.#attempt(x, build, bound);
+        if (bound?.isTooLarge === true) {
+          if (typeof attempt !== 'string') await attempt.body?.cancel().catch(() => undefined);
+          if (body instanceof RequestBody) await body.cancel();
+          step = engine.onBodyTooLarge(x);
+        } else if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
         else {
           const received = new WebResponseHead(attempt);
           step = engine.onResponse(x, received);
@@ -234,23 +256,25 @@ class Driver implements FetchDriver {
   /** An edge runtime doesn't say why no response came, but our own timer is known. */
   async #attempt(
     x: Exchange,
-    head: WebRequestHead,
-    original: Request,
-    body: Body,
+    build: (signal: AbortSignal | undefined) => Request,
+    bound: BodyBound | undefined,
   ): Promise<Response | 'timeout' | 'unknown'> {
-    const timer = x.attemptTimeoutMs > 0 ? new AbortController() : undefined;
+    const isTimed = x.attemptTimeoutMs > 0;
+    const abort = isTimed || bound !== undefined ? new AbortController() : undefined;
     let isOver = false;
-    if (timer !== undefined)
+    let isLate = false;
+    if (abort !== undefined && isTimed)
       void this.#options.host.clock.sleep(x.attemptTimeoutMs).then(() => {
-        if (!isOver) timer.abort();
+        if (isOver) return undefined;
+        isLate = true;
+        abort.abort();
         return undefined;
       });
+    if (abort !== undefined) bound?.guard(abort);
     try {
-      const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
-      const sent = { url: targetUrl(x, target), body, signal: timer?.signal };
-      return await this.#options.dial(x.endpoint, buildRequest(x, head, original, sent));
+      return await this.#options.dial(x.endpoint, build(abort?.signal));
     } catch {
-      return timer?.signal.aborted === true ? 'timeout' : 'unknown';
+      return isLate ? 'timeout' : 'unknown';
     } finally {
       isOver = true;
     }

@@ -89,3 +89,48 @@ export class RequestBody {
     if (fitted && this.#size > this.#limit) this.#onTooLarge();
   }
 }
+
+/** Bounds a body of unknown length on its way: counted as it passes, nothing kept. */
+export class BodyBound {
+  /** More than the bound came. */
+  isTooLarge = false;
+  readonly #maxBytes: number;
+  #abort: AbortController | undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Cut off together with the body: without it a response under way would look whole. */
+  guard(attempt: AbortController): void {
+    this.#abort = attempt;
+  }
+
+  /** The body up to the bound, and an error in place of what is past it; counted anew for each attempt. */
+  over(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    const reader = body.getReader();
+    let left = this.#maxBytes;
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await reader.read();
+          if (done) {
+            controller.close();
+            return;
+          }
+          left -= value.length;
+          if (left >= 0) {
+            controller.enqueue(value);
+            return;
+          }
+          this.isTooLarge = true;
+          controller.error(new RangeError('the request body is larger than its bound'));
+          this.#abort?.abort();
+          await reader.cancel().catch(() => undefined);
+        },
+        cancel: (reason) => reader.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}

@@ -28,6 +28,7 @@ export type LabelSelector = { readonly matchLabels?: Readonly<Record<string, str
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** What a policy may name by targetRef. */
 export interface TargetRef {
   readonly group?: string;
   readonly kind: string;

@@ -6,6 +6,7 @@ import type { LabelSelector, Labels } from './api-common.ts';
 
 export type * from './api-common.ts';
 export type * from './api-gateway.ts';
+export type * from './api-lateen.ts';
 export type * from './api-security.ts';
 
 export interface StringMatchSpec {

@@ -80,6 +80,13 @@ export interface RoutePolicyInput {
   readonly path: string;
 }
 
+/** Where a part of a lateen.io Policy stands. */
+export interface PartInput {
+  /** `namespace/name` of the Policy. */
+  readonly policy: string;
+  readonly mesh: MeshSettings;
+}
+
 export interface CompiledPolicy {
   readonly filter?: FilterConfig;
   readonly diagnostics: readonly Diagnostic[];
@@ -91,6 +98,52 @@ export interface PolicyCompiler {
   readonly phase: Phase;
   compileWorkload?(input: WorkloadPolicyInput): CompiledPolicy;
   compileRoute?(input: RoutePolicyInput): CompiledPolicy;
+  /** The part of a lateen.io Policy whose key is `kind`, as its schema admitted it. */
+  compilePart?(part: unknown, input: PartInput): FilterConfig;
+}
+
+/** One field of a part, for the reference. */
+export interface PartField {
+  /** From the part on: `request.set`, `deny[].cidrs`. */
+  readonly path: string;
+  /** As a person would say it: `map of text`, `list of CIDR blocks`. */
+  readonly type: string;
+  readonly meaning: string;
+  /** What holds without it. */
+  readonly default?: string;
+}
+
+/** One answer that a part gives in place of the backend's. */
+export interface PartRefusal {
+  readonly when: string;
+  readonly status: number;
+  readonly body: string;
+  readonly details: string;
+}
+
+/** A fault in a part; `path` from the part on. */
+export type ReportFault = (path: string, message: string, remedy?: string) => void;
+
+/**
+ * What a slice adds to the spec of lateen.io Policy: one key. The kind and its reference are built from these.
+ * `Schema` is the control plane's business: data planes have no use for any of this.
+ */
+export interface PolicyPart<Schema = unknown> {
+  /** Key in the spec, and kind of the slice's compiler and filter. */
+  readonly key: string;
+  /** One sentence. */
+  readonly summary: string;
+  /** Types, unknown fields. */
+  readonly schema: Schema;
+  /** What types can't say; called only when `schema` found nothing. */
+  check?(part: unknown, report: ReportFault): void;
+  /** Every field of `schema`. */
+  readonly fields: readonly PartField[];
+  /** Markdown: the rules that a table of fields can't hold. */
+  readonly notes: string;
+  readonly refusals: readonly PartRefusal[];
+  /** The part in YAML, without its key. */
+  readonly example: string;
 }
 
 export type FilterAnswer = LocalReply | undefined | Promise<LocalReply | undefined>;
@@ -100,7 +153,7 @@ export interface Filter {
   request?(x: Exchange): FilterAnswer;
   /** Sees upstream responses and local replies (then `x.response` is a head over the reply). */
   response?(x: Exchange): void;
-  /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it. */
+  /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it; `x.details` may say why. */
   connection?(x: Exchange): boolean;
   done?(x: Exchange): void;
 }

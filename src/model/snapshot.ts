@@ -293,6 +293,8 @@ export interface Cluster {
 export interface FilterConfig {
   readonly kind: string;
   readonly config: unknown;
+  /** Of a listener: runs once the route is known, and leaves the request to the route's own filter of this kind. */
+  readonly yields?: true;
 }
 
 export interface Endpoint {

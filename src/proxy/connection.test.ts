@@ -100,6 +100,8 @@ describe('is closed', () => {
     });
     const fields = { filters: [{ kind: 'guard', config: {} }] };
     expect(closedBecause({ fields, filter: filterOf(false) })).toBe('rbac_access_denied');
+    const yields = { filters: [{ kind: 'guard', config: {}, yields: true as const }] };
+    expect(closedBecause({ fields: yields, filter: filterOf(false) })).toBe('rbac_access_denied');
     expect(closedBecause({ fields, filter: filterOf(true) })).toBeUndefined();
     expect(closedBecause({ fields, filter: filterOf(undefined) })).toBeUndefined();
   });

@@ -3,6 +3,7 @@ import { RequestHeaderList } from '../lib/header-list.ts';
 import type { Host } from '../host/host.ts';
 import type { Exchange, LocalReply } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
+import type { FilterConfig } from '../model/snapshot.ts';
 import { beginAttempt, beginPassthrough, drawDestination } from './attempt.ts';
 import { isLetThrough, lacksClientCertificate, isMtlsRefused } from './decide.ts';
 import type { EngineExchange } from './exchange.ts';
@@ -21,6 +22,7 @@ export interface ConnectionArrival {
   readonly trace?: boolean;
 }
 
+const NO_FILTERS: readonly FilterConfig[] = [];
 const NO_HEAD = { method: '', scheme: 'http', authority: '', target: '/' } as const;
 
 /** With `reply` the connection is closed; else it goes to `endpoint`, or where the client wanted. */
@@ -50,8 +52,15 @@ function decide(
   x.trace?.push({ step: 'listener', name: listener.name, outcome: 'matched' });
   if (isMtlsRefused(x, listener)) return closed('UC', 'peer_authentication');
   if (lacksClientCertificate(x, listener)) return closed('NR', 'no_client_certificate');
-  for (const filter of x.linked.filtersOf(listener.filters))
-    if (filter.connection?.(x) === false) return closed('', 'rbac_access_denied');
+  const { linked: snapshot } = x;
+  // No route of a connection has filters of its own that a listener's could yield to.
+  for (const filters of [
+    snapshot.filtersOf(listener.filters),
+    snapshot.routeFiltersOf(listener.filters, NO_FILTERS),
+  ])
+    for (const filter of filters)
+      if (filter.connection?.(x) === false)
+        return closed('', x.details === '' ? 'rbac_access_denied' : x.details);
   const found = linked.connections?.match(sni, destinationIp);
   if (found === undefined)
     return passOrClose(

@@ -1,12 +1,14 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
 import type { LocalReply } from '../model/exchange.ts';
-import type { Listener } from '../model/snapshot.ts';
+import type { FilterConfig, Listener } from '../model/snapshot.ts';
 import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
 import { framingFault } from './framing.ts';
 import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts';
 import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
+
+const NO_FILTERS: readonly FilterConfig[] = [];
 
 /** A sidecar lets calls to ports that nobody declared through, unless only the registry is allowed. */
 export function isLetThrough(x: EngineExchange): boolean {
@@ -69,6 +71,7 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.linkedListener = linked;
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
+  x.routeFilters = x.linked.routeFiltersOf(linked.listener.filters, NO_FILTERS);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
   // Nothing is read from what is only carried.
   if (linked.listener.protocol === 'TLS' || linked.listener.protocol === 'TCP')
@@ -133,6 +136,6 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
   const matched = found.matcher.match(x);
   if (matched === undefined) return replies.noRoute;
   x.route = matched;
-  x.routeFilters = x.linked.filtersOf(matched.filters);
+  x.routeFilters = x.linked.routeFiltersOf(x.listener.filters, matched.filters);
   return undefined;
 }

@@ -8,7 +8,7 @@ import {
   virtualHost,
 } from '../../test/fixtures/snapshots.ts';
 import { createFakeHost } from '../host/fake-host.ts';
-import type { PolicyFilter } from '../model/policy.ts';
+import type { Filter, PolicyFilter } from '../model/policy.ts';
 import type { FilterConfig, NamedSnapshot } from '../model/snapshot.ts';
 import { LinkError, link } from './link.ts';
 
@@ -69,4 +69,34 @@ test('filters run in phase order, whatever the order of the list, each with its 
   expect(bodies).toEqual(['jwt', 'rbac', 'cors']);
   expect(new Set(slots).size).toBe(3);
   expect(linked.pointer).toEqual({ snapshot: 's1', endpoints: 'e1', keys: 'k1' });
+});
+
+test('a filter of the listener that yields gives way to one of its kind on the route, and keeps phase order', () => {
+  const made: PolicyFilter[] = (['authz', 'limit', 'headers'] as const).map((phase) => ({
+    kind: phase,
+    phase,
+    link: (config) => ({
+      request: () => ({ status: 200, body: String(config), headers: [], flag: '', details: '' }),
+    }),
+  }));
+  const early = { kind: 'authz', config: 'own' };
+  const list: FilterConfig[] = [
+    { kind: 'headers', config: 'mesh', yields: true },
+    { kind: 'limit', config: 'mesh', yields: true },
+    early,
+  ];
+  const bare: FilterConfig[] = [];
+  const own: FilterConfig[] = [{ kind: 'headers', config: 'route' }];
+  const routes = [route({ filters: own }), route({ filters: bare })];
+  const named = snapshot({
+    listeners: [listener({ filters: list, virtualHosts: [virtualHost(routes)] })],
+  });
+  const linked = link(named, shopEndpoint, noKeys, { host, filters: made });
+  const texts = (filters: readonly Filter[]): unknown[] =>
+    filters.map((filter) => (filter.request?.({} as never) as { body: string } | undefined)?.body);
+  expect(texts(linked.filtersOf(list))).toEqual(['own']);
+  expect(texts(linked.routeFiltersOf(list, bare))).toEqual(['mesh', 'mesh']);
+  expect(texts(linked.routeFiltersOf(list, own))).toEqual(['mesh', 'route']);
+  expect(linked.routeFiltersOf(list, own)).toBe(linked.routeFiltersOf(list, own));
+  expect(linked.emptySlots).toHaveLength(4);
 });

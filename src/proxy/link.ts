@@ -37,8 +37,13 @@ export interface LinkedSnapshot {
   readonly clusters: ReadonlyMap<string, LinkedCluster>;
   /** A place for the state of every filter that one request can meet. */
   readonly emptySlots: readonly undefined[];
-  /** Filters of a list of configs, in phase order; the same list gives the same filters. */
+  /** Filters of a list of configs, in phase order, without those that yield; the same list gives the same filters. */
   filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
+  /** Those of a listener that yield, unless the route has one of the kind, and the route's, in phase order. */
+  routeFiltersOf(
+    listener: readonly FilterConfig[],
+    route: readonly FilterConfig[],
+  ): readonly Filter[];
 }
 
 /** The snapshot can't be run; the one before stays. */
@@ -52,15 +57,38 @@ export class LinkError extends Error {
 }
 
 const NONE: readonly Filter[] = [];
+const NO_FILTERS: readonly FilterConfig[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
+
+interface LinkedFilter {
+  readonly kind: string;
+  readonly phase: number;
+  readonly filter: Filter;
+}
+
+/** The filters of one list of configs. */
+interface LinkedList {
+  /** In phase order. */
+  readonly own: readonly Filter[];
+  /** Those of `own`, with their kinds. */
+  readonly entries: readonly LinkedFilter[];
+  readonly yielding: readonly LinkedFilter[];
+  /** With those that yield here, by the route's list. */
+  readonly merged: Map<readonly FilterConfig[], readonly Filter[]>;
+}
 
 interface FilterLinker {
   /** One more than the highest slot given. */
   slotCount: number;
   /** Lists linked from now on may meet those before in one request: they get slots of their own. */
   beginStage(): void;
-  filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
+  listOf(configs: readonly FilterConfig[]): LinkedList;
 }
+
+const NO_LIST: LinkedList = { own: NONE, entries: [], yielding: [], merged: new Map() };
+
+const inOrder = (filters: readonly LinkedFilter[]): readonly Filter[] =>
+  [...filters].sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
 
 /** Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. */
 function createFilterLinker(
@@ -70,12 +98,9 @@ function createFilterLinker(
   call: LinkContext['call'],
 ): FilterLinker {
   const byKind = new Map(options.filters.map((filter) => [filter.kind, filter]));
-  const linked = new Map<readonly FilterConfig[], readonly Filter[]>();
+  const linked = new Map<readonly FilterConfig[], LinkedList>();
   let firstSlot = 0;
-  const linkOne = (
-    { kind, config }: FilterConfig,
-    slot: number,
-  ): { phase: number; filter: Filter } => {
+  const linkOne = ({ kind, config }: FilterConfig, slot: number): LinkedFilter => {
     const policy = byKind.get(kind);
     if (policy === undefined)
       throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
@@ -87,37 +112,56 @@ function createFilterLinker(
       refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
       call,
     });
-    return { phase: PHASES.indexOf(policy.phase), filter };
+    return { kind, phase: PHASES.indexOf(policy.phase), filter };
   };
   const linker: FilterLinker = {
     slotCount: 0,
     beginStage() {
       firstSlot = linker.slotCount;
     },
-    filtersOf(configs) {
-      if (configs.length === 0) return NONE;
-      let filters = linked.get(configs);
-      if (filters === undefined) {
-        filters = configs
-          .map((config, index) => linkOne(config, firstSlot + index))
-          .sort((a, b) => a.phase - b.phase)
-          .map(({ filter }) => filter);
+    listOf(configs) {
+      if (configs.length === 0) return NO_LIST;
+      let list = linked.get(configs);
+      if (list === undefined) {
+        const filters = configs.map((config, index) => linkOne(config, firstSlot + index));
+        const entries = filters.filter((_, index) => configs[index]?.yields !== true);
+        const yielding = filters.filter((_, index) => configs[index]?.yields === true);
+        list = { own: inOrder(entries), entries, yielding, merged: new Map() };
         linker.slotCount = Math.max(linker.slotCount, firstSlot + configs.length);
-        linked.set(configs, filters);
+        linked.set(configs, list);
       }
-      return filters;
+      return list;
     },
   };
   return linker;
 }
 
+/** Most listeners have none that yield: the route's list is then all there is. */
+function routeFilters(
+  linker: FilterLinker,
+  listener: readonly FilterConfig[],
+  route: readonly FilterConfig[],
+): readonly Filter[] {
+  const { yielding, merged } = linker.listOf(listener);
+  const { own, entries } = linker.listOf(route);
+  if (yielding.length === 0) return own;
+  const key = entries.length === 0 ? NO_FILTERS : route;
+  let filters = merged.get(key);
+  if (filters === undefined) {
+    const kinds = new Set(entries.map(({ kind }) => kind));
+    filters = inOrder([...yielding.filter(({ kind }) => !kinds.has(kind)), ...entries]);
+    merged.set(key, filters);
+  }
+  return filters;
+}
+
 /** Everything that the snapshot names, so that what can't be linked is found now. */
 function linkFilters(linker: FilterLinker, { snapshot }: NamedSnapshot): void {
-  for (const listener of snapshot.listeners) linker.filtersOf(listener.filters);
+  for (const listener of snapshot.listeners) linker.listOf(listener.filters);
   linker.beginStage();
   for (const listener of snapshot.listeners)
     for (const host of listener.virtualHosts)
-      for (const route of host.routes) linker.filtersOf(route.filters);
+      for (const route of host.routes) linker.listOf(route.filters);
 }
 
 /** Requests of the proxy's own go to endpoints of the snapshot's clusters, as those of clients do. */
@@ -170,7 +214,8 @@ export function link(
       listeners: linkListeners(snapshot.listeners),
       clusters,
       emptySlots: Array.from({ length: linker.slotCount }, () => undefined),
-      filtersOf: (configs) => linker.filtersOf(configs),
+      filtersOf: (configs) => linker.listOf(configs).own,
+      routeFiltersOf: (listener, route) => routeFilters(linker, listener, route),
     };
   } catch (error) {
     if (error instanceof LinkError) throw error;

@@ -36,10 +36,11 @@ export interface SimulatedDecision extends Decision {
 function peerOf(request: SimulatedRequest): Peer {
   const isTls = (request.scheme ?? 'http') === 'https';
   const host = (request.host ?? '').replace(/:\d+$/, '');
-  const principal = request.peer?.principal;
+  const { principal, country } = request.peer ?? {};
   return {
     ip: request.peer?.ip ?? '192.0.2.1',
     ...(principal === undefined ? {} : { principal }),
+    ...(country === undefined ? {} : { country }),
     mutual: request.tls?.mutual === true || principal !== undefined,
     ...(isTls || request.tls !== undefined
       ? { tls: { sni: request.tls?.sni ?? host, mutual: request.tls?.mutual === true } }

@@ -39,6 +39,30 @@ const selector = fc.option(
   { nil: undefined },
 );
 
+/** On one of the kinds that are generated here, or on workloads. */
+const attachedPolicy = fc
+  .record({
+    part: fc.constantFrom(
+      { body: { maxBytes: 1 } },
+      { body: { maxBytes: 2 }, headers: { request: { set: { a: '${request.id}' } } } },
+      { access: { deny: [{ cidrs: ['10.0.0.0/8'] }] } },
+    ),
+    to: fc.oneof(
+      labels.map((matchLabels) => ({ selector: { matchLabels } })),
+      fc.constant({}),
+      fc
+        .record({
+          kind: fc.constantFrom('VirtualService', 'Gateway', 'ServiceEntry'),
+          name: fc.constantFrom('r0', 'r1'),
+          section: fc.constantFrom({}, { sectionName: 'first' }, { sectionName: 'http' }),
+        })
+        .map(({ kind, name, section }) => ({
+          targetRefs: [{ group: 'networking.istio.io', kind, name, ...section }],
+        })),
+    ),
+  })
+  .map(({ part, to }) => ({ ...part, ...to }));
+
 const path = fc.constantFrom('/', '/a', '/a/b', '/b');
 const match = fc.oneof(
   fc.record({ uri: fc.record({ prefix: path }) }),
@@ -224,6 +248,7 @@ const withMesh = fc.oneof(
       ),
     ),
   },
+  { weight: 2, arbitrary: resource('Policy', attachedPolicy) },
   {
     weight: 1,
     arbitrary: resource(
@@ -251,6 +276,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   RequestAuthentication: 'security.istio.io/v1',
   PeerAuthentication: 'security.istio.io/v1',
   Service: 'v1',
+  Policy: 'lateen.io/v1',
 };
 
 function admit(named: readonly Named[]): readonly AdmittedResource[] {

@@ -64,10 +64,14 @@ function appEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
 }
 
 /** The platform names the client only to workers that it runs; elsewhere that header is anybody's word. */
-function peerOf(request: Request): Peer {
-  const { cf } = request as Request & { readonly cf?: unknown };
-  const ip = cf === undefined ? null : request.headers.get('cf-connecting-ip');
-  return { ip: ip ?? '127.0.0.1' };
+export function peerOf(request: Request): Peer {
+  const { cf } = request as Request & { readonly cf?: { readonly country?: unknown } | null };
+  if (cf === undefined || cf === null) return { ip: '127.0.0.1' };
+  const ip = request.headers.get('cf-connecting-ip');
+  const { country } = cf;
+  // XX is what the platform says of an address that it can't place; without an address there is nothing to place.
+  const isKnown = ip !== null && typeof country === 'string' && country !== 'XX' && country !== '';
+  return { ip: ip ?? '127.0.0.1', ...(isKnown ? { country } : {}) };
 }
 
 /** Own in any reading: what a gateway behind this one could take for its own endpoints is never forwarded either. */

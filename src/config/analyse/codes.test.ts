@@ -52,6 +52,10 @@ const external = (name: string, port: string, more = ''): string =>
   net('ServiceEntry', name, `spec: {hosts: [db.test], resolution: DNS, ports: [${port}]${more}}`);
 const policy = (labels: string): string =>
   sec('AuthorizationPolicy', 'guard', `spec: {selector: {matchLabels: {${labels}}}, rules: [{}]}`);
+const attached = (name: string, spec: string): string =>
+  document('lateen.io/v1')('Policy', name, `spec: {body: {maxBytes: 1}, ${spec}}`);
+const toRoute = (section = ''): string =>
+  `targetRefs: [{group: networking.istio.io, kind: VirtualService, name: cart${section}}]`;
 const tokens = (labels: string): string =>
   sec(
     'RequestAuthentication',
@@ -156,6 +160,14 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     {
       found: [gateway('edge', secure)],
       fine: [gateway('edge', secure), secret('tls.crt: a, tls.key: b')],
+    },
+    {
+      found: [cart, attached('a', toRoute())],
+      fine: [cart, http(`{${to}}`), attached('a', toRoute())],
+    },
+    {
+      found: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: two'))],
+      fine: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: one'))],
     },
   ],
   IST0103: {
@@ -591,6 +603,32 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     found: [cart, tokens('app: nobody')],
     fine: [cart, tokens('version: v1')],
   },
+  LAT0120: [
+    {
+      found: [cart, http(`{${to}}`), attached('a', toRoute()), attached('b', toRoute())],
+      fine: [
+        cart,
+        http(`{name: one, ${to}}`),
+        attached('a', toRoute()),
+        attached('b', toRoute(', sectionName: one')),
+        attached('c', 'selector: {}'),
+      ],
+    },
+    {
+      found: [
+        cart,
+        attached('a', 'selector: {matchLabels: {version: v1}}'),
+        attached('b', 'selector: {matchLabels: {version: v1}}'),
+      ],
+      fine: [
+        cart,
+        entry('shop', 'version: v2'),
+        attached('a', 'selector: {matchLabels: {version: v1}}'),
+        attached('b', 'selector: {matchLabels: {version: v2}}'),
+        attached('c', 'selector: {}'),
+      ],
+    },
+  ],
 };
 
 const cases = Object.entries(pairs).flatMap(([code, given]) =>

@@ -3,6 +3,7 @@ import type { Resource } from '../../model/api.ts';
 import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { API_GROUP } from '../gateway-api/words.ts';
+import { analyseAttachedPolicy } from './attached-policies.ts';
 import { analyseConditions } from './conditions.ts';
 import { analyseConflicts } from './conflicts.ts';
 import { analyseCore } from './core.ts';
@@ -43,6 +44,7 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   EnvoyFilter: [analyseEnvoyFilter],
   RequestAuthentication: [analyseAuthentication, analyseSelector],
   PeerAuthentication: [analyseAuthentication],
+  Policy: [analyseAuthentication, analyseAttachedPolicy],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],

@@ -1,6 +1,8 @@
 /** Listeners of a gateway: servers merged by port, hosts intersected with those of VirtualServices. */
 import type { GatewaySpec } from '../../model/api.ts';
 import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import type { PolicyTarget } from './attached-policies.ts';
+import { listenerPolicies, sharedPolicies, targetOf } from './attached-policies.ts';
 import type { CompileContext } from './context.ts';
 import { connectionListener, serverConnections } from './gateway-connections.ts';
 import type { Server } from './gateway-servers.ts';
@@ -14,7 +16,11 @@ interface HostTable {
   readonly routes: Map<string, Route[]>;
   readonly redirects: Set<string>;
   readonly used: Set<string>;
+  /** The listener serves several Gateways that Policies tell apart: what names one of them is of its routes. */
+  readonly isShared: boolean;
 }
+
+const serverTarget = ({ gateway, server }: Server): PolicyTarget => targetOf(gateway, server.name);
 
 function addServer(entry: Server, context: CompileContext, table: HostTable): void {
   const { gateway, server } = entry;
@@ -37,6 +43,7 @@ function addServer(entry: Server, context: CompileContext, table: HostTable): vo
       labels: scope.labels,
       port: server.port.number,
       isGateway: true,
+      ...(table.isShared ? { targets: [serverTarget(entry)] } : {}),
     });
     for (const service of services) table.used.add(service);
     for (const host of narrowed) {
@@ -71,7 +78,11 @@ function buildListener(
   fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
   used: Set<string>,
 ): Listener {
-  const table: HostTable = { routes: new Map(), redirects: new Set(), used };
+  const { filters, isShared } = sharedPolicies(
+    context,
+    entries.map((entry) => serverTarget(entry)),
+  );
+  const table: HostTable = { routes: new Map(), redirects: new Set(), used, isShared };
   for (const entry of entries) addServer(entry, context, table);
   const port = entries[0]?.server.port.number ?? 0;
   return {
@@ -81,8 +92,15 @@ function buildListener(
     virtualHosts: toVirtualHosts(table, port),
     unmatchedHost: 'not-found',
     ...fields,
+    filters: [...fields.filters, ...filters],
   };
 }
+
+const withPolicies = (
+  filters: readonly FilterConfig[],
+  entry: Server,
+  context: CompileContext,
+): FilterConfig[] => [...filters, ...listenerPolicies(context, [serverTarget(entry)])];
 
 /** Each TLS server is a listener of its own for its names; a name taken by an older server drops the later server whole. */
 function tlsListeners(
@@ -110,7 +128,7 @@ function tlsListeners(
     if (!terminates(entry.server) || /^TLS$/i.test(entry.server.port.protocol)) {
       const connections = serverConnections(entry, names, context, used);
       listeners.push({
-        ...connectionListener(entry.server, filters, connections),
+        ...connectionListener(entry.server, withPolicies(filters, entry, context), connections),
         serverNames: names,
       });
       continue;
@@ -156,7 +174,8 @@ export function compileGateway(
     if (isTcp(oldest.server)) {
       const names = serverHosts(oldest).map(({ host }) => host);
       const connections = serverConnections(oldest, names, context, used);
-      listeners.push(connectionListener(oldest.server, filters, connections));
+      const own = withPolicies(filters, oldest, context);
+      listeners.push(connectionListener(oldest.server, own, connections));
       continue;
     }
     if (!isTls(oldest.server) && !isHttp(oldest.server)) continue;

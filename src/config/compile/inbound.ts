@@ -1,5 +1,6 @@
 /** Listeners of what calls a service. */
 import type { FilterConfig, Listener, MtlsMode, Origin } from '../../model/snapshot.ts';
+import { listenerPolicies, targetOf } from './attached-policies.ts';
 import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import type { WorkloadMtls } from './peer-authentication.ts';
@@ -82,7 +83,8 @@ function declaredListeners(
   const origin = context.origins.of(service.resource, 'spec');
   return service.ports.map((port) => {
     const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
-    const fields = { filters, ...secured(mode) };
+    const attached = listenerPolicies(context, [targetOf(service.resource, port.name)]);
+    const fields = { filters: [...filters, ...attached], ...secured(mode) };
     return isHttpPort(port)
       ? declaredListener(port, service, fields, origin)
       : carriedListener(port, service, fields, origin);
@@ -99,8 +101,10 @@ export function compileInbound(
   const listeners = service === undefined ? [] : declaredListeners(service, context, mtls, filters);
   const declared = new Set(listeners.map(({ port }) => port));
   const levels = [...mtls.ports].filter(([port]) => !declared.has(port));
+  const targets = service === undefined ? [] : [targetOf(service.resource)];
+  const undeclared = [...filters, ...listenerPolicies(context, targets)];
   const passthrough = [[0, mtls.mode] as const, ...levels].map(([port, mode]) =>
-    passthroughListener(port, mode, filters),
+    passthroughListener(port, mode, undeclared),
   );
   return { listeners: [...listeners, ...passthrough], used: new Set([host]) };
 }
