@@ -23,6 +23,7 @@ import type { CompileContext } from './context.ts';
 import { Origins } from './context.ts';
 import { compileApiGateway } from './gateway-api/gateway.ts';
 import { compileGateway } from './gateways.ts';
+import { mergeListeners } from './merge-listeners.ts';
 import { byAge } from './names.ts';
 import { compileWorkloadFilters } from './policies.ts';
 import { createRegistry } from './services.ts';
@@ -67,14 +68,13 @@ function createContext(input: CompileInput, compilers: readonly PolicyCompiler[]
   };
 }
 
-/** Servers of Istio's Gateways first, then listeners of the Gateway API on ports that are left. */
+/** Servers of Istio's Gateways come before listeners of the Gateway API. */
 function compileGateways(context: CompileContext): { listeners: Listener[]; used: Set<string> } {
   const filters = compileWorkloadFilters(context);
   const { listeners, used } = compileGateway(context, filters);
   const api = compileApiGateway(context.gatewayApi, context, filters);
-  const taken = new Set(listeners.map(({ port }) => port));
   return {
-    listeners: [...listeners, ...api.listeners.filter(({ port }) => !taken.has(port))],
+    listeners: mergeListeners(listeners, api.listeners, context.diagnostics),
     used: new Set([...used, ...api.used]),
   };
 }
