@@ -94,6 +94,7 @@ function benchHost(): Host & { readonly logged: { bytes: number } } {
       logged.bytes += written;
     },
     background: () => undefined,
+    dial: () => Promise.reject(new Error('nobody can be reached')),
   };
 }
 

@@ -78,8 +78,12 @@ function admitAll(options: ApplyOptions): {
   };
 }
 
-/** Server-side fields: creation time and uid stay, generation counts changes of the spec. */
-function nextVersion(given: Resource, before: Resource | undefined, nowMs: number): Resource {
+/** Server-side fields: creation time and uid stay, generation counts changes of the spec; a status that was given is nobody's. */
+function nextVersion(
+  { status: _status, ...given }: Resource,
+  before: Resource | undefined,
+  nowMs: number,
+): Resource {
   const { resourceVersion: _version, ...metadata } = given.metadata;
   const isSame =
     before !== undefined &&

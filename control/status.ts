@@ -5,25 +5,23 @@ import type { Diagnostic } from '../src/model/diagnostic.ts';
 import { kinds, policyCompilers } from '../src/presets/control.ts';
 import type { Fleet } from './fleet.ts';
 import type { Inventory } from './inventory.ts';
-import { nameOf } from './resources.ts';
-
-export interface Condition {
-  readonly type: 'Accepted' | 'ResolvedRefs' | 'Enforced' | 'Programmed';
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-  /** RFC 3339. */
-  readonly lastTransitionTime: string;
-  readonly observedGeneration: number;
-}
+import type { Condition } from './conditions.ts';
+import type { Since, TimedApiStatus } from './api-status.ts';
+import { readApiStatuses, timed } from './api-status.ts';
+import { keyOf, nameOf } from './resources.ts';
 
 export interface ResourceStatus {
   readonly observedGeneration: number;
   readonly conditions: readonly Condition[];
+  /** What analysis finds in it. */
+  readonly findings: readonly Diagnostic[];
 }
 
+/** Those of the Gateway API have their listeners, parents or ancestors too. */
+export type AnyStatus = ResourceStatus & Partial<TimedApiStatus['parts']>;
+
 export interface Statuses {
-  of(resource: Resource): Promise<ResourceStatus>;
+  of(resource: Resource): Promise<AnyStatus>;
   /** Everything that analysis finds in what is stored. */
   findings(): Promise<readonly Diagnostic[]>;
 }
@@ -72,8 +70,25 @@ function programmed({ ready, all }: { readonly ready: number; readonly all: numb
     : { type: 'Programmed', status: 'False', reason: 'Pending', message };
 }
 
+/** What the API's own rules say comes first; what the proxies say of it counts once those are content. */
+function joined(own: readonly Condition[], judged: readonly Condition[]): Condition[] {
+  const refused = new Set(own.filter(({ status }) => status === 'False').map(({ type }) => type));
+  const said = new Map(own.map((condition) => [condition.type, condition]));
+  const kept = judged.map((condition) => {
+    const stated = said.get(condition.type);
+    const isFinal =
+      stated !== undefined && (refused.has(stated.type) || stated.type !== 'Programmed');
+    return isFinal ? stated : condition;
+  });
+  const types = new Set(judged.map(({ type }) => type));
+  return [...kept, ...own.filter(({ type }) => !types.has(type))];
+}
+
 export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => number): Statuses {
   let analysed: { readonly revision: number; readonly found: readonly Diagnostic[] } | undefined;
+  let api:
+    | { readonly revision: number; readonly of: ReturnType<typeof readApiStatuses> }
+    | undefined;
   const transitions = new Map<string, { readonly state: string; readonly at: string }>();
   const all = async (): Promise<readonly Diagnostic[]> => {
     const { revision, resources } = await inventory.current();
@@ -83,8 +98,13 @@ export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => 
     }
     return analysed.found;
   };
+  const apiStatuses = async (): Promise<ReturnType<typeof readApiStatuses>> => {
+    const { revision, resources } = await inventory.current();
+    if (api?.revision !== revision) api = { revision, of: readApiStatuses(resources) };
+    return api.of;
+  };
   /** When a condition was first seen as it is. */
-  const since = (name: string, judgement: Judgement): string => {
+  const since: Since = (name, judgement) => {
     const key = `${name} ${judgement.type}`;
     const state = `${judgement.status} ${judgement.reason}`;
     const known = transitions.get(key);
@@ -100,19 +120,23 @@ export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => 
       const name = nameOf(resource);
       const found = (await all()).filter((finding) => finding.resource === name);
       const observedGeneration = resource.metadata.generation ?? 1;
-      const judgements: Judgement[] = [
-        { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' },
+      const stated = (await apiStatuses()).get(keyOf(resource));
+      const known = stated === undefined ? undefined : timed(resource, stated, since);
+      const judgements = [
+        { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' } as const,
         resolved(found),
         enforced(found),
         programmed(await fleet.programmed(name)),
-      ];
+      ].map((judgement) => ({
+        ...judgement,
+        lastTransitionTime: since(name, judgement),
+        observedGeneration,
+      }));
       return {
         observedGeneration,
-        conditions: judgements.map((judgement) => ({
-          ...judgement,
-          lastTransitionTime: since(name, judgement),
-          observedGeneration,
-        })),
+        conditions: joined(known?.own ?? [], judgements),
+        ...known?.parts,
+        findings: found,
       };
     },
   };

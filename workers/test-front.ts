@@ -70,9 +70,9 @@ const decode = (text: string): unknown => JSON.parse(decodeURIComponent(atob(tex
 function nameEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
   const { clusters, scope } = named.snapshot;
   const isApp = scope.type === 'sidecar-inbound';
-  const renamed = clusters.map(({ name, port }, index) => [
+  const renamed = clusters.map(({ name, port, service }, index) => [
     name,
-    isApp
+    isApp && service === scope.service
       ? [{ address: APP_ADDRESS, port, weight: 1, healthy: true }]
       : (endpoints.clusters[name] ?? []).map((endpoint) => ({
           ...endpoint,

@@ -19,7 +19,45 @@ interface Condition {
 }
 
 interface Described extends Resource {
-  readonly status: { readonly conditions: readonly Condition[] };
+  readonly status: {
+    readonly conditions: readonly Condition[];
+    readonly listeners?: readonly Part<{
+      readonly name: string;
+      readonly attachedRoutes: number;
+    }>[];
+    readonly parents?: readonly Part<{ readonly parentRef: Reference }>[];
+    readonly ancestors?: readonly Part<{ readonly ancestorRef: Reference }>[];
+  };
+}
+
+type Part<Of> = Of & { readonly conditions: readonly Condition[] };
+
+interface Reference {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly sectionName?: string;
+}
+
+const refText = ({ kind = 'Gateway', namespace, name, sectionName }: Reference): string =>
+  `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}${sectionName === undefined ? '' : `:${sectionName}`}`;
+
+/** Conditions with what they are of: the resource itself, a listener, a parent, an ancestor. */
+function placedConditions({ status }: Described): [of: string, condition: Condition][] {
+  const under = (of: string, conditions: readonly Condition[]): [string, Condition][] =>
+    conditions.map((condition) => [of, condition]);
+  return [
+    ...under('', status.conditions),
+    ...(status.listeners ?? []).flatMap(({ name, attachedRoutes, conditions }) =>
+      under(`listener ${name} (${attachedRoutes} routes)`, conditions),
+    ),
+    ...(status.parents ?? []).flatMap(({ parentRef, conditions }) =>
+      under(refText(parentRef), conditions),
+    ),
+    ...(status.ancestors ?? []).flatMap(({ ancestorRef, conditions }) =>
+      under(refText(ancestorRef), conditions),
+    ),
+  ];
 }
 
 interface Change {
@@ -39,7 +77,8 @@ function show(
 ): string {
   const { metadata, group, version, kind } = resource;
   const labels = Object.entries(metadata.labels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const conditions = resource.status.conditions.map((condition) => [
+  const conditions = placedConditions(resource).map(([of, condition]) => [
+    of,
     condition.type,
     condition.status,
     condition.reason,
@@ -62,7 +101,7 @@ function show(
     'Spec:',
     indent(stringify(resource.spec ?? resource.data ?? {}, { lineWidth: 0 }).trimEnd()),
     'Conditions:',
-    indent(table(['TYPE', 'STATUS', 'REASON', 'SINCE', 'MESSAGE'], conditions).trimEnd()),
+    indent(table(['OF', 'TYPE', 'STATUS', 'REASON', 'SINCE', 'MESSAGE'], conditions).trimEnd()),
     `Findings:    ${found.length === 0 ? '<none>' : ''}`,
     ...found.map((finding) => indent(diagnosticText(finding))),
     'History:',

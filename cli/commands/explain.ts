@@ -127,9 +127,7 @@ function advice(decision: Explanation): string[] {
   };
   const [flag = ''] = decision.flags.split(',');
   if (decision.status === 403)
-    return [
-      'to change: an AuthorizationPolicy refuses (x above), or none of those that ALLOW matches',
-    ];
+    return ['to change: a policy refuses (x above), or none of those that allow matches'];
   const text = byFlag[flag];
   return text === undefined ? [] : [`to change: ${text}`];
 }

@@ -83,6 +83,69 @@ describe('single resources', () => {
   });
 });
 
+describe('status of the Gateway API', () => {
+  const API = 'gateway.networking.k8s.io';
+  const gateway = `apiVersion: ${API}/v1\nkind: Gateway\nmetadata: {name: edge}\nspec: {gatewayClassName: lateen, listeners: [{name: web, port: 80, protocol: HTTP}, {name: odd, port: 81, protocol: ODD}]}\n`;
+  const route = (port: number): string =>
+    `apiVersion: ${API}/v1\nkind: HTTPRoute\nmetadata: {name: all}\nspec: {parentRefs: [{name: edge, sectionName: web}], rules: [{backendRefs: [{name: cart, port: ${port}}]}]}\n`;
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: cart}\nspec: {ports: [{name: http, port: 80}]}\n';
+  const statusOf = async (kind: string, name: string): Promise<Record<string, unknown>> => {
+    const { body } = await control.ask('GET', `/v1/resources/${API}/${kind}/default/${name}`);
+    return body['status'] as Record<string, unknown>;
+  };
+  interface Judged {
+    readonly type: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly observedGeneration: number;
+    readonly lastTransitionTime: string;
+  }
+
+  it('names every listener and parent, each with its conditions and how many routes it has', async () => {
+    expect((await apply([gateway, route(80), service].join('---\n'))).status).toBe(200);
+    const { listeners, conditions } = await statusOf('Gateway', 'edge');
+    expect(listeners).toMatchObject([
+      {
+        name: 'web',
+        attachedRoutes: 1,
+        supportedKinds: [{ kind: 'HTTPRoute' }, { kind: 'GRPCRoute' }],
+      },
+      { name: 'odd', attachedRoutes: 0 },
+    ]);
+    const accepted = (conditions as Judged[]).find(({ type }) => type === 'Accepted');
+    expect(accepted).toMatchObject({ status: 'True', reason: 'ListenersNotValid' });
+    const { parents } = await statusOf('HTTPRoute', 'all');
+    expect(parents).toMatchObject([{ parentRef: { name: 'edge', sectionName: 'web' } }]);
+  });
+
+  it('follows a change, with the generation that it saw and the time since when it is so', async () => {
+    const resolved = async (): Promise<Judged | undefined> => {
+      const [parent] = (await statusOf('HTTPRoute', 'all'))['parents'] as {
+        conditions: Judged[];
+      }[];
+      return parent?.conditions.find(({ type }) => type === 'ResolvedRefs');
+    };
+    const before = await resolved();
+    expect(before).toMatchObject({ status: 'True', observedGeneration: 1 });
+    expect(before?.lastTransitionTime).toMatch(/^\d{4}-\d\d-\d\dT/);
+    await apply(route(81));
+    expect(await resolved()).toMatchObject({
+      status: 'False',
+      reason: 'BackendNotFound',
+      observedGeneration: 2,
+    });
+  });
+
+  it('keeps no status that somebody applies', async () => {
+    await apply(
+      `${gateway}status: {conditions: [{type: Accepted, status: "False", reason: Mine}]}\n`,
+    );
+    const { body } = await control.ask('GET', `/v1/resources/${API}/Gateway`);
+    expect(JSON.stringify(body)).not.toContain('Mine');
+  });
+});
+
 describe('conditions', () => {
   it('tells unresolved references, what is not enforced, and how many proxies run it', async () => {
     const service = `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: split}\nspec: {hosts: [shown.example.com], http: [{route: [{destination: {host: shown.example.com, subset: none}}]}]}\n`;

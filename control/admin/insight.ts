@@ -26,7 +26,11 @@ const request: z.ZodType<SimulatedRequest> = z.strictObject({
   path: z.string().max(16_384).exactOptional(),
   headers: z.array(header).max(100).exactOptional(),
   peer: z
-    .strictObject({ ip: z.string().exactOptional(), principal: z.string().exactOptional() })
+    .strictObject({
+      ip: z.string().exactOptional(),
+      principal: z.string().exactOptional(),
+      country: z.string().max(2).exactOptional(),
+    })
     .exactOptional(),
   tls: z
     .strictObject({ sni: z.string().exactOptional(), mutual: z.boolean().exactOptional() })

@@ -31,7 +31,7 @@ export const problem: Schema = z
 
 export const condition: Schema = z
   .object({
-    type: z.enum(['Accepted', 'ResolvedRefs', 'Enforced', 'Programmed']),
+    type: z.string().openapi({ description: 'Accepted, ResolvedRefs, Enforced, Programmed, ...' }),
     status: z.enum(['True', 'False', 'Unknown']),
     reason: z.string(),
     message: z.string(),
@@ -39,6 +39,21 @@ export const condition: Schema = z
     observedGeneration: z.int(),
   })
   .openapi('Condition');
+
+const reference = z.looseObject({ name: z.string() }).openapi('Reference');
+const judged = { controllerName: z.string(), conditions: z.array(condition) } as const;
+
+const listenerStatus = z
+  .object({
+    name: z.string(),
+    port: z.int(),
+    supportedKinds: z.array(z.object({ group: z.string(), kind: z.string() })),
+    attachedRoutes: z.int(),
+    conditions: z.array(condition),
+  })
+  .openapi('ListenerStatus');
+
+const parentStatus = z.object({ ...judged, parentRef: reference }).openapi('ParentStatus');
 
 export const resource: Schema = z
   .object({
@@ -49,7 +64,16 @@ export const resource: Schema = z
     spec: z.unknown(),
     data: z.record(z.string(), z.string()).optional(),
     status: z
-      .object({ observedGeneration: z.int(), conditions: z.array(condition) })
+      .object({
+        observedGeneration: z.int(),
+        conditions: z.array(condition),
+        findings: z.array(diagnostic),
+        listeners: z.array(listenerStatus).optional(),
+        attachedListenerSets: z.int().optional(),
+        parents: z.array(parentStatus).optional(),
+        ancestors: z.array(z.object({ ...judged, ancestorRef: reference })).optional(),
+        supportedFeatures: z.array(z.object({ name: z.string() })).optional(),
+      })
       .optional()
       .openapi({ description: 'of a single resource only' }),
   })

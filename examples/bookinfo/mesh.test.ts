@@ -31,9 +31,10 @@ function said(names: readonly string[]): string[] {
   const { resources, diagnostics } = readConfig([demo, ...names.map((name) => source(name))], {
     kinds,
   });
-  return [...diagnostics, ...findings(resources, { kinds, policyCompilers })].map(
-    ({ code, level, resource }) => [code, level, resource].join(' '),
-  );
+  // A canary's point is that some subsets get nothing: LAT0111 notes which.
+  return [...diagnostics, ...findings(resources, { kinds, policyCompilers })]
+    .filter(({ code }) => code !== 'LAT0111')
+    .map(({ code, level, resource }) => [code, level, resource].join(' '));
 }
 
 describe('the mesh of Bookinfo', () => {

@@ -114,8 +114,7 @@ describe('refusals', () => {
     ['a: *missing\n', 'alias', 1],
     ['a: !secret x\n', 'no tag !secret', 1],
     ['a: !!binary aGk=\n', 'no tag', 1],
-    ['a: {on: x}\n', 'key on is read as true', 1],
-    ['a: {1.10: x}\n', 'key 1.10 is read as 1.1', 1],
+    ['a: {~: x}\n', 'key ~ is read as null', 1],
     ['a:\n  ? [b]\n  : c\n', 'key is a map or a list', 2],
     ['a: {__proto__: {b: c}}\n', '__proto__', 1],
     ['a: &a\n  b: *a\n', 'alias refers to what it stands in', 1],
@@ -126,6 +125,16 @@ describe('refusals', () => {
     expect(found[0]?.message).toContain(words);
     expect(found[0]).toMatchObject({ code: 'LAT0001', line });
     expect(parse(text).documents).toEqual([]);
+  });
+
+  it.each([
+    ['a: {on: x}\n', 'key on is read as true', { a: { true: 'x' } }],
+    ['a: {1.10: x}\n', 'key 1.10 is read as 1.1', { a: { '1.1': 'x' } }],
+  ])('reads an unquoted key as Kubernetes does, and warns: %#', (text, words, value) => {
+    const { documents, diagnostics } = parse(text);
+    expect(documents[0]?.value).toEqual(value);
+    expect(diagnostics).toMatchObject([{ code: 'LAT0001', level: 'warning' }]);
+    expect(diagnostics[0]?.message).toContain(words);
   });
 
   it('stops aliases that multiply each other', () => {

@@ -127,8 +127,9 @@ function syntaxFaults(source: Source, document: Document.Parsed): Diagnostic[] {
 }
 
 function oddKeys(source: Source, document: Document.Parsed): Diagnostic[] {
-  return keyFaults(document).map(({ offset, path, message, remedy }) => ({
+  return keyFaults(document).map(({ offset, path, message, remedy, isReadable }) => ({
     ...malformed(placeAt(source, offset), message),
+    ...(isReadable === true ? { level: 'warning' as const } : {}),
     path,
     ...(remedy === undefined ? {} : { remedy }),
   }));
@@ -154,17 +155,18 @@ function readDocument(source: Source, document: Document.Parsed): ParseResult {
     );
   let faults = syntaxFaults(source, document);
   if (faults.length === 0) faults = oddKeys(source, document);
-  if (faults.length > 0) return { documents: [], diagnostics: faults.slice(0, MAX_FAULTS) };
+  const shown = faults.slice(0, MAX_FAULTS);
+  if (faults.some(({ level }) => level === 'error')) return { documents: [], diagnostics: shown };
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     return refused(source, start, plainWords(error instanceof Error ? error.message : 'aliases'));
   }
-  if (value === null || value === undefined) return { documents: [], diagnostics: [] };
+  if (value === null || value === undefined) return { documents: [], diagnostics: shown };
   const size = sizeFault(value);
   if (size !== undefined) return refused(source, start, size);
-  return { documents: expandList(source, document, value), diagnostics: [] };
+  return { documents: expandList(source, document, value), diagnostics: shown };
 }
 
 const firstLine = (text: string): string => text.split('\n')[0] ?? text;

@@ -134,6 +134,7 @@ function toResource(fields: Fields, kind: ResourceKind, namespace: string): Reso
     kind: kind.kind,
     metadata: { ...metadata, namespace: metadata.namespace ?? namespace },
     spec: fields['spec'] ?? bodyOf(fields, kind),
+    ...(fields['status'] === undefined ? {} : { status: fields['status'] }),
     ...(data === undefined ? {} : { data }),
   };
 }

@@ -13,6 +13,8 @@ interface TextFault {
   readonly path: string;
   readonly message: string;
   readonly remedy?: string;
+  /** The document can be read all the same, as Kubernetes reads it. @default false */
+  readonly isReadable?: boolean;
 }
 
 /** The unquoted word of a scalar that YAML reads as something else than that text. */
@@ -35,6 +37,7 @@ function keyFault(key: unknown, path: string): TextFault | undefined {
       path: joinPath(path, String(key.value)),
       message: `key ${word === '' ? 'of nothing' : word} is read as ${String(key.value)}, want text`,
       remedy: `write ${JSON.stringify(word)} in quotes`,
+      ...(key.value === null ? {} : { isReadable: true }),
     };
   if (key.value === '__proto__')
     return { offset, path: joinPath(path, '__proto__'), message: 'key __proto__ is not allowed' };

@@ -1,10 +1,10 @@
 /** The driver on Web fetch: does what the engine says, and nothing else. */
 import type { Host } from '../host/host.ts';
-import type { Exchange, Step } from '../model/exchange.ts';
+import type { BodyStart, Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
-import { RequestBody } from './request-body.ts';
+import { BodyBound, RequestBody } from './request-body.ts';
 import { WebRequestHead, WebResponseHead } from './web-head.ts';
 
 /** Sends one attempt; `endpoint` is undefined where the request goes to its own authority. */
@@ -47,10 +47,25 @@ interface StreamingInit extends RequestInit {
   duplex?: 'half';
 }
 
+const lengthOf = ({ headers }: Request): number =>
+  Number(headers.get('content-length') ?? Number.NaN);
+
+/** A declared length was held against the limit already, and runtimes hold a body to its length. */
+function boundOf(request: Request, { bodyLimit }: Exchange): BodyBound | undefined {
+  return bodyLimit === undefined || request.body === null || !Number.isNaN(lengthOf(request))
+    ? undefined
+    : new BodyBound(bodyLimit.maxBytes);
+}
+
 /** At once, but for a small body that is read whole. */
-function sourceOf(request: Request, x: Exchange): Source | Promise<ArrayBuffer> {
+function sourceOf(
+  request: Request,
+  x: Exchange,
+  ahead: RequestBody | undefined,
+): Source | Promise<ArrayBuffer> {
   if (request.body === null) return null;
-  const length = Number(request.headers.get('content-length') ?? Number.NaN);
+  if (ahead !== undefined) return ahead;
+  const length = lengthOf(request);
   const mayRepeat = x.route?.retry !== undefined;
   if ((mayRepeat || x.mirrors.length > 0) && length <= MAX_KEPT_BODY_BYTES)
     return request.arrayBuffer();
@@ -76,7 +91,7 @@ function targetUrl(x: Exchange, { scheme, endpoint }: Target): string {
   return `${scheme}://${authority}${x.upstreamTarget}`;
 }
 
-function hostPort({ address, port }: Endpoint): string {
+export function hostPort({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
@@ -133,6 +148,31 @@ function deliver(head: WebResponseHead, response: Response): Response {
   return delivered;
 }
 
+/** A body that a policy reads into before it is forwarded; made only when one does. */
+class ReadAhead {
+  readonly #request: Request;
+  #body: RequestBody | undefined;
+  #isTooLarge = false;
+
+  constructor(request: Request) {
+    this.#request = request;
+  }
+
+  readonly readBody = (maxBytes: number): Promise<BodyStart> => {
+    const body = this.#request.body as ReadableStream<Uint8Array>;
+    this.#body ??= new RequestBody(body, Math.max(maxBytes, MAX_KEPT_BODY_BYTES), () => {
+      this.#isTooLarge = true;
+    });
+    return this.#body.peek(maxBytes);
+  };
+
+  /** What was read is still to be sent; what didn't fit can be sent once. */
+  bodyFor(x: Exchange): RequestBody | undefined {
+    if (this.#isTooLarge) x.isReplayable = false;
+    return this.#body;
+  }
+}
+
 class Driver implements FetchDriver {
   readonly #options: FetchDriverOptions;
 
@@ -145,14 +185,16 @@ class Driver implements FetchDriver {
     const { pathNormalization } = arrival.linked.named.snapshot.mesh;
     const parsesTarget = pathNormalization === 'NONE';
     const head = new WebRequestHead(arrival.request, arrival.authority, parsesTarget);
+    const reading = new ReadAhead(arrival.request);
     const x = engine.begin({
       linked: arrival.linked,
       head,
       peer: arrival.peer,
       port: arrival.port,
+      ...(arrival.request.body === null ? {} : { readBody: reading.readBody }),
     });
     try {
-      return await this.#run(x, head, arrival.request);
+      return await this.#run(x, head, arrival.request, reading);
     } catch (error) {
       // What nobody foresaw is refused too, and says nothing of itself to the client.
       const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
@@ -167,9 +209,15 @@ class Driver implements FetchDriver {
     }
   }
 
-  async #run(x: Exchange, head: WebRequestHead, request: Request): Promise<Response> {
+  async #run(
+    x: Exchange,
+    head: WebRequestHead,
+    request: Request,
+    reading: ReadAhead,
+  ): Promise<Response> {
     const { engine } = this.#options;
     let step: Step = engine.onRequest(x);
+    let bound: BodyBound | undefined;
     let body: Source | undefined;
     for (;;) {
       if (step === 'wait') {
@@ -177,13 +225,24 @@ class Driver implements FetchDriver {
         step = engine.resume(x);
       } else if (step === 'forward') {
         if (body === undefined) {
-          const source = sourceOf(request, x);
+          bound = boundOf(request, x);
+          const source = sourceOf(request, x, reading.bodyFor(x));
           body = source instanceof Promise ? await source : source;
           this.#mirror(x, head, request, body);
         }
-        const sent = body instanceof RequestBody ? body.open() : body;
-        const attempt = await this.#attempt(x, head, request, sent);
-        if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
+        const whole = body instanceof RequestBody ? body.open() : body;
+        const sent =
+          whole instanceof ReadableStream && bound !== undefined ? bound.over(whole) : whole;
+        const build = (signal: AbortSignal | undefined): Request => {
+          const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
+          return buildRequest(x, head, request, { url: targetUrl(x, target), body: sent, signal });
+        };
+        const attempt = await this.#attempt(x, build, bound);
+        if (bound?.isTooLarge === true) {
+          if (typeof attempt !== 'string') await attempt.body?.cancel().catch(() => undefined);
+          if (body instanceof RequestBody) await body.cancel();
+          step = engine.onBodyTooLarge(x);
+        } else if (typeof attempt === 'string') step = engine.onFailure(x, attempt);
         else {
           const received = new WebResponseHead(attempt);
           step = engine.onResponse(x, received);
@@ -197,23 +256,25 @@ class Driver implements FetchDriver {
   /** An edge runtime doesn't say why no response came, but our own timer is known. */
   async #attempt(
     x: Exchange,
-    head: WebRequestHead,
-    original: Request,
-    body: Body,
+    build: (signal: AbortSignal | undefined) => Request,
+    bound: BodyBound | undefined,
   ): Promise<Response | 'timeout' | 'unknown'> {
-    const timer = x.attemptTimeoutMs > 0 ? new AbortController() : undefined;
+    const isTimed = x.attemptTimeoutMs > 0;
+    const abort = isTimed || bound !== undefined ? new AbortController() : undefined;
     let isOver = false;
-    if (timer !== undefined)
+    let isLate = false;
+    if (abort !== undefined && isTimed)
       void this.#options.host.clock.sleep(x.attemptTimeoutMs).then(() => {
-        if (!isOver) timer.abort();
+        if (isOver) return undefined;
+        isLate = true;
+        abort.abort();
         return undefined;
       });
+    if (abort !== undefined) bound?.guard(abort);
     try {
-      const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
-      const sent = { url: targetUrl(x, target), body, signal: timer?.signal };
-      return await this.#options.dial(x.endpoint, buildRequest(x, head, original, sent));
+      return await this.#options.dial(x.endpoint, build(abort?.signal));
     } catch {
-      return timer?.signal.aborted === true ? 'timeout' : 'unknown';
+      return isLate ? 'timeout' : 'unknown';
     } finally {
       isOver = true;
     }

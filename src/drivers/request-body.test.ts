@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RequestBody } from './request-body.ts';
+import { BodyBound, RequestBody } from './request-body.ts';
 
 const encoder = new TextEncoder();
 
@@ -56,5 +56,37 @@ describe('RequestBody', () => {
     const body = new RequestBody(source(parts), 50, () => told++);
     expect((await textOf(body.open())).length).toBe(200);
     expect(told).toBe(1);
+  });
+});
+
+describe('a bounded body', () => {
+  const chunk = (length: number): Uint8Array => new Uint8Array(length);
+  const streamOf = (...chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      start(controller) {
+        for (const one of chunks) controller.enqueue(one);
+        controller.close();
+      },
+    });
+  const sizeOf = async (body: ReadableStream<Uint8Array>): Promise<number> =>
+    (await new Response(body).arrayBuffer()).byteLength;
+
+  it('passes up to its bound, and counts anew for each attempt', async () => {
+    const bound = new BodyBound(8);
+    const body = new RequestBody(streamOf(chunk(4), chunk(4)), 100, () => undefined);
+    expect((await body.peek(2)).bytes).toHaveLength(2);
+    expect(await sizeOf(bound.over(body.open()))).toBe(8);
+    expect(await sizeOf(bound.over(body.open()))).toBe(8);
+    expect(bound.isTooLarge).toBe(false);
+  });
+
+  it('ends past it, lets nothing of that through and cuts the attempt', async () => {
+    const bound = new BodyBound(7);
+    const attempt = new AbortController();
+    bound.guard(attempt);
+    const reader = bound.over(streamOf(chunk(4), chunk(4))).getReader();
+    expect((await reader.read()).value).toHaveLength(4);
+    await expect(reader.read()).rejects.toThrow(RangeError);
+    expect([bound.isTooLarge, attempt.signal.aborted]).toEqual([true, true]);
   });
 });

@@ -1,3 +1,5 @@
+import type { BodyStart } from '../model/exchange.ts';
+
 /**
  * A request body of unknown length that may have to be sent again: it streams on as it comes, and what passed is
  * kept up to a limit. Past it nothing is kept, and nothing can be repeated.
@@ -41,6 +43,19 @@ export class RequestBody {
     );
   }
 
+  /** The first bytes of it, read ahead; `open` gives them again. */
+  async peek(maxBytes: number): Promise<BodyStart> {
+    while (this.#size <= maxBytes && !this.#isDone) await this.#readMore();
+    const bytes = new Uint8Array(Math.min(this.#size, maxBytes));
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      if (at >= bytes.length) break;
+      bytes.set(chunk.subarray(0, bytes.length - at), at);
+      at += chunk.length;
+    }
+    return { bytes, isWhole: this.#isDone && this.#size <= maxBytes };
+  }
+
   /** Nobody will send it any more. */
   async cancel(): Promise<void> {
     await this.#reader.cancel().catch(() => undefined);
@@ -72,5 +87,50 @@ export class RequestBody {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (fitted && this.#size > this.#limit) this.#onTooLarge();
+  }
+}
+
+/** Bounds a body of unknown length on its way: counted as it passes, nothing kept. */
+export class BodyBound {
+  /** More than the bound came. */
+  isTooLarge = false;
+  readonly #maxBytes: number;
+  #abort: AbortController | undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Cut off together with the body: without it a response under way would look whole. */
+  guard(attempt: AbortController): void {
+    this.#abort = attempt;
+  }
+
+  /** The body up to the bound, and an error in place of what is past it; counted anew for each attempt. */
+  over(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    const reader = body.getReader();
+    let left = this.#maxBytes;
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await reader.read();
+          if (done) {
+            controller.close();
+            return;
+          }
+          left -= value.length;
+          if (left >= 0) {
+            controller.enqueue(value);
+            return;
+          }
+          this.isTooLarge = true;
+          controller.error(new RangeError('the request body is larger than its bound'));
+          this.#abort?.abort();
+          await reader.cancel().catch(() => undefined);
+        },
+        cancel: (reason) => reader.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    );
   }
 }

@@ -105,6 +105,7 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
   readonly scheme: 'http' | 'https';
   readonly authority: string;
   readonly target: string;
+  readonly hasBody: boolean;
 
   /**
    * `authority` where the runtime's own isn't what the client asked for. `parsesTarget`: the target as fetch would
@@ -119,6 +120,8 @@ export class WebRequestHead extends WebHeaders implements RequestHead {
     this.method = request.method;
     this.scheme = url.startsWith('https:') ? 'https' : 'http';
     this.authority = authority ?? table.get('host') ?? authorityOf(url);
+    // Some runtimes show a stream where a length of 0 was declared.
+    this.hasBody = request.body !== null && table.get('content-length') !== '0';
     this.target = targetOf(parsesTarget ? new URL(url).href : url);
   }
 }

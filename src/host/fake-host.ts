@@ -18,6 +18,8 @@ export interface FakeHostOptions {
   readonly fallback?: number;
   /** Sleeps resolve at once and move the clock. @default false */
   readonly sleepless?: boolean;
+  /** @default nobody can be reached */
+  readonly dial?: Host['dial'];
 }
 
 export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
@@ -52,6 +54,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     log: (line) => {
       lines.push(line);
     },
+    dial: options.dial ?? (() => Promise.reject(new Error('nobody can be reached'))),
     background: (work) => {
       host.pending.push(work);
     },

@@ -1,3 +1,5 @@
+import type { Endpoint } from '../model/snapshot.ts';
+
 /** What a runtime supplies; the core has no other way to the outside. */
 export interface Host {
   readonly clock: Clock;
@@ -6,6 +8,31 @@ export interface Host {
   readonly log: (line: string) => void;
   /** Lets work outlive the response (waitUntil). */
   readonly background: (work: Promise<unknown>) => void;
+  /** Sends a request of the proxy's own. Rejects when no answer comes in time. */
+  readonly dial: (call: Call) => Promise<CallAnswer>;
+}
+
+/** A request that a policy makes, as to an external authorizer. */
+export interface Call {
+  /** Undefined: to the authority itself. */
+  readonly endpoint: Endpoint | undefined;
+  readonly scheme: 'http' | 'https';
+  readonly method: string;
+  readonly authority: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Lower-case names. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body?: Uint8Array;
+  readonly timeoutMs: number;
+  /** What comes behind is left unread. */
+  readonly maxBodyBytes: number;
+}
+
+export interface CallAnswer {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
 }
 
 export interface Clock {

@@ -195,6 +195,10 @@ export class RawRequestHead extends RawHead implements RequestHead {
     this.scheme = scheme;
   }
 
+  get hasBody(): boolean {
+    return this.contentLength > 0 || this.isChunked;
+  }
+
   /** The first value that was received; undefined = there is none. */
   received(name: string): string | undefined {
     const field = this.index.find(name, keyOfName(name), 0);

@@ -73,14 +73,63 @@ export function parseCidr(text: string): Block | undefined {
   return { address, bits: Number(length) + (isV4 ? 96 : 0) };
 }
 
-function inBlock(ip: Words, block: Block): boolean {
-  let left = block.bits;
-  for (let i = 0; i < 4 && left > 0; i++) {
-    const mask = left >= 32 ? 0xffff_ffff : ~(0xffff_ffff >>> left);
-    if ((((ip[i] as number) ^ (block.address[i] as number)) & mask) !== 0) return false;
-    left -= 32;
+const WORDS = 4;
+
+function compareWords(
+  a: ArrayLike<number>,
+  at: number,
+  b: ArrayLike<number>,
+  from: number,
+): number {
+  for (let i = 0; i < WORDS; i++) {
+    const difference = (a[at + i] as number) - (b[from + i] as number);
+    if (difference !== 0) return difference;
   }
-  return true;
+  return 0;
+}
+
+/** Blocks as disjoint ranges in ascending order: one binary search, however many blocks there are. */
+class AddressRanges {
+  readonly #first: Uint32Array;
+  readonly #last: Uint32Array;
+  #count = 0;
+
+  constructor(blocks: readonly Block[]) {
+    const first = new Uint32Array(blocks.length * WORDS);
+    const last = new Uint32Array(blocks.length * WORDS);
+    for (const [index, { address, bits }] of blocks.entries())
+      for (let i = 0; i < WORDS; i++) {
+        const host = Math.min(32, Math.max(0, 32 * (i + 1) - bits));
+        const mask = host === 32 ? 0xffff_ffff : (1 << host) - 1;
+        const word = address[i] as number;
+        first[index * WORDS + i] = word & ~mask;
+        last[index * WORDS + i] = word | mask;
+      }
+    const order = blocks
+      .map((_, index) => index * WORDS)
+      .sort((a, b) => compareWords(first, a, first, b) || compareWords(last, b, last, a));
+    this.#first = new Uint32Array(first.length);
+    this.#last = new Uint32Array(last.length);
+    for (const at of order) {
+      // Two blocks are nested or apart: what ends inside the one before lies inside it.
+      const end = this.#count * WORDS;
+      if (end > 0 && compareWords(last, at, this.#last, end - WORDS) <= 0) continue;
+      this.#first.set(first.subarray(at, at + WORDS), end);
+      this.#last.set(last.subarray(at, at + WORDS), end);
+      this.#count++;
+    }
+  }
+
+  has(ip: Words): boolean {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareWords(this.#first, middle * WORDS, ip, 0) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && compareWords(this.#last, (low - 1) * WORDS, ip, 0) >= 0;
+  }
 }
 
 /**
@@ -88,15 +137,15 @@ function inBlock(ip: Words, block: Block): boolean {
  * @throws RangeError when a block can't be read.
  */
 export function linkCidrs(blocks: readonly string[]): (ip: string) => boolean | undefined {
-  const parsed = blocks.map((text) => {
-    const block = parseCidr(text);
-    if (block === undefined) throw new RangeError(`"${text}" is no IP address or CIDR block`);
-    return block;
-  });
+  const ranges = new AddressRanges(
+    blocks.map((text) => {
+      const block = parseCidr(text);
+      if (block === undefined) throw new RangeError(`"${text}" is no IP address or CIDR block`);
+      return block;
+    }),
+  );
   return (ip) => {
     const words = parseIp(ip);
-    if (words === undefined) return undefined;
-    for (const block of parsed) if (inBlock(words, block)) return true;
-    return false;
+    return words === undefined ? undefined : ranges.has(words);
   };
 }

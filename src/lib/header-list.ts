@@ -57,6 +57,7 @@ export class RequestHeaderList extends HeaderList {
   readonly scheme: 'http' | 'https';
   readonly authority: string;
   readonly target: string;
+  readonly hasBody: boolean;
 
   constructor(
     line: {
@@ -72,6 +73,7 @@ export class RequestHeaderList extends HeaderList {
     this.scheme = line.scheme;
     this.authority = line.authority;
     this.target = line.target;
+    this.hasBody = this.has('transfer-encoding') || Number(this.get('content-length') ?? 0) > 0;
   }
 }
 

@@ -18,6 +18,8 @@ export interface Resource<Spec = unknown> {
   readonly kind: string;
   readonly metadata: Metadata;
   readonly spec: Spec;
+  /** As it was given, for analysis; the mesh writes its own and never reads this one. */
+  readonly status?: unknown;
   /** Secret and ConfigMap: decoded text by key. */
   readonly data?: Readonly<Record<string, string>>;
 }
@@ -26,6 +28,7 @@ export type LabelSelector = { readonly matchLabels?: Readonly<Record<string, str
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** What a policy may name by targetRef. */
 export interface TargetRef {
   readonly group?: string;
   readonly kind: string;

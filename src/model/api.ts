@@ -6,6 +6,7 @@ import type { LabelSelector, Labels } from './api-common.ts';
 
 export type * from './api-common.ts';
 export type * from './api-gateway.ts';
+export type * from './api-lateen.ts';
 export type * from './api-security.ts';
 
 export interface StringMatchSpec {
@@ -18,9 +19,25 @@ export interface VirtualServiceSpec {
   readonly hosts?: readonly string[];
   readonly gateways?: readonly string[];
   readonly http?: readonly HttpRoute[];
-  readonly tls?: readonly Readonly<Record<string, unknown>>[];
-  readonly tcp?: readonly Readonly<Record<string, unknown>>[];
+  readonly tls?: readonly ConnectionRule[];
+  readonly tcp?: readonly ConnectionRule[];
   readonly exportTo?: readonly string[];
+}
+
+/** A rule for connections: `tls` chooses by server name, `tcp` by address. */
+export interface ConnectionRule {
+  readonly match?: readonly ConnectionMatch[];
+  readonly route?: readonly HttpRouteDestination[];
+}
+
+/** All given parts are ANDed. */
+export interface ConnectionMatch {
+  readonly sniHosts?: readonly string[];
+  readonly destinationSubnets?: readonly string[];
+  readonly port?: number;
+  readonly sourceLabels?: Labels;
+  readonly sourceNamespace?: string;
+  readonly gateways?: readonly string[];
 }
 
 export interface HttpRoute {

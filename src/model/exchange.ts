@@ -25,6 +25,21 @@ export interface LocalReply {
   readonly close?: boolean;
 }
 
+export interface BodyStart {
+  readonly bytes: Uint8Array;
+  /** Nothing comes behind. */
+  readonly isWhole: boolean;
+}
+
+/** How much of a request's body may pass. */
+export interface BodyLimit {
+  readonly maxBytes: number;
+  /** The answer past it. */
+  readonly reply: LocalReply;
+  /** `namespace/name` of the policy that set it. */
+  readonly policy: string;
+}
+
 /** One line of why; collected only when asked for (explain). */
 export interface TraceStep {
   readonly step:
@@ -87,8 +102,12 @@ export interface Exchange {
   mirrors: readonly Mirror[];
   /** A driver clears it for a body that it can't send again: then nothing is retried. */
   isReplayable: boolean;
+  /** Held by the driver, which counts what has no declared length. Filters only ever lower it. */
+  bodyLimit: BodyLimit | undefined;
   response: ResponseHead | undefined;
   reply: LocalReply | undefined;
+  /** The first bytes of the request's body, which is forwarded whole all the same; absent where there is none. */
+  readonly readBody: ((maxBytes: number) => Promise<BodyStart>) | undefined;
   /** What a driver awaits after `wait`, before `resume`. */
   waiting: Promise<void> | undefined;
   /** Response flags so far, as 'UT' or 'UF,URX'. */

@@ -37,6 +37,8 @@ export interface RequestHead extends HeaderBlock {
   readonly authority: string;
   /** Origin-form target as received: path and query. */
   readonly target: string;
+  /** A body follows, of whatever length. */
+  readonly hasBody: boolean;
 }
 
 /** A received response head. */

@@ -2,7 +2,7 @@
  * The policy contract: what a slice under src/policies contributes.
  * A slice has a compile half (control plane, CLI) and a run-time half (data planes); neither imports the other.
  */
-import type { Host } from '../host/host.ts';
+import type { Call, CallAnswer, Host } from '../host/host.ts';
 import type {
   AuthorizationPolicySpec,
   HttpRoute,
@@ -25,6 +25,39 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
+/** What CUSTOM policies ask, by the name of an extension provider of the mesh settings. */
+export type Authorizer = HttpAuthorizer | { readonly kind: 'unusable'; readonly reason: string };
+
+/** Header names are lower case; in lists of names a `*` may stand at the end or the beginning. */
+export interface HttpAuthorizer {
+  readonly kind: 'http';
+  /** Host that the mesh knows, lower case. */
+  readonly service: string;
+  readonly port: number;
+  /** @default 600,000, as Istio sets it */
+  readonly timeoutMs: number;
+  readonly pathPrefix: string;
+  /** Requests pass when no answer comes. @default false */
+  readonly failOpen: boolean;
+  /** @default 403 */
+  readonly statusOnError: number;
+  /** Of the request, sent to the authorizer. */
+  readonly requestHeaders: readonly string[];
+  /** Sent besides, with these values. */
+  readonly additionalHeaders: readonly (readonly [name: string, value: string])[];
+  readonly body?: {
+    readonly maxBytes: number;
+    /** A larger body is cut off instead of refused with 413. */
+    readonly allowPartial: boolean;
+  };
+  /** Of the answer: onto the request when it allows. */
+  readonly upstreamOnAllow: readonly string[];
+  /** Onto the response when it allows. */
+  readonly downstreamOnAllow: readonly string[];
+  /** Onto the response when it refuses; empty = all. */
+  readonly downstreamOnDeny: readonly string[];
+}
+
 /** What attaches to one workload: resources already selected by namespace, selector and targetRefs. */
 export interface WorkloadPolicyInput {
   readonly mesh: MeshSettings;
@@ -32,6 +65,10 @@ export interface WorkloadPolicyInput {
   readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
   /** Of the workload's own endpoints; empty at gateways and where nobody registered it. */
   readonly workloadAddresses: readonly string[];
+  /** Undefined: no provider has the name. */
+  authorizer(name: string): Authorizer | undefined;
+  /** Cluster of a service that a filter calls; undefined where the workload sees no such service or port. */
+  callable(host: string, port: number): string | undefined;
   /** Where something was compiled from. */
   origin(resource: Resource, path: string): Origin;
 }
@@ -41,6 +78,13 @@ export interface RoutePolicyInput {
   readonly resource: Resource;
   /** JSON path of the route in `resource`. */
   readonly path: string;
+}
+
+/** Where a part of a lateen.io Policy stands. */
+export interface PartInput {
+  /** `namespace/name` of the Policy. */
+  readonly policy: string;
+  readonly mesh: MeshSettings;
 }
 
 export interface CompiledPolicy {
@@ -54,6 +98,52 @@ export interface PolicyCompiler {
   readonly phase: Phase;
   compileWorkload?(input: WorkloadPolicyInput): CompiledPolicy;
   compileRoute?(input: RoutePolicyInput): CompiledPolicy;
+  /** The part of a lateen.io Policy whose key is `kind`, as its schema admitted it. */
+  compilePart?(part: unknown, input: PartInput): FilterConfig;
+}
+
+/** One field of a part, for the reference. */
+export interface PartField {
+  /** From the part on: `request.set`, `deny[].cidrs`. */
+  readonly path: string;
+  /** As a person would say it: `map of text`, `list of CIDR blocks`. */
+  readonly type: string;
+  readonly meaning: string;
+  /** What holds without it. */
+  readonly default?: string;
+}
+
+/** One answer that a part gives in place of the backend's. */
+export interface PartRefusal {
+  readonly when: string;
+  readonly status: number;
+  readonly body: string;
+  readonly details: string;
+}
+
+/** A fault in a part; `path` from the part on. */
+export type ReportFault = (path: string, message: string, remedy?: string) => void;
+
+/**
+ * What a slice adds to the spec of lateen.io Policy: one key. The kind and its reference are built from these.
+ * `Schema` is the control plane's business: data planes have no use for any of this.
+ */
+export interface PolicyPart<Schema = unknown> {
+  /** Key in the spec, and kind of the slice's compiler and filter. */
+  readonly key: string;
+  /** One sentence. */
+  readonly summary: string;
+  /** Types, unknown fields. */
+  readonly schema: Schema;
+  /** What types can't say; called only when `schema` found nothing. */
+  check?(part: unknown, report: ReportFault): void;
+  /** Every field of `schema`. */
+  readonly fields: readonly PartField[];
+  /** Markdown: the rules that a table of fields can't hold. */
+  readonly notes: string;
+  readonly refusals: readonly PartRefusal[];
+  /** The part in YAML, without its key. */
+  readonly example: string;
 }
 
 export type FilterAnswer = LocalReply | undefined | Promise<LocalReply | undefined>;
@@ -63,8 +153,13 @@ export interface Filter {
   request?(x: Exchange): FilterAnswer;
   /** Sees upstream responses and local replies (then `x.response` is a head over the reply). */
   response?(x: Exchange): void;
+  /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it; `x.details` may say why. */
+  connection?(x: Exchange): boolean;
   done?(x: Exchange): void;
 }
+
+/** The cluster says where to and how. */
+export type ClusterCall = Omit<Call, 'endpoint' | 'scheme'>;
 
 export interface LinkContext {
   readonly host: Host;
@@ -75,6 +170,8 @@ export interface LinkContext {
   keys(uri: string): KeySet | undefined;
   /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
   refreshKeys(uri: string): Promise<void>;
+  /** Sends a request to an endpoint of a cluster; rejects when no endpoint is healthy or no answer comes in time. */
+  call(cluster: string, request: ClusterCall): Promise<CallAnswer>;
 }
 
 export interface PolicyFilter {

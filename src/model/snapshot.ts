@@ -55,7 +55,8 @@ export interface Listener {
   /** Port that clients address: server port at a gateway, service port in the mesh; 0 = every port without a listener of its own. */
   readonly port: number;
   readonly direction: 'gateway' | 'outbound' | 'inbound';
-  readonly protocol: 'HTTP' | 'HTTPS';
+  /** TLS and TCP: connections are carried as they are, or as they come out of TLS. */
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
   /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
   readonly serverNames?: readonly string[];
   readonly tls?: ListenerTls;
@@ -66,8 +67,24 @@ export interface Listener {
   /** In phase order: authn, authz, ... */
   readonly filters: readonly FilterConfig[];
   readonly virtualHosts: readonly VirtualHost[];
+  /** For connections that aren't read as HTTP; absent = none is carried. */
+  readonly connections?: readonly ConnectionRoute[];
   /** What becomes of a host that no virtual host takes. */
   readonly unmatchedHost: 'not-found' | 'passthrough' | 'block';
+}
+
+/** The most specific server name first, then in order. */
+export interface ConnectionRoute {
+  readonly name?: string;
+  /** Lower case: exact, `*.suffix` or `*`. Absent = any connection, TLS or not. */
+  readonly serverNames?: readonly string[];
+  /** Of the address that the client wanted; absent = any. */
+  readonly destinationCidrs?: readonly string[];
+  /** As of a forward; one that answers (`respond`) closes its share of the connections. */
+  readonly destinations: readonly Destination[];
+  /** To where the client wanted to go, as it is; `destinations` is empty then. */
+  readonly passthrough?: boolean;
+  readonly origin: Origin;
 }
 
 export type MtlsMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
@@ -276,6 +293,8 @@ export interface Cluster {
 export interface FilterConfig {
   readonly kind: string;
   readonly config: unknown;
+  /** Of a listener: runs once the route is known, and leaves the request to the route's own filter of this kind. */
+  readonly yields?: true;
 }
 
 export interface Endpoint {

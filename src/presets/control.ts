@@ -1,18 +1,37 @@
-/** What a control plane knows: kinds, and the compile halves of policies. */
+/** What a control plane knows: kinds, parts of lateen.io Policy, and the compile halves of policies. */
 import type { ResourceKind } from '../model/config.ts';
 import type { PolicyCompiler } from '../model/policy.ts';
+import { accessCompiler } from '../policies/access/compile.ts';
+import { accessPart } from '../policies/access/schema.ts';
+import { bodyCompiler } from '../policies/body/compile.ts';
+import { bodyPart } from '../policies/body/schema.ts';
 import { corsCompiler } from '../policies/cors/compile.ts';
 import { faultCompiler } from '../policies/fault/compile.ts';
+import { headersCompiler } from '../policies/headers/compile.ts';
+import { headersPart } from '../policies/headers/schema.ts';
 import { jwtCompiler } from '../policies/jwt/compile.ts';
+import { customCompiler } from '../policies/rbac/custom-compile.ts';
 import { rbacCompiler } from '../policies/rbac/compile.ts';
 import { gatewayApiKinds } from '../resources/gateway-api/index.ts';
-import { coreKinds, istioKinds } from '../resources/index.ts';
+import { coreKinds, istioKinds, policyKind } from '../resources/index.ts';
+import type { AnyPart } from '../resources/index.ts';
 
-export const kinds: readonly ResourceKind[] = [...istioKinds, ...gatewayApiKinds, ...coreKinds];
+export const policyParts: readonly AnyPart[] = [accessPart, bodyPart, headersPart];
+
+export const kinds: readonly ResourceKind[] = [
+  ...istioKinds,
+  ...gatewayApiKinds,
+  ...coreKinds,
+  policyKind(policyParts),
+];
 
 export const policyCompilers: readonly PolicyCompiler[] = [
+  customCompiler,
   jwtCompiler,
   rbacCompiler,
+  accessCompiler,
+  bodyCompiler,
   faultCompiler,
   corsCompiler,
+  headersCompiler,
 ];

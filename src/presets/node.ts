@@ -1,8 +1,21 @@
 /** Filters of the Node data plane. */
 import type { PolicyFilter } from '../model/policy.ts';
+import { accessFilter } from '../policies/access/filter.ts';
+import { bodyFilter } from '../policies/body/filter.ts';
 import { corsFilter } from '../policies/cors/filter.ts';
 import { faultFilter } from '../policies/fault/filter.ts';
+import { headersFilter } from '../policies/headers/filter.ts';
 import { jwtFilter } from '../policies/jwt/filter.ts';
+import { customFilter } from '../policies/rbac/custom-filter.ts';
 import { rbacFilter } from '../policies/rbac/filter.ts';
 
-export const filters: readonly PolicyFilter[] = [jwtFilter, rbacFilter, faultFilter, corsFilter];
+export const filters: readonly PolicyFilter[] = [
+  customFilter,
+  jwtFilter,
+  rbacFilter,
+  accessFilter,
+  bodyFilter,
+  faultFilter,
+  corsFilter,
+  headersFilter,
+];

@@ -1,6 +1,6 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
 import type { LocalReply } from '../model/exchange.ts';
-import type { Listener } from '../model/snapshot.ts';
+import type { FilterConfig, Listener } from '../model/snapshot.ts';
 import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
 import { framingFault } from './framing.ts';
@@ -8,8 +8,10 @@ import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts'
 import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
 
+const NO_FILTERS: readonly FilterConfig[] = [];
+
 /** A sidecar lets calls to ports that nobody declared through, unless only the registry is allowed. */
-function isLetThrough(x: EngineExchange): boolean {
+export function isLetThrough(x: EngineExchange): boolean {
   const { scope, mesh } = x.linked.named.snapshot;
   return scope.type === 'sidecar-outbound' && mesh.outboundPolicy === 'ALLOW_ANY';
 }
@@ -42,7 +44,7 @@ function isStranger(x: EngineExchange): boolean {
 }
 
 /** Decided on the connection, before anything of the request counts; where a runtime can't tell, nothing is. */
-function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
+export function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
   const { mutual } = x.peer;
   if (direction !== 'inbound' || mutual === undefined) return false;
   if (mutual) return mtls === 'DISABLE' ? x.listener?.port !== 0 : isStranger(x);
@@ -50,7 +52,7 @@ function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolea
 }
 
 /** A handshake without the certificate that is asked for comes to nothing. */
-function lacksClientCertificate(x: EngineExchange, { direction, tls }: Listener): boolean {
+export function lacksClientCertificate(x: EngineExchange, { direction, tls }: Listener): boolean {
   const mode = direction === 'gateway' ? tls?.mode : undefined;
   return (mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL') && x.peer.tls?.mutual === false;
 }
@@ -69,7 +71,11 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.linkedListener = linked;
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
+  x.routeFilters = x.linked.routeFiltersOf(linked.listener.filters, NO_FILTERS);
   x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  // Nothing is read from what is only carried.
+  if (linked.listener.protocol === 'TLS' || linked.listener.protocol === 'TCP')
+    return replies.noListener;
   if (isMtlsRefused(x, linked.listener)) return replies.mtlsRefused;
   if (lacksClientCertificate(x, linked.listener)) return replies.noListener;
   const refused = canonicalise(x);
@@ -130,6 +136,6 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
   const matched = found.matcher.match(x);
   if (matched === undefined) return replies.noRoute;
   x.route = matched;
-  x.routeFilters = x.linked.filtersOf(matched.filters);
+  x.routeFilters = x.linked.routeFiltersOf(x.listener.filters, matched.filters);
   return undefined;
 }

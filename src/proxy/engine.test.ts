@@ -318,3 +318,80 @@ describe('what the backend sees', () => {
     }
   });
 });
+
+describe('filters that yield', () => {
+  const refusal = { status: 403, body: 'no', headers: [], flag: '', details: 'test' };
+  const guard = (fields: Partial<Parameters<typeof listener>[0]> = {}): SnapshotParts => ({
+    listeners: [listener({ filters: [{ kind: 'test', config: {}, yields: true }], ...fields })],
+  });
+  const refuses: Filter = { request: () => refusal };
+
+  test.each<[string, SnapshotParts]>([
+    ['a route', guard()],
+    ['no virtual host', guard({ virtualHosts: [] })],
+    ['no route', guard({ virtualHosts: [virtualHost([])] })],
+    ['passthrough', guard({ virtualHosts: [], unmatchedHost: 'passthrough' })],
+    [
+      'a redirect',
+      guard({
+        virtualHosts: [virtualHost([route({ action: { kind: 'redirect', status: 302 } })])],
+      }),
+    ],
+    [
+      'a direct response',
+      guard({ virtualHosts: [virtualHost([route({ action: { kind: 'respond', status: 200 } })])] }),
+    ],
+  ])('refuse where there is %s', (_name, parts) => {
+    const { engine, begin } = bench(parts, { filter: refuses });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('reply');
+    expect(x.reply).toMatchObject({ status: 403, details: 'test' });
+  });
+
+  test('let pass what they let pass: passthrough, and what no route takes', () => {
+    const open = bench(guard({ virtualHosts: [], unmatchedHost: 'passthrough' }));
+    expect(open.engine.onRequest(open.begin())).toBe('forward');
+    const none = bench(guard({ virtualHosts: [] }));
+    const x = none.begin();
+    expect(none.engine.onRequest(x)).toBe('reply');
+    expect(x.reply?.status).toBe(404);
+  });
+
+  test('wait, and the request then goes where it would have gone', async () => {
+    const late: Filter = { request: () => Promise.resolve(undefined) };
+    const { engine, begin } = bench(guard({ virtualHosts: [] }), { filter: late });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('wait');
+    await x.waiting;
+    expect(engine.resume(x)).toBe('reply');
+    expect(x.reply?.status).toBe(404);
+  });
+
+  test('see every reply, those before the route included', () => {
+    const marks: Filter = { response: (x) => x.response?.set('x-seen', '1') };
+    const { engine, begin } = bench(guard(), { filter: marks });
+    const x = begin('/%00');
+    engine.onRequest(x);
+    expect(x.reply).toMatchObject({ status: 400, headers: [['x-seen', '1']] });
+  });
+});
+
+describe('a body past its limit', () => {
+  test('is answered as the policy says, and its attempt is over', () => {
+    const reply = { status: 413, body: 'much', headers: [], flag: '', details: 'too_large' };
+    const limits: Filter = {
+      request: (x) => {
+        x.bodyLimit = { maxBytes: 1, reply, policy: 'a/b' };
+        return undefined;
+      },
+    };
+    const parts = { listeners: [listener({ filters: [{ kind: 'test', config: {} }] })] };
+    const { engine, host, begin } = bench(parts, { filter: limits });
+    const x = begin();
+    expect(engine.onRequest(x)).toBe('forward');
+    expect(engine.onBodyTooLarge(x)).toBe('reply');
+    engine.onEnd(x);
+    expect(x.reply).toMatchObject({ status: 413, body: 'much' });
+    expect(lineOf(host)).toMatchObject({ status: 413, details: 'too_large', policy: 'a/b' });
+  });
+});

@@ -1,7 +1,7 @@
 /**
  * The data path's order itself: a state machine without I/O.
  *
- * accept -> listener filters -> route -> route filters -> attempts -> response filters -> record.
+ * accept -> listener filters -> route -> listener filters that yield and route filters -> attempts -> response filters -> record.
  * A driver tells it what happened and does what the returned step says (src/model/exchange.ts).
  */
 import { ResponseHeaderList } from '../lib/header-list.ts';
@@ -31,6 +31,8 @@ export interface Engine {
   resume(x: Exchange): Step;
   onResponse(x: Exchange, head: ResponseHead): Step;
   onFailure(x: Exchange, failure: UpstreamFailure): Step;
+  /** The request's body went past `x.bodyLimit` before anything was sent to the client. */
+  onBodyTooLarge(x: Exchange): Step;
   /** Where copies of the request go. */
   mirrorTargets(x: Exchange): readonly MirrorTarget[];
   /** Once for every exchange that was begun. */
@@ -115,6 +117,16 @@ class StateMachine implements Engine {
     return this.#reply(x, local);
   }
 
+  onBodyTooLarge(exchange: Exchange): Step {
+    const x = exchange as EngineExchange;
+    const { bodyLimit } = x;
+    this.#releaseRetry(x);
+    endAttempt(x);
+    if (bodyLimit === undefined) return this.#reply(x, replies.filterFailed);
+    x.decidedBy = bodyLimit.policy;
+    return this.#reply(x, bodyLimit.reply);
+  }
+
   mirrorTargets(exchange: Exchange): readonly MirrorTarget[] {
     const { clusters } = (exchange as EngineExchange).linked;
     return exchange.mirrors.flatMap(({ cluster: name }): MirrorTarget[] => {
@@ -158,23 +170,20 @@ class StateMachine implements Engine {
   #listenerFilters(x: EngineExchange): Step {
     const step = this.#run(x, x.listenerFilters);
     if (step !== undefined) return step;
-    const outcome = route(x);
-    if (outcome === 'passthrough') {
-      beginPassthrough(x);
-      x.stage = 'attempt';
-      return this.#attempt(x);
-    }
-    if (outcome !== undefined) return this.#reply(x, outcome);
+    x.unrouted = route(x);
     x.stage = 'route-filters';
     x.cursor = 0;
     return this.#routeFilters(x);
   }
 
   #routeFilters(x: EngineExchange): Step {
-    const isForward = x.route?.action.kind === 'forward';
-    const step = isForward ? this.#run(x, x.routeFilters) : undefined;
+    const step = this.#run(x, x.routeFilters);
     if (step !== undefined) return step;
-    return this.#act(x);
+    if (x.unrouted === undefined) return this.#act(x);
+    if (x.unrouted !== 'passthrough') return this.#reply(x, x.unrouted);
+    beginPassthrough(x);
+    x.stage = 'attempt';
+    return this.#attempt(x);
   }
 
   /** Undefined = all have let it pass. A filter that fails refuses. */

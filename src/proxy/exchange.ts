@@ -1,5 +1,5 @@
 /** The Exchange as the engine keeps it. */
-import type { Exchange } from '../model/exchange.ts';
+import type { BodyStart, Exchange, LocalReply } from '../model/exchange.ts';
 import type { RequestHead } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Filter } from '../model/policy.ts';
@@ -19,9 +19,12 @@ export interface EngineExchange extends Exchange {
   cursor: number;
   linkedListener: LinkedListener | undefined;
   linkedCluster: LinkedCluster | undefined;
-  /** In phase order; those of the route once there is one. */
+  /** In phase order. */
   listenerFilters: readonly Filter[];
+  /** Those of the listener that yield; with those of the route once there is one. */
   routeFilters: readonly Filter[];
+  /** What becomes of a request that no route takes, when its filters have let it pass. */
+  unrouted: LocalReply | 'passthrough' | undefined;
   /** Deadline of the whole request in clock milliseconds; 0 = none. */
   deadlineMs: number;
   retry: RetryState | undefined;
@@ -42,6 +45,8 @@ export interface Arrival {
   readonly peer: Peer;
   /** Listener port that the request reached. */
   readonly port: number;
+  /** Reads ahead in the body. @default there is none */
+  readonly readBody?: (maxBytes: number) => Promise<BodyStart>;
   /** Collects the reasons of every step (explain). @default false */
   readonly trace?: boolean;
 }
@@ -76,8 +81,10 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     attemptTimeoutMs: 0,
     mirrors: NO_MIRRORS,
     isReplayable: true,
+    bodyLimit: undefined,
     response: undefined,
     reply: undefined,
+    readBody: arrival.readBody,
     waiting: undefined,
     flags: '',
     details: '',
@@ -92,6 +99,7 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     linkedCluster: undefined,
     listenerFilters: NO_FILTERS,
     routeFilters: NO_FILTERS,
+    unrouted: undefined,
     deadlineMs: 0,
     retry: undefined,
     holdsRetry: false,

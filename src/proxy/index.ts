@@ -9,3 +9,5 @@ export type { LinkOptions, LinkedSnapshot, Linker } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
 export { grpcStatusOf } from './rescue.ts';
 export { assembleEndpoints, assembleSnapshot, partNames } from './assemble.ts';
+export { decideConnection } from './connection.ts';
+export type { ConnectionArrival } from './connection.ts';

@@ -12,7 +12,8 @@ import {
   virtualHost,
 } from '../../test/fixtures/snapshots.ts';
 import { createFakeHost } from '../host/fake-host.ts';
-import type { PolicyFilter } from '../model/policy.ts';
+import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
+import type { Host } from '../host/host.ts';
 import type { FilterConfig, NamedSnapshot } from '../model/snapshot.ts';
 import { LinkError, createLinker, link } from './link.ts';
 
@@ -73,6 +74,37 @@ test('filters run in phase order, whatever the order of the list, each with its 
   expect(bodies).toEqual(['jwt', 'rbac', 'cors']);
   expect(new Set(slots).size).toBe(3);
   expect(linked.pointer).toEqual({ snapshot: 's1', endpoints: 'e1', keys: 'k1' });
+});
+
+test('a filter of the listener that yields gives way to one of its kind on the route, and keeps phase order', () => {
+  const made: PolicyFilter[] = (['authz', 'limit', 'headers'] as const).map((phase) => ({
+    kind: phase,
+    phase,
+    link: (config) => ({
+      request: () => ({ status: 200, body: String(config), headers: [], flag: '', details: '' }),
+    }),
+  }));
+  const early = { kind: 'authz', config: 'own' };
+  const list: FilterConfig[] = [
+    { kind: 'headers', config: 'mesh', yields: true },
+    { kind: 'limit', config: 'mesh', yields: true },
+    early,
+  ];
+  const bare: FilterConfig[] = [];
+  const own: FilterConfig[] = [{ kind: 'headers', config: 'route' }];
+  const routes = [route({ filters: own }), route({ filters: bare })];
+  const named = snapshot({
+    listeners: [listener({ filters: list, virtualHosts: [virtualHost(routes)] })],
+  });
+  const linked = link(named, shopEndpoint, noKeys, { host, filters: made });
+  const texts = (filters: readonly Filter[]): unknown[] =>
+    filters.map((filter) => (filter.request?.({} as never) as { body: string } | undefined)?.body);
+  expect(texts(linked.filtersOf(list))).toEqual(['own']);
+  expect(texts(linked.routeFiltersOf(list, bare))).toEqual(['mesh', 'mesh']);
+  expect(texts(linked.routeFiltersOf(list, own))).toEqual(['mesh', 'route']);
+  expect(linked.routeFiltersOf(list, own)).toBe(linked.routeFiltersOf(list, own));
+  // The stages take turns: three of the listener, and between them room for as many of a route.
+  expect(linked.emptySlots).toHaveLength(6);
 });
 
 /** Says of each filter that it links which it is and where its slot is. */
@@ -151,6 +183,32 @@ describe('one snapshot after the other', () => {
     const name = clusterName('shop');
     expect(first.clusters.get(name)?.balancing.pick([])?.address).not.toBe('10.9.9.9');
     expect(second.clusters.get(name)?.balancing.pick([])?.address).toBe('10.9.9.9');
+  });
+
+  test('a filter that is used again calls the endpoints in force', async () => {
+    const asked: (string | undefined)[] = [];
+    let call: LinkContext['call'] | undefined;
+    const caller: PolicyFilter = {
+      kind: 'rbac',
+      phase: 'authz',
+      link(_config, context) {
+        call ??= context.call;
+        return {};
+      },
+    };
+    const dial: Host['dial'] = ({ endpoint: to }) => {
+      asked.push(to?.address);
+      return Promise.reject(new Error('nobody is there'));
+    };
+    const linker = createLinker({ host: { ...host, dial }, filters: [caller] });
+    linker.link(before, shopEndpoint, noKeys);
+    const moved = overlay({ [clusterName('shop')]: [endpoint('10.9.9.9')] });
+    linker.link(before, moved, noKeys);
+    const request = { method: 'GET', url: '/', headers: [] } as unknown as Parameters<
+      LinkContext['call']
+    >[1];
+    await expect(call?.(clusterName('shop'), request)).rejects.toThrow('nobody');
+    expect(asked).toEqual(['10.9.9.9']);
   });
 
   test('one that is refused leaves the next as if it had not been', () => {

@@ -39,8 +39,13 @@ export interface LinkedSnapshot {
   readonly clusters: ReadonlyMap<string, LinkedCluster>;
   /** A place for the state of every filter that one request can meet. */
   readonly emptySlots: readonly undefined[];
-  /** Filters of a list of configs, in phase order; the same list gives the same filters. */
+  /** Filters of a list of configs, in phase order, without those that yield; the same list gives the same filters. */
   filtersOf(configs: readonly FilterConfig[]): readonly Filter[];
+  /** Those of a listener that yield, unless the route has one of the kind, and the route's, in phase order. */
+  routeFiltersOf(
+    listener: readonly FilterConfig[],
+    route: readonly FilterConfig[],
+  ): readonly Filter[];
 }
 
 /** The snapshot can't be run; the one before stays. */
@@ -54,18 +59,41 @@ export class LinkError extends Error {
 }
 
 const NONE: readonly Filter[] = [];
+const NO_FILTERS: readonly FilterConfig[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
+
+interface LinkedFilter {
+  readonly kind: string;
+  readonly phase: number;
+  readonly filter: Filter;
+}
+
+/** The filters of one list of configs. */
+interface LinkedList {
+  /** In phase order. */
+  readonly own: readonly Filter[];
+  /** Those of `own`, with their kinds. */
+  readonly entries: readonly LinkedFilter[];
+  readonly yielding: readonly LinkedFilter[];
+  /** With those that yield here, by the route's list. */
+  readonly merged: WeakMap<readonly FilterConfig[], readonly Filter[]>;
+}
+
+const NO_LIST: LinkedList = { own: NONE, entries: [], yielding: [], merged: new WeakMap() };
+
+const inOrder = (filters: readonly LinkedFilter[]): readonly Filter[] =>
+  [...filters].sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
 
 /** A request meets the filters of one listener, then those of one route. */
 const STAGES = ['listener', 'route'] as const;
 type Stage = (typeof STAGES)[number];
 
 /** By the list of configs that they were linked from. */
-type FilterLists = ReadonlyMap<readonly FilterConfig[], readonly Filter[]>;
+type FilterLists = ReadonlyMap<readonly FilterConfig[], LinkedList>;
 
 /** Links lists of filters, each once. */
 class FilterLinker {
-  readonly lists = new Map<readonly FilterConfig[], readonly Filter[]>();
+  readonly lists = new Map<readonly FilterConfig[], LinkedList>();
   slotCount = 0;
   readonly #policies: ReadonlyMap<string, PolicyFilter>;
   readonly #context: Omit<LinkContext, 'slot'>;
@@ -91,20 +119,67 @@ class FilterLinker {
    * Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. The
    * stages take turns, so that no slot depends on another list, and a list of the snapshot before keeps its own.
    */
-  #link(configs: readonly FilterConfig[], stage: Stage): readonly Filter[] {
-    return configs
-      .map((config, index) => this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)))
-      .sort((a, b) => a.phase - b.phase)
-      .map(({ filter }) => filter);
+  #link(configs: readonly FilterConfig[], stage: Stage): LinkedList {
+    const filters = configs.map((config, index) =>
+      this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)),
+    );
+    const entries = filters.filter((_, index) => configs[index]?.yields !== true);
+    const yielding = filters.filter((_, index) => configs[index]?.yields === true);
+    return { own: inOrder(entries), entries, yielding, merged: new WeakMap() };
   }
 
-  #linkOne({ kind, config }: FilterConfig, slot: number): { phase: number; filter: Filter } {
+  #linkOne({ kind, config }: FilterConfig, slot: number): LinkedFilter {
     const policy = this.#policies.get(kind);
     if (policy === undefined)
       throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
     const filter = policy.link(config, { ...this.#context, slot });
-    return { phase: PHASES.indexOf(policy.phase), filter };
+    return { kind, phase: PHASES.indexOf(policy.phase), filter };
   }
+}
+
+/** Running without filters that were given would let through what they refuse. */
+function listOf(lists: FilterLists, configs: readonly FilterConfig[]): LinkedList {
+  if (configs.length === 0) return NO_LIST;
+  const list = lists.get(configs);
+  if (list === undefined) throw new Error('filters that are not of this snapshot');
+  return list;
+}
+
+/** Most listeners have none that yield: the route's list is then all there is. */
+function routeFilters(
+  lists: FilterLists,
+  listener: readonly FilterConfig[],
+  route: readonly FilterConfig[],
+): readonly Filter[] {
+  const { yielding, merged } = listOf(lists, listener);
+  const { own, entries } = listOf(lists, route);
+  if (yielding.length === 0) return own;
+  const key = entries.length === 0 ? NO_FILTERS : route;
+  let filters = merged.get(key);
+  if (filters === undefined) {
+    const kinds = new Set(entries.map(({ kind }) => kind));
+    filters = inOrder([...yielding.filter(({ kind }) => !kinds.has(kind)), ...entries]);
+    merged.set(key, filters);
+  }
+  return filters;
+}
+
+/** Requests of the proxy's own go to endpoints of the snapshot's clusters, as those of clients do. */
+function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkContext['call'] {
+  return async (name, request) => {
+    const linked = clusters.get(name);
+    const isOriginal = linked?.cluster.discovery === 'original';
+    const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
+    if (linked === undefined || (endpoint === undefined && !isOriginal))
+      throw new Error(`no endpoint of ${name} is healthy`);
+    const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+    if (endpoint !== undefined) linked.balancing.begin(endpoint);
+    try {
+      return await host.dial({ ...request, endpoint, scheme });
+    } finally {
+      if (endpoint !== undefined) linked.balancing.end(endpoint);
+    }
+  };
 }
 
 /** What the next snapshot can use of the one before. */
@@ -149,8 +224,9 @@ class SnapshotLinker implements Linker {
       throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
     try {
       const filterContext = canonicalJson([snapshot.mesh, keys.version]);
-      const { lists, slotCount } = this.#filters(snapshot, keys, filterContext);
       const clusters = this.#clusters(snapshot.clusters, endpoints);
+      const call = this.#callOf(clusters);
+      const { lists, slotCount } = this.#filters(snapshot, keys, { filterContext, call });
       const { table, byName } = linkListeners(snapshot.listeners, this.#before.listeners);
       this.#before = { listeners: byName, filters: lists, filterContext, clusters };
       return {
@@ -159,12 +235,8 @@ class SnapshotLinker implements Linker {
         listeners: table,
         clusters,
         emptySlots: Array.from({ length: slotCount }, () => undefined),
-        filtersOf(configs) {
-          if (configs.length === 0) return NONE;
-          const filters = lists.get(configs);
-          if (filters === undefined) throw new Error('filters that are not of this snapshot');
-          return filters;
-        },
+        filtersOf: (configs) => listOf(lists, configs).own,
+        routeFiltersOf: (listener, route) => routeFilters(lists, listener, route),
       };
     } catch (error) {
       if (error instanceof LinkError) throw error;
@@ -176,7 +248,11 @@ class SnapshotLinker implements Linker {
   }
 
   /** Everything that the snapshot names, so that what can't be linked is found now. */
-  #filters(snapshot: Snapshot, keys: KeyOverlay, filterContext: string): FilterLinker {
+  #filters(
+    snapshot: Snapshot,
+    keys: KeyOverlay,
+    { filterContext, call }: { readonly filterContext: string; readonly call: LinkContext['call'] },
+  ): FilterLinker {
     const options = this.#options;
     const linker = new FilterLinker(
       this.#policies,
@@ -185,6 +261,7 @@ class SnapshotLinker implements Linker {
         mesh: snapshot.mesh,
         keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
         refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+        call,
       },
       this.#before.filterContext === filterContext ? this.#before.filters : NOTHING.filters,
     );
@@ -193,6 +270,15 @@ class SnapshotLinker implements Linker {
       for (const { routes } of virtualHosts)
         for (const { filters } of routes) linker.add(filters, 'route');
     return linker;
+  }
+
+  /** A filter may outlive the snapshot that it was linked in: it calls where the one in force leads. */
+  #callOf(own: ReadonlyMap<string, LinkedCluster>): LinkContext['call'] {
+    const { host } = this.#options;
+    return (name, request) => {
+      const { clusters } = this.#before;
+      return callOf(clusters.has(name) ? clusters : own, host)(name, request);
+    };
   }
 
   #clusters(clusters: readonly Cluster[], endpoints: EndpointOverlay): Linked['clusters'] {

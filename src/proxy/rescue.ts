@@ -50,6 +50,11 @@ export function badRequest(details: string): LocalReply {
   return reply(400, '', details);
 }
 
+/** A connection that is refused, or closed before anything was sent. */
+export function closed(flag: string, details: string): LocalReply {
+  return { ...reply(421, flag, details), close: true };
+}
+
 /** A backend that a route names and that can't be used keeps its share of the requests. */
 export function invalidBackend(status: number): LocalReply {
   return reply(status, 'NC', 'backend_invalid');

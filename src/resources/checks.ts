@@ -35,6 +35,11 @@ export function isIpAddress(textToTest: string): boolean {
   return !textToTest.includes('/') && parseCidr(textToTest) !== undefined;
 }
 
+/** Of a gateway worker: another worker is reached by the name of its service binding. */
+export function isBinding(address: string): boolean {
+  return /^binding:[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(address);
+}
+
 export function checkPort(value: number | undefined, path: string, faults: Faults): void {
   if (value !== undefined && (value < 1 || value > 65_535))
     faults.error(path, `port ${value} is out of range, want 1 to 65535`);

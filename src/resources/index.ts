@@ -18,6 +18,9 @@ import { peerAuthentication } from './security/peer-authentication.ts';
 import { requestAuthentication } from './security/request-authentication.ts';
 import { telemetry } from './telemetry/telemetry.ts';
 
+export type { AnyPart } from './lateen/policy.ts';
+export { policyKind, policyTargets } from './lateen/policy.ts';
+
 export const istioKinds: readonly ResourceKind[] = [
   gateway,
   virtualService,

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Fault } from '../model/config.ts';
 import { duration, flag, integer, text, texts } from './fields.ts';
+import { readAuthorizers } from './extension-providers.ts';
 import { issueFaults, pathText } from './define.ts';
 
 const exportTo = texts.optional();
@@ -55,7 +56,7 @@ const known = {
 const schema = z.looseObject(known);
 
 /** Admitted, checked, and without effect so far. */
-const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy', 'extensionProviders'] as const;
+const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy'] as const;
 
 const fault = (level: Fault['level'], path: string, message: string): Fault => ({
   code: level === 'info' ? 'LAT0008' : 'IST0106',
@@ -67,7 +68,18 @@ const fault = (level: Fault['level'], path: string, message: string): Fault => (
 function providerFaults(settings: Readonly<Record<string, unknown>>): Fault[] {
   const providers = (settings['extensionProviders'] ?? []) as readonly { readonly name: string }[];
   const seen = new Set<string>();
-  return providers.flatMap(({ name }) => {
+  const unusable = [...readAuthorizers(providers)].flatMap(([name, authorizer]) =>
+    authorizer.kind === 'unusable'
+      ? [
+          fault(
+            'warning',
+            'data.mesh',
+            `extension provider ${name} can't be asked: ${authorizer.reason}; what its policies match is refused`,
+          ),
+        ]
+      : [],
+  );
+  const repeated = providers.flatMap(({ name }) => {
     const isTwice = seen.has(name);
     seen.add(name);
     return isTwice
@@ -80,6 +92,7 @@ function providerFaults(settings: Readonly<Record<string, unknown>>): Fault[] {
         ]
       : [];
   });
+  return [...repeated, ...unusable];
 }
 
 function unusedSettings(settings: Readonly<Record<string, unknown>>): Fault[] {

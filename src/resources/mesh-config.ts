@@ -1,7 +1,9 @@
 /** Mesh-wide settings: ConfigMap istio-system/istio, key mesh. */
 import { parse } from 'yaml';
 import type { Resource } from '../model/api.ts';
+import type { Authorizer } from '../model/policy.ts';
 import type { MeshSettings, PathNormalization } from '../model/snapshot.ts';
+import { readAuthorizers } from './extension-providers.ts';
 
 export interface MeshConfig {
   readonly settings: MeshSettings;
@@ -11,6 +13,8 @@ export interface MeshConfig {
   readonly defaultVirtualServiceExportTo: readonly string[];
   readonly defaultServiceExportTo: readonly string[];
   readonly defaultDestinationRuleExportTo: readonly string[];
+  /** Extension providers that CUSTOM policies may name. */
+  readonly authorizers: ReadonlyMap<string, Authorizer>;
   /** Names of extension providers whose kind is deprecated. */
   readonly deprecatedProviders: readonly string[];
 }
@@ -57,6 +61,7 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
           : 'ALLOW_ANY',
       trustedHops: typeof hops === 'number' ? hops : 0,
     },
+    authorizers: readAuthorizers(mesh['extensionProviders']),
     rootNamespace: textOr(mesh['rootNamespace'], 'istio-system'),
     deprecatedProviders: (Array.isArray(mesh['extensionProviders'])
       ? mesh['extensionProviders']

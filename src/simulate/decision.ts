@@ -41,6 +41,11 @@ export interface SimulatedRequest {
   readonly port?: number;
   readonly path?: string;
   readonly headers?: readonly (readonly [string, string])[];
-  readonly peer?: { readonly ip?: string; readonly principal?: string };
+  readonly peer?: {
+    readonly ip?: string;
+    readonly principal?: string;
+    /** ISO 3166-1, where the platform would tell it. */
+    readonly country?: string;
+  };
   readonly tls?: { readonly sni?: string; readonly mutual?: boolean };
 }

@@ -7,7 +7,7 @@ import type { Exchange, TraceStep } from '../model/exchange.ts';
 import type { HeaderBlock } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Cluster } from '../model/snapshot.ts';
-import { createEngine, grpcStatusOf } from '../proxy/index.ts';
+import { createEngine, decideConnection, grpcStatusOf } from '../proxy/index.ts';
 
 export { link } from '../proxy/index.ts';
 import type { LinkedSnapshot } from '../proxy/index.ts';
@@ -36,10 +36,11 @@ export interface SimulatedDecision extends Decision {
 function peerOf(request: SimulatedRequest): Peer {
   const isTls = (request.scheme ?? 'http') === 'https';
   const host = (request.host ?? '').replace(/:\d+$/, '');
-  const principal = request.peer?.principal;
+  const { principal, country } = request.peer ?? {};
   return {
     ip: request.peer?.ip ?? '192.0.2.1',
     ...(principal === undefined ? {} : { principal }),
+    ...(country === undefined ? {} : { country }),
     mutual: request.tls?.mutual === true || principal !== undefined,
     ...(isTls || request.tls !== undefined
       ? { tls: { sni: request.tls?.sni ?? host, mutual: request.tls?.mutual === true } }
@@ -55,19 +56,23 @@ function fieldsOf(head: HeaderBlock): Record<string, string> {
   return fields;
 }
 
+const answerKey = (status: number, isGrpc: boolean): string =>
+  isGrpc ? `grpc-${grpcStatusOf(status)}` : String(status);
+
 function share(
   linked: LinkedSnapshot,
-  { route, request }: Exchange,
+  { route, request, listener }: Exchange,
 ): Record<string, number> | undefined {
   const isGrpc = request.get('content-type')?.startsWith('application/grpc') === true;
   if (route?.action.kind !== 'forward' || route.action.destinations.length < 2) return undefined;
   const { destinations } = route.action;
   const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
+  const isHttp = listener?.protocol === 'HTTP' || listener?.protocol === 'HTTPS';
   const services = new Set(destinations.map(({ cluster }) => cluster.split('|')[3]));
   const shares: Record<string, number> = {};
   for (const { cluster, weight, respond } of destinations) {
     if (respond !== undefined) {
-      const key = isGrpc ? `grpc-${grpcStatusOf(respond)}` : String(respond);
+      const key = isHttp ? answerKey(respond, isGrpc) : 'close';
       shares[key] = (shares[key] ?? 0) + (100 * weight) / total;
       continue;
     }
@@ -168,12 +173,38 @@ function toDecision(
 const isTcp = ({ host, path, method }: SimulatedRequest): boolean =>
   host === undefined && path === undefined && method === undefined;
 
-/** No runtime of this version carries it, so it is closed. */
-const REFUSED_TCP: SimulatedDecision = { outcome: 'close', flags: 'NR', details: 'not_http' };
+/** Is it carried without being read: no HTTP at all, or TLS that isn't ended here? */
+function isCarried({ linked, request }: Simulation): boolean {
+  if (isTcp(request)) return true;
+  const isTls = request.scheme === 'https' || request.tls !== undefined;
+  const found = linked.listeners.find(portOf(request), peerOf(request).tls?.sni)?.listener;
+  if (found === undefined) return false;
+  if (found.direction === 'gateway') return found.protocol === 'TLS' || found.protocol === 'TCP';
+  const peer = peerOf(request);
+  const named = found.connections?.some(({ serverNames }) => serverNames !== undefined) === true;
+  return isTls && found.direction === 'outbound' && named && peer.tls !== undefined;
+}
+
+const portOf = ({ port, scheme }: SimulatedRequest): number =>
+  port ?? (scheme === 'https' ? 443 : 80);
+
+function simulateConnection(simulation: Simulation): SimulatedDecision {
+  const { linked, host, request } = simulation;
+  const x = decideConnection(
+    {
+      linked,
+      peer: peerOf(request),
+      port: portOf(request),
+      ...(simulation.trace === true ? { trace: true } : {}),
+    },
+    host,
+  );
+  return toDecision(x, linked, undefined);
+}
 
 export async function simulate(simulation: Simulation): Promise<SimulatedDecision> {
   const { linked, host, request } = simulation;
-  if (isTcp(request)) return REFUSED_TCP;
+  if (isCarried(simulation)) return simulateConnection(simulation);
   const engine = createEngine({ host });
   const scheme = request.scheme ?? 'http';
   const line = {
@@ -187,7 +218,7 @@ export async function simulate(simulation: Simulation): Promise<SimulatedDecisio
     linked,
     head,
     peer: peerOf(request),
-    port: request.port ?? (scheme === 'https' ? 443 : 80),
+    port: portOf(request),
     ...(simulation.trace === true ? { trace: true } : {}),
   });
   let step = engine.onRequest(x);

@@ -29,6 +29,8 @@ function fault(edge: Import): string | undefined {
   if (!edge.isProject) {
     if (edge.to.startsWith('node:') && folder === 'control' && !nodeOnlyFiles.includes(edge.from))
       return `${edge.from} imports ${edge.to}: node modules only in ${nodeOnlyFiles.join(', ')}`;
+    // A slice's schema is the control plane's; nothing else of it may bring the library along.
+    if (edge.to === 'zod' && /^src\/policies\/[^/]+\/schema\.ts$/.test(edge.from)) return undefined;
     const allowed = rule.packages?.some((name) => edge.to === name || edge.to.startsWith(name));
     return allowed === true
       ? undefined
@@ -39,6 +41,8 @@ function fault(edge: Import): string | undefined {
     if (sliceOf(edge.to) !== slice) return `${edge.from} imports another slice: ${edge.to}`;
     if (edge.from.endsWith('/filter.ts') && /\/(?:schema|compile)\.ts$/.test(edge.to))
       return `${edge.from} imports its compile half: ${edge.to}`;
+    if (edge.to.endsWith('/schema.ts') && !edge.from.endsWith('/compile.ts'))
+      return `${edge.from} imports a schema, which data planes must stay free of: ${edge.to}`;
     return undefined;
   }
   const target = folderOf(edge.to);
@@ -85,6 +89,16 @@ describe('architecture', () => {
         isProject: true,
       }),
     ).toContain('compile half');
+    expect(
+      fault({
+        from: 'src/policies/body/config.ts',
+        to: 'src/policies/body/schema.ts',
+        isProject: true,
+      }),
+    ).toContain('imports a schema');
+    expect(fault({ from: 'src/policies/body/compile.ts', to: 'zod', isProject: false })).toContain(
+      'package zod',
+    );
     expect(
       cycles(
         new Map([

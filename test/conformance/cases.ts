@@ -123,20 +123,11 @@ export function kindName(resource: LooseResource): string {
   return `${parts.length > 1 ? parts[0] : 'core'}/${resource.kind ?? ''}`;
 }
 
-/**
- * Does the case use nothing but these kinds? A name is `group/Kind` or `Kind`; actions and protocols count too:
- * CUSTOM authorization needs `AuthorizationPolicy:CUSTOM`, tls and tcp rules need `VirtualService:tls`, `:tcp`.
- */
+/** Does the case use nothing but these kinds? A name is `group/Kind` or `Kind`. */
 export function usesOnly(entry: ConformanceCase, kinds: ReadonlySet<string>): boolean {
-  const has = (group: string, suffix = ''): boolean =>
-    kinds.has(`${group}${suffix}`) || kinds.has(`${group.slice(group.indexOf('/') + 1)}${suffix}`);
   return documentsOf(entry.resources).every((resource) => {
     const name = kindName(resource);
-    if (!has(name)) return false;
-    const spec = resource.spec ?? {};
-    if (spec['action'] === 'CUSTOM' && !has(name, ':CUSTOM')) return false;
-    if (resource.kind !== 'VirtualService') return true;
-    return ['tls', 'tcp'].every((part) => spec[part] === undefined || has(name, `:${part}`));
+    return kinds.has(name) || kinds.has(name.slice(name.indexOf('/') + 1));
   });
 }
 

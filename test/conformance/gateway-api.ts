@@ -38,7 +38,7 @@ export function withReadyServices(
       return [name, isReady ? [READY] : endpoints];
     },
   );
-  return { version: `${overlay.version}-ready`, clusters: Object.fromEntries(clusters) };
+  return { version: overlay.version, clusters: Object.fromEntries(clusters) };
 }
 
 const ANSWER: Upstream = { status: 200, headers: [] };

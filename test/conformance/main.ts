@@ -1,5 +1,5 @@
 /**
- * npm run conformance -- DIR... [--live gateway] [--kinds A,B|supported|admitted] [--min-percent N] [--json FILE] [--falsify]
+ * npm run conformance -- DIR... [--live gateway] [--kinds A,B] [--min-percent N] [--json FILE] [--falsify]
  *   [--only ID] [--quiet]
  *
  * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
@@ -7,7 +7,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
-import { kinds } from '../../src/presets/control.ts';
 import { loadCases, usesOnly } from './cases.ts';
 import type { ConformanceCase } from './cases.ts';
 import { createGatewayTarget } from './live/gateway-target.ts';
@@ -37,18 +36,6 @@ function readDifferences(): KnownDifference[] {
   return existsSync(file)
     ? ((parse(readFileSync(file, 'utf8')) as KnownDifference[] | null) ?? [])
     : [];
-}
-
-/** `supported` = every kind that something acts on; `admitted` = those too that are only admitted and analysed. */
-function selectedKinds(text: string): ReadonlySet<string> {
-  if (text !== 'supported' && text !== 'admitted') return new Set(text.split(','));
-  return new Set(
-    kinds
-      .filter(
-        (kind) => kind.inert !== true && (text === 'admitted' || kind.unenforced === undefined),
-      )
-      .map((kind) => `${kind.group || 'core'}/${kind.kind}`),
-  );
 }
 
 /** Live runs ask several cases at a time: each waits for sockets. */
@@ -117,7 +104,7 @@ function summarise(results: readonly CheckResult[]): number {
 
 function selectCases(): ConformanceCase[] {
   const folders = positionals.length > 0 ? positionals : [`${here}cases`];
-  const wanted = values.kinds === undefined ? undefined : selectedKinds(values.kinds);
+  const wanted = values.kinds === undefined ? undefined : new Set(values.kinds.split(','));
   return loadCases(folders).filter(
     (entry) =>
       (wanted === undefined || usesOnly(entry, wanted)) &&

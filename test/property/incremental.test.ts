@@ -32,6 +32,7 @@ const part = fc.oneof({ weight: 3, arbitrary: anyPart }, { weight: 1, arbitrary:
 /** Few kinds that meet each other say more than all of them that miss. */
 const FOCUSES: readonly (readonly string[])[] = [
   ['VirtualService', 'Gateway'],
+  ['VirtualService', 'Gateway', 'ServiceEntry', 'Policy'],
   ['VirtualService', 'ServiceEntry', 'DestinationRule', 'Sidecar'],
   ['VirtualService', 'ServiceEntry', 'WorkloadEntry', 'Service', 'EndpointSlice', 'ConfigMap'],
   ['AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'ServiceEntry'],

@@ -16,7 +16,10 @@ function hex(length: number): string {
   return text;
 }
 
-export function createWorkerHost(waitUntil: (work: Promise<unknown>) => void): Host {
+export function createWorkerHost(
+  waitUntil: (work: Promise<unknown>) => void,
+  dial: Host['dial'],
+): Host {
   return {
     clock: {
       nowMs: () => Date.now(),
@@ -30,5 +33,6 @@ export function createWorkerHost(waitUntil: (work: Promise<unknown>) => void): H
       console.log(line);
     },
     background: waitUntil,
+    dial,
   };
 }

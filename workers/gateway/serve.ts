@@ -1,6 +1,7 @@
 /** One deployment of the gateway worker: a configuration source for each direction, one engine, one request after the other. */
+import { createCall } from '../../src/drivers/call.ts';
 import { createFetchDriver } from '../../src/drivers/fetch.ts';
-import type { Host, Random } from '../../src/host/host.ts';
+import type { Call, CallAnswer, Host, Random } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { EndpointOverlay, ProxyScope } from '../../src/model/snapshot.ts';
@@ -47,22 +48,31 @@ interface PlatformCaches {
   readonly default?: Parameters<typeof createCachedLastGood>[0];
 }
 
-/** Every cluster of an inbound gateway is the one service that it stands before. */
+/** The clusters of its own service lead to the workload itself; others are those that policies call. */
 function appEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
-  const clusters = Object.fromEntries(
-    named.snapshot.clusters.map(({ name, port }) => [
-      name,
-      [{ address: APP_ADDRESS, port, weight: 1, healthy: true }],
-    ]),
-  );
+  const { clusters: all, scope } = named.snapshot;
+  const own = all.filter(({ service }) => service === scope.service);
+  const clusters = {
+    ...endpoints.clusters,
+    ...Object.fromEntries(
+      own.map(({ name, port }) => [
+        name,
+        [{ address: APP_ADDRESS, port, weight: 1, healthy: true }],
+      ]),
+    ),
+  };
   return { version: endpoints.version, clusters };
 }
 
 /** The platform names the client only to workers that it runs; elsewhere that header is anybody's word. */
-function peerOf(request: Request): Peer {
-  const { cf } = request as Request & { readonly cf?: unknown };
-  const ip = cf === undefined ? null : request.headers.get('cf-connecting-ip');
-  return { ip: ip ?? '127.0.0.1' };
+export function peerOf(request: Request): Peer {
+  const { cf } = request as Request & { readonly cf?: { readonly country?: unknown } | null };
+  if (cf === undefined || cf === null) return { ip: '127.0.0.1' };
+  const ip = request.headers.get('cf-connecting-ip');
+  const { country } = cf;
+  // XX is what the platform says of an address that it can't place; without an address there is nothing to place.
+  const isKnown = ip !== null && typeof country === 'string' && country !== 'XX' && country !== '';
+  return { ip: ip ?? '127.0.0.1', ...(isKnown ? { country } : {}) };
 }
 
 /** Own in any reading: what a gateway behind this one could take for its own endpoints is never forwarded either. */
@@ -94,14 +104,24 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #host: Host;
   readonly #engine: Engine;
+  #env: GatewayEnv | undefined;
   readonly #sources = new Map<Direction, ConfigSource>();
 
   constructor(options: GatewayOptions = {}) {
     this.#options = options;
-    const platform = createWorkerHost(() => undefined);
+    const platform = createWorkerHost(
+      () => undefined,
+      (call) => this.#call(call),
+    );
     const { random = platform.random, log = platform.log } = options;
     this.#host = { ...platform, random, log };
     this.#engine = createEngine({ host: this.#host });
+  }
+
+  /** To where clients' requests go too; known from the first request on, like the bindings. */
+  #call(call: Call): Promise<CallAnswer> {
+    if (this.#env === undefined) return Promise.reject(new Error('no request came yet'));
+    return createCall(createDial(this.#env, false), this.#host.clock)(call);
   }
 
   async serve(
@@ -110,6 +130,7 @@ export class Gateway {
     env: GatewayEnv,
     context: GatewayContext,
   ): Promise<Response> {
+    this.#env = env;
     const background = (work: Promise<unknown>): void => {
       context.waitUntil(work);
     };

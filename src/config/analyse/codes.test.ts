@@ -52,6 +52,10 @@ const external = (name: string, port: string, more = ''): string =>
   net('ServiceEntry', name, `spec: {hosts: [db.test], resolution: DNS, ports: [${port}]${more}}`);
 const policy = (labels: string): string =>
   sec('AuthorizationPolicy', 'guard', `spec: {selector: {matchLabels: {${labels}}}, rules: [{}]}`);
+const attached = (name: string, spec: string): string =>
+  document('lateen.io/v1')('Policy', name, `spec: {body: {maxBytes: 1}, ${spec}}`);
+const toRoute = (section = ''): string =>
+  `targetRefs: [{group: networking.istio.io, kind: VirtualService, name: cart${section}}]`;
 const tokens = (labels: string): string =>
   sec(
     'RequestAuthentication',
@@ -100,6 +104,37 @@ const pod = (labels: string): string =>
 const home = (labels: string): string =>
   core('Namespace', 'shop', '').replace('namespace: shop', `labels: {${labels}}`);
 
+const injected = home('istio-injection: enabled');
+const deployment = document('apps/v1')(
+  'Deployment',
+  'cart',
+  'spec: {template: {metadata: {labels: {app: cart}}}}',
+);
+const ported = (name: string, port: string): string =>
+  service(`{selector: {app: cart}, ports: [{name: http, ${port}}]}`, name);
+const annotated = (annotations: string): string =>
+  core('Pod', 'one', 'spec: {containers: []}').replace(
+    'namespace: shop',
+    `namespace: shop, annotations: {${annotations}}`,
+  );
+const api = document('gateway.networking.k8s.io/v1');
+const apiEdge = api(
+  'Gateway',
+  'edge',
+  'spec: {gatewayClassName: lateen, listeners: [{name: web, port: 80, protocol: HTTP}]}',
+);
+const httpRoute = (backend: string): string =>
+  api(
+    'HTTPRoute',
+    'all',
+    `spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: ${backend}, port: 80}]}]}`,
+  );
+const entries = net(
+  'ServiceEntry',
+  'cart',
+  'spec: {hosts: [cart.shop.svc.cluster.local], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.0.0.1, labels: {version: v1}}, {address: 10.0.0.2, labels: {version: v2}}]}',
+);
+
 interface Pair {
   readonly found: readonly string[];
   readonly fine: readonly string[];
@@ -125,6 +160,57 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     {
       found: [gateway('edge', secure)],
       fine: [gateway('edge', secure), secret('tls.crt: a, tls.key: b')],
+    },
+    {
+      found: [cart, attached('a', toRoute())],
+      fine: [cart, http(`{${to}}`), attached('a', toRoute())],
+    },
+    {
+      found: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: two'))],
+      fine: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: one'))],
+    },
+  ],
+  IST0103: {
+    found: [home('istio-injection: enabled'), pod('app: cart')],
+    fine: [home('istio-injection: disabled'), pod('app: cart')],
+  },
+  IST0116: {
+    found: [
+      injected,
+      deployment,
+      ported('one', 'port: 80'),
+      ported('two', 'port: 80, protocol: UDP'),
+    ],
+    fine: [injected, deployment, ported('one', 'port: 80'), ported('two', 'port: 80')],
+  },
+  IST0135: {
+    found: [annotated('sidecar.istio.io/inject: "true"')],
+    fine: [annotated('sidecar.istio.io/rewriteAppHTTPProbers: "true"')],
+  },
+  IST0137: {
+    found: [
+      injected,
+      deployment,
+      ported('one', 'port: 80, targetPort: 8080'),
+      ported('two', 'port: 81, targetPort: 8080'),
+    ],
+    fine: [
+      injected,
+      deployment,
+      ported('one', 'port: 80, targetPort: 8080'),
+      ported('two', 'port: 81, targetPort: 8081'),
+    ],
+  },
+  IST0171: [
+    {
+      found: [
+        `${cart}\nstatus: {conditions: [{type: Accepted, status: "False", reason: Invalid}]}`,
+      ],
+      fine: [`${cart}\nstatus: {conditions: [{type: Accepted, status: "True"}]}`],
+    },
+    {
+      found: [apiEdge, httpRoute('nobody')],
+      fine: [apiEdge, service('{ports: [{port: 80}]}'), httpRoute('cart')],
     },
   ],
   IST0109: [
@@ -453,6 +539,26 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     found: [cart, http(`{${to}, retries: {attempts: 2, retryOn: connect-failure}}`)],
     fine: [cart, http(`{${to}, retries: {attempts: 2, retryOn: "connect-failure,503"}}`)],
   },
+  LAT0111: {
+    found: [entries, twoSubsets, bySubset([100, 0])],
+    fine: [entries, twoSubsets, bySubset([90, 10])],
+  },
+  LAT0112: [
+    {
+      found: [cart, http(`{${to}, retries: {attempts: 2, retryOn: "connect-failure,503"}}`)],
+      fine: [cart, http(`{${to}, retries: {attempts: 2, retryOn: connect-failure}}`)],
+    },
+    {
+      found: [
+        cart,
+        http(`{match: [{method: {exact: POST}}], ${to}, retries: {attempts: 1, retryOn: 5xx}}`),
+      ],
+      fine: [
+        cart,
+        http(`{match: [{method: {exact: GET}}], ${to}, retries: {attempts: 1, retryOn: 5xx}}`),
+      ],
+    },
+  ],
   LAT0105: {
     found: [
       cart,
@@ -497,6 +603,32 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     found: [cart, tokens('app: nobody')],
     fine: [cart, tokens('version: v1')],
   },
+  LAT0120: [
+    {
+      found: [cart, http(`{${to}}`), attached('a', toRoute()), attached('b', toRoute())],
+      fine: [
+        cart,
+        http(`{name: one, ${to}}`),
+        attached('a', toRoute()),
+        attached('b', toRoute(', sectionName: one')),
+        attached('c', 'selector: {}'),
+      ],
+    },
+    {
+      found: [
+        cart,
+        attached('a', 'selector: {matchLabels: {version: v1}}'),
+        attached('b', 'selector: {matchLabels: {version: v1}}'),
+      ],
+      fine: [
+        cart,
+        entry('shop', 'version: v2'),
+        attached('a', 'selector: {matchLabels: {version: v1}}'),
+        attached('b', 'selector: {matchLabels: {version: v2}}'),
+        attached('c', 'selector: {}'),
+      ],
+    },
+  ],
 };
 
 const cases = Object.entries(pairs).flatMap(([code, given]) =>
@@ -534,7 +666,7 @@ describe('codes', () => {
     expect(finding?.message).not.toBe('');
     expect(finding?.message.slice(0, 2)).toMatch(/^(?:[a-z0-9"]|[A-Z]{2}|[A-Z][a-z])/);
     expect(finding?.resource).toMatch(/^\w+ [\w-]+\/[\w-]+$/);
-    expect(finding?.path).toMatch(/^(?:spec|metadata|data)\b/);
+    expect(finding?.path).toMatch(/^(?:spec|metadata|data|status)\b/);
     expect(finding?.place?.file).toBe('mesh.yaml');
     expect(finding?.remedy).not.toBe('');
   });

@@ -2,6 +2,9 @@
 import type { Resource } from '../../model/api.ts';
 import type { AdmittedResource } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { API_GROUP } from '../gateway-api/words.ts';
+import { analyseAttachedPolicy } from './attached-policies.ts';
+import { analyseConditions } from './conditions.ts';
 import { analyseConflicts } from './conflicts.ts';
 import { analyseCore } from './core.ts';
 import { analyseDestinationRule } from './destination-rules.ts';
@@ -9,15 +12,17 @@ import { analyseEnvoyFilter } from './envoy-filters.ts';
 import { analyseGateway } from './gateways.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
+import { analyseDeployment, analysePod } from './pods.ts';
 import { analyseAuthentication, analysePolicy } from './policies.ts';
 import { analyseReach } from './reach.ts';
 import { analyseReferences } from './references.ts';
 import { analyseRetries } from './retries.ts';
 import { analyseRules } from './rules.ts';
-import { analyseSidecar, analyseTelemetry } from './selectors.ts';
+import { analyseSelector, analyseSidecar, analyseTelemetry } from './selectors.ts';
 import { analyseServiceEntry } from './service-entries.ts';
-import { analyseShares, analyseSubsets } from './subsets.ts';
+import { analyseIdle, analyseShares, analyseSubsets } from './subsets.ts';
 
+/** By kind; those of the Gateway API have names that Istio's have too. */
 const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   VirtualService: [
     analyseReferences,
@@ -27,14 +32,19 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
     analyseConflicts,
     analyseRetries,
   ],
-  DestinationRule: [analyseDestinationRule, analyseSubsets],
+  DestinationRule: [analyseDestinationRule, analyseSubsets, analyseIdle],
   Gateway: [analyseGateway],
+  Pod: [analysePod],
+  Deployment: [analyseDeployment],
+  WasmPlugin: [analyseSelector],
   ServiceEntry: [analyseServiceEntry],
-  AuthorizationPolicy: [analysePolicy],
+  AuthorizationPolicy: [analysePolicy, analyseSelector],
   Sidecar: [analyseSidecar],
   Telemetry: [analyseTelemetry],
   EnvoyFilter: [analyseEnvoyFilter],
-  RequestAuthentication: [analyseAuthentication],
+  RequestAuthentication: [analyseAuthentication, analyseSelector],
+  PeerAuthentication: [analyseAuthentication],
+  Policy: [analyseAuthentication, analyseAttachedPolicy],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],
@@ -49,8 +59,9 @@ function isSuppressed(resource: Resource, code: string): boolean {
 }
 
 function analyseOne({ resource, placeOf }: AdmittedResource, mesh: MeshView): Diagnostic[] {
-  const { kind, metadata } = resource;
-  const found = (analysers[kind] ?? []).flatMap((analyser): readonly Finding[] =>
+  const { kind, metadata, group } = resource;
+  const ofKind = group === API_GROUP ? [] : (analysers[kind] ?? []);
+  const found = [...ofKind, analyseConditions].flatMap((analyser): readonly Finding[] =>
     analyser(resource, mesh),
   );
   return found

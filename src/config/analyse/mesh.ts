@@ -1,5 +1,6 @@
 /** What analysers ask of all resources together. */
 import type {
+  ApiGatewaySpec,
   DestinationRuleSpec,
   EndpointSliceSpec,
   GatewaySpec,
@@ -14,6 +15,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { byAge, covers, selects } from '../compile/names.ts';
+import { API_GROUP } from '../gateway-api/words.ts';
 import type { Registry, Service } from '../compile/services.ts';
 import { createRegistry } from '../compile/services.ts';
 
@@ -26,12 +28,15 @@ export type Analyser = (resource: Resource, mesh: MeshView) => readonly Finding[
 export interface MeshView {
   readonly config: MeshConfig;
   readonly domain: string;
+  readonly resources: readonly Resource[];
   readonly registry: Registry;
   of<Spec>(kind: string, group?: string): readonly Resource<Spec>[];
   readonly virtualServices: readonly Resource<VirtualServiceSpec>[];
   readonly destinationRules: readonly Resource<DestinationRuleSpec>[];
   /** By `namespace/name`. */
   readonly gateways: ReadonlyMap<string, Resource<GatewaySpec>>;
+  /** Of the Gateway API, by `namespace/name`. */
+  readonly apiGateways: ReadonlyMap<string, Resource<ApiGatewaySpec>>;
 }
 
 const ISTIO = 'networking.istio.io';
@@ -45,6 +50,7 @@ export function createMeshView(resources: readonly Resource[]): MeshView {
   return {
     config,
     domain: config.settings.domain,
+    resources,
     registry: createRegistry(
       {
         serviceEntries: of<ServiceEntrySpec>('ServiceEntry'),
@@ -57,6 +63,12 @@ export function createMeshView(resources: readonly Resource[]): MeshView {
     of,
     virtualServices: of('VirtualService'),
     destinationRules: of('DestinationRule'),
+    apiGateways: new Map(
+      of<ApiGatewaySpec>('Gateway', API_GROUP).map((gateway) => [
+        `${gateway.metadata.namespace}/${gateway.metadata.name}`,
+        gateway,
+      ]),
+    ),
     gateways: new Map(
       of<GatewaySpec>('Gateway').map((gateway) => [
         `${gateway.metadata.namespace}/${gateway.metadata.name}`,

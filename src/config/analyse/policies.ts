@@ -1,13 +1,9 @@
 /** IST0127, LAT0108: policies that hold for no workload. */
-import type {
-  AuthorizationPolicySpec,
-  RequestAuthenticationSpec,
-  Resource,
-} from '../../model/api.ts';
+import type { AuthorizationPolicySpec, Resource } from '../../model/api.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { mayHold, workloadsOf } from './mesh.ts';
 
-type Attached = Resource<AuthorizationPolicySpec | RequestAuthenticationSpec>;
+type Attached = Resource<Pick<AuthorizationPolicySpec, 'selector' | 'targetRef' | 'targetRefs'>>;
 
 function heldByNobody({ spec, metadata }: Attached, mesh: MeshView): boolean {
   if ((spec.targetRefs ?? []).length > 0 || spec.targetRef !== undefined) return false;
@@ -42,7 +38,7 @@ export const analysePolicy: Analyser = (resource, mesh) => {
 /** Istio says nothing of these; a token that nobody verifies is no smaller mistake. */
 export const analyseAuthentication: Analyser = (resource, mesh) => {
   const policy = resource as Attached;
-  const isNarrow = Object.keys(policy.spec.selector?.matchLabels ?? {}).length > 0;
+  const isNarrow = Object.keys(policy.spec?.selector?.matchLabels ?? {}).length > 0;
   return isNarrow && heldByNobody(policy, mesh)
     ? [{ code: 'LAT0108', level: 'warning', ...unheld(policy) }]
     : [];

@@ -1,5 +1,6 @@
 /** IST0101, IST0132: what a VirtualService names must exist where it can be seen. */
 import type {
+  ApiGatewaySpec,
   DestinationSpec,
   GatewaySpec,
   HttpRoute,
@@ -113,15 +114,34 @@ function serverTakes(
   return isOpen && (covers(name, host) || covers(host, name));
 }
 
+interface Served {
+  /** Namespace of the gateway. */
+  readonly owner: string;
+  /** Of its servers or listeners. */
+  readonly hosts: readonly string[];
+}
+
+function servedBy(
+  gateway: Resource<GatewaySpec> | undefined,
+  api: Resource<ApiGatewaySpec> | undefined,
+): Served {
+  return {
+    owner: (gateway ?? api)?.metadata.namespace ?? '',
+    hosts: [
+      ...(gateway?.spec.servers ?? []).flatMap((server) => server.hosts),
+      ...(api?.spec.listeners ?? []).map(({ hostname = '*' }) => hostname),
+    ],
+  };
+}
+
 /** One host that is served is enough: others may be meant for another gateway, or for the mesh. */
 function checkHosts(
   { spec, metadata }: Resource<VirtualServiceSpec>,
   name: string,
-  gateway: Resource<GatewaySpec> | undefined,
+  { owner, hosts: served }: Served,
 ): Finding[] {
   const hosts = (spec.hosts ?? []).map((host) => host.toLowerCase());
-  const between = { from: metadata.namespace, owner: gateway?.metadata.namespace ?? '' };
-  const served = (gateway?.spec.servers ?? []).flatMap((server) => server.hosts);
+  const between = { from: metadata.namespace, owner };
   const isServed = hosts.some((host) =>
     served.some((server) => serverTakes(server, host, between)),
   );
@@ -143,14 +163,18 @@ function checkGateways(resource: Resource<VirtualServiceSpec>, mesh: MeshView): 
   return (spec.gateways ?? []).flatMap((given, index): Finding[] => {
     const name = gatewayName(given, metadata.namespace);
     if (name === 'mesh') return [];
-    const gateway = mesh.gateways.get(name);
-    const unserved = checkHosts(resource, name, gateway);
-    if (gateway !== undefined) return unserved;
+    const isOldForm = !given.includes('/') && given.includes('.');
+    const gateway = isOldForm ? undefined : mesh.gateways.get(name);
+    const api = isOldForm ? undefined : mesh.apiGateways.get(name);
+    const unserved = checkHosts(resource, name, servedBy(gateway, api));
+    if (gateway !== undefined || api !== undefined) return unserved;
     return [
       missing(
         `spec.gateways[${index}]`,
-        `referenced gateway ${name} not found: the routes are attached to nothing`,
-        'apply the Gateway, or correct the name',
+        isOldForm
+          ? `gateway ${given} is named in the old dotted form, which not every tool resolves`
+          : `referenced gateway ${name} not found: the routes are attached to nothing`,
+        isOldForm ? `write ${name}` : 'apply the Gateway, or correct the name',
       ),
       ...unserved,
     ];

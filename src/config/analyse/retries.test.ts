@@ -9,7 +9,8 @@ function codes(route: string): string[] {
   expect(diagnostics.filter(({ level }) => level === 'error')).toEqual([]);
   const found = analyse(resources).filter(({ code }) => code.startsWith('LAT'));
   for (const { place } of found) expect(place?.line).toBe(7);
-  return found.map(({ code }) => code);
+  // Of methods that are repeated codes.test.ts tells.
+  return found.map(({ code }) => code).filter((code) => code !== 'LAT0112');
 }
 
 describe('retries', () => {

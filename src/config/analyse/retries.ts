@@ -38,10 +38,56 @@ function timeoutFinding({ retries, timeout }: HttpRoute, path: string): Finding[
   ];
 }
 
+/** After these the request was provably not executed. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'http3-post-connect-failure',
+  'envoy-ratelimited',
+]);
+const NOT_IDEMPOTENT = ['POST', 'PATCH'] as const;
+
+/** Methods of the rule that must not be executed twice; `isNamed` = a match asks for one. */
+function repeatedMethods({ match = [] }: HttpRoute): { methods: string[]; isNamed: boolean } {
+  const given = match.length === 0 ? [{}] : match;
+  const takes = (name: string): boolean =>
+    given.some(({ method }) => {
+      if (method === undefined) return true;
+      if (method.exact !== undefined) return method.exact === name;
+      return method.prefix === undefined ? true : name.startsWith(method.prefix);
+    });
+  return {
+    methods: NOT_IDEMPOTENT.filter((name) => takes(name)),
+    isNamed: given.some(({ method }) => method?.exact !== undefined && takes(method.exact)),
+  };
+}
+
+/** Conditions that somebody wrote hold for every method. */
+function repeatFinding(route: HttpRoute, path: string): Finding[] {
+  const { attempts = 0, retryOn = '' } = route.retries ?? {};
+  const risky = retryOn.split(',').filter((word) => word !== '' && !HARMLESS.has(word));
+  const { methods, isNamed } = repeatedMethods(route);
+  if (attempts === 0 || risky.length === 0 || methods.length === 0) return [];
+  return [
+    {
+      code: 'LAT0112',
+      level: isNamed ? 'warning' : 'info',
+      path: `${path}.retries.retryOn`,
+      message: `${methods.join(' and ')} is repeated on ${risky.join(', ')}, although the first try may have been executed: an order may be placed twice`,
+      remedy: 'give writing methods a rule of their own without these conditions',
+    },
+  ];
+}
+
 export const analyseRetries: Analyser = (resource) => {
   const { spec } = resource as Resource<VirtualServiceSpec>;
   return (spec.http ?? []).flatMap((route, index) => {
     const path = `spec.http[${index}]`;
-    return [...edgeFinding(route, path), ...timeoutFinding(route, path)];
+    return [
+      ...edgeFinding(route, path),
+      ...timeoutFinding(route, path),
+      ...repeatFinding(route, path),
+    ];
   });
 };

@@ -1,6 +1,12 @@
 /** IST0130, IST0131, LAT0106: the first match wins, so what an earlier rule takes no later one gets. */
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { HttpMatch, HttpRoute, Resource, VirtualServiceSpec } from '../../model/api.ts';
+import type {
+  ConnectionRule,
+  HttpMatch,
+  HttpRoute,
+  Resource,
+  VirtualServiceSpec,
+} from '../../model/api.ts';
 import { matchCovers } from './match-cover.ts';
 import type { Analyser, Finding } from './mesh.ts';
 
@@ -96,8 +102,8 @@ function analyseHttp(rules: readonly HttpRoute[]): Finding[] {
   });
 }
 
-function analyseTcp(rules: readonly Readonly<Record<string, unknown>>[]): Finding[] {
-  const openAt = rules.findIndex(({ match }) => !Array.isArray(match) || match.length === 0);
+function analyseTcp(rules: readonly ConnectionRule[]): Finding[] {
+  const openAt = rules.findIndex(({ match }) => match === undefined || match.length === 0);
   if (openAt < 0) return [];
   return rules
     .slice(openAt + 1)

@@ -82,19 +82,7 @@ function analyseSelected(
         remedy: 'correct the selector, or register the workload',
       },
     ];
-  const isGateway = ({ labels }: Workload): boolean => labels[GATEWAY_LABEL] !== undefined;
-  const ineffective: Finding[] =
-    own.kind === 'Telemetry' && selected.every((workload) => isGateway(workload))
-      ? [
-          {
-            code: 'IST0166',
-            level: 'warning',
-            path: codes.path,
-            message: 'a selector has no effect on the proxies of a Kubernetes Gateway',
-            remedy: 'attach it by targetRefs',
-          },
-        ]
-      : [];
+  const ineffective = own.kind === 'Telemetry' ? analyseEffect(selected) : [];
   const rival = others.find((other) => {
     const labels = labelsOf(other.spec as Selecting | undefined);
     return (
@@ -114,6 +102,33 @@ function analyseSelected(
     },
   ];
 }
+
+/** Proxies of a Kubernetes Gateway are reached by naming the Gateway. */
+function analyseEffect(selected: readonly Workload[]): Finding[] {
+  const isGateway = ({ labels }: Workload): boolean => labels[GATEWAY_LABEL] !== undefined;
+  return selected.length > 0 && selected.every((workload) => isGateway(workload))
+    ? [
+        {
+          code: 'IST0166',
+          level: 'warning',
+          path: 'spec.selector',
+          message: 'a selector is not how proxies of a Kubernetes Gateway are meant to be named',
+          remedy: 'attach it by targetRefs',
+        },
+      ]
+    : [];
+}
+
+export const analyseSelector: Analyser = (resource, mesh) => {
+  const { spec, metadata } = resource as Resource<Selecting | undefined>;
+  const labels = labelsOf(spec);
+  if (isAttached(spec) || Object.keys(labels).length === 0) return [];
+  const isEverywhere = metadata.namespace === mesh.config.rootNamespace;
+  const selected = workloadsOf(mesh).filter((workload) =>
+    mayHold(labels, isEverywhere ? undefined : metadata.namespace, workload),
+  );
+  return analyseEffect(selected);
+};
 
 function analyseOverlap(resource: Resource, mesh: MeshView, codes: Codes): Finding[] {
   const own = resource as Resource<Selecting>;

@@ -5,8 +5,15 @@ import { perMesh } from './mesh.ts';
 
 type Entry = Resource<ServiceEntrySpec>;
 
-function analyseAddresses({ spec }: Entry): Finding[] {
-  if ((spec.addresses ?? []).length > 0) return [];
+/** Istio allocates addresses of its own and says so in the status. */
+function allocated({ status }: Entry): boolean {
+  const { addresses } = (status ?? {}) as { readonly addresses?: unknown };
+  return Array.isArray(addresses) && addresses.length > 0;
+}
+
+function analyseAddresses(entry: Entry): Finding[] {
+  const { spec } = entry;
+  if ((spec.addresses ?? []).length > 0 || allocated(entry)) return [];
   return (spec.ports ?? []).flatMap(({ protocol = '' }, index): Finding[] =>
     protocol === '' || protocol.toUpperCase() === 'TCP'
       ? [

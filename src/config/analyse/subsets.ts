@@ -1,8 +1,49 @@
-/** IST0173, LAT0107: subsets that no known endpoint is in. */
-import type { DestinationRuleSpec, Labels, Resource, VirtualServiceSpec } from '../../model/api.ts';
+/** IST0173, LAT0107, LAT0111: subsets that no known endpoint is in, and those that no rule sends to. */
+import type {
+  DestinationRuleSpec,
+  Labels,
+  Resource,
+  ServiceSpec,
+  VirtualServiceSpec,
+} from '../../model/api.ts';
+import type { Service } from '../compile/services.ts';
 import { resolveHost, selects } from '../compile/names.ts';
 import type { Analyser, MeshView } from './mesh.ts';
 import { findService, perMesh } from './mesh.ts';
+
+/** A Pod's place is that of its Node. */
+const topologyOf = perMesh(
+  (mesh) =>
+    new Map(
+      mesh
+        .of('Node', '')
+        .map(({ metadata }) => [
+          metadata.name,
+          Object.fromEntries(
+            Object.entries(metadata.labels ?? {}).filter(([name]) => name.startsWith('topology.')),
+          ),
+        ]),
+    ),
+);
+
+/** Labels of the Pods that a core Service selects. */
+function podsOf({ resource }: Service, mesh: MeshView): Labels[] {
+  const { selector = {} } = resource.spec as ServiceSpec;
+  if (resource.kind !== 'Service' || Object.keys(selector).length === 0) return [];
+  return (podsByNamespace(mesh).get(resource.metadata.namespace) ?? [])
+    .filter(({ metadata }) => selects(selector, metadata.labels ?? {}))
+    .map(({ metadata, spec }) => ({
+      ...topologyOf(mesh).get(spec.nodeName ?? ''),
+      ...metadata.labels,
+    }));
+}
+
+const podsByNamespace = perMesh((mesh) =>
+  Map.groupBy(
+    mesh.of<{ readonly nodeName?: string }>('Pod', ''),
+    ({ metadata }) => metadata.namespace,
+  ),
+);
 
 /**
  * True only where it is certain: an endpoint of the service is known, and none is in the subset.
@@ -14,9 +55,9 @@ function isEmpty(
   mesh: MeshView,
 ): boolean {
   const service = findService(at.host, at.namespace, mesh);
-  if (service === undefined || service.resolution !== 'STATIC' || service.endpoints.length === 0)
-    return false;
-  return !service.endpoints.some((endpoint) => selects(labels, endpoint.labels ?? {}));
+  if (service === undefined || service.resolution !== 'STATIC') return false;
+  const members = [...service.endpoints.map((one) => one.labels ?? {}), ...podsOf(service, mesh)];
+  return members.length > 0 && !members.some((own) => selects(labels, own));
 }
 
 const labelText = (labels: Labels): string =>
@@ -74,4 +115,41 @@ export const analyseShares: Analyser = (resource, mesh) => {
       ];
     }),
   );
+};
+
+/** Subsets that rules send something to, by host. */
+const sentTo = perMesh((mesh) => {
+  const found = new Map<string, Set<string>>();
+  for (const { spec, metadata } of mesh.virtualServices)
+    for (const { route = [] } of spec.http ?? [])
+      for (const { destination, weight } of route) {
+        const isSent = destination.subset !== undefined && (weight !== 0 || route.length === 1);
+        if (!isSent) continue;
+        const host = resolveHost(destination.host, metadata.namespace, mesh.domain);
+        found.set(host, (found.get(host) ?? new Set()).add(destination.subset ?? ''));
+      }
+  return found;
+});
+
+/** Where rules choose among the subsets of a host, one that none of them chooses has idle endpoints. */
+export const analyseIdle: Analyser = (resource, mesh) => {
+  const { spec, metadata } = resource as Resource<DestinationRuleSpec>;
+  const host = resolveHost(spec.host, metadata.namespace, mesh.domain);
+  const chosen = sentTo(mesh).get(host);
+  const service = findService(host, metadata.namespace, mesh);
+  if (chosen === undefined || service === undefined) return [];
+  return (spec.subsets ?? []).flatMap(({ name, labels = {} }, index) => {
+    const members = service.endpoints.filter((one) => selects(labels, one.labels ?? {}));
+    return chosen.has(name) || members.length === 0
+      ? []
+      : [
+          {
+            code: 'LAT0111',
+            level: 'info',
+            path: `spec.subsets[${index}].name`,
+            message: `rules choose among the subsets of ${host}, and none sends anything to ${name}, which has ${members.length} endpoint${members.length === 1 ? '' : 's'}`,
+            remedy: 'give it a share, or take its endpoints away',
+          },
+        ];
+  });
 };

@@ -18,6 +18,8 @@ export interface CompileContext {
   readonly sidecar: SidecarScope;
   readonly compilers: readonly PolicyCompiler[];
   readonly origins: Origins;
+  /** Hosts of services that filters call. */
+  readonly called: Set<string>;
   readonly diagnostics: Diagnostic[];
   /** What was made before, of the same resources. */
   readonly memo: Memo;

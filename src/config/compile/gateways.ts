@@ -1,7 +1,12 @@
 /** Listeners of a gateway: servers merged by port, hosts intersected with those of VirtualServices. */
-import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
+import type { GatewaySpec } from '../../model/api.ts';
 import type { FilterConfig, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import type { PolicyTarget } from './attached-policies.ts';
+import { listenerPolicies, sharedPolicies, targetOf } from './attached-policies.ts';
 import type { CompileContext } from './context.ts';
+import { connectionListener, serverConnections } from './gateway-connections.ts';
+import type { Server } from './gateway-servers.ts';
+import { isHttp, isTcp, isTls, serverHosts, terminates } from './gateway-servers.ts';
 import { isCatchAll } from './matches.ts';
 import { intersectHosts, selects } from './names.ts';
 import type { RouteList } from './routes.ts';
@@ -10,37 +15,16 @@ import { table } from './table.ts';
 import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
 
-interface Server {
-  readonly server: GatewayServer;
-  readonly gateway: Resource<GatewaySpec>;
-  readonly index: number;
-}
-
-const isTls = (server: GatewayServer): boolean => /^(?:HTTPS|TLS)$/i.test(server.port.protocol);
-const isHttp = (server: GatewayServer): boolean =>
-  /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i.test(server.port.protocol);
-/** No mode is PASSTHROUGH, the API's zero value: admission reads it so too. */
-const terminates = ({ tls }: GatewayServer): boolean =>
-  tls?.mode !== undefined && tls.mode !== 'PASSTHROUGH' && tls.mode !== 'AUTO_PASSTHROUGH';
-
-/** `ns/host` to its parts; `*` is every namespace. */
-function serverHosts(entry: Server): { namespace: string; host: string }[] {
-  return entry.server.hosts.map((text) => {
-    const slash = text.indexOf('/');
-    const namespace = slash < 0 ? '*' : text.slice(0, slash);
-    return {
-      namespace: namespace === '.' ? entry.gateway.metadata.namespace : namespace,
-      host: text.slice(slash + 1).toLowerCase(),
-    };
-  });
-}
-
 interface HostTable {
   /** Lists of routes, one for each rule set. */
   readonly routes: Map<string, Set<readonly Route[]>>;
   readonly redirects: Set<string>;
   readonly used: Set<string>;
+  /** The listener serves several Gateways that Policies tell apart: what names one of them is of its routes. */
+  readonly isShared: boolean;
 }
+
+const serverTarget = ({ gateway, server }: Server): PolicyTarget => targetOf(gateway, server.name);
 
 /** What a server takes of a rule set. */
 interface Taken {
@@ -50,12 +34,12 @@ interface Taken {
 
 /** Undefined = the server and the rule set have no host in common. */
 function take(
-  entry: Server,
-  hosts: ReturnType<typeof serverHosts>,
+  entry: Server & { readonly isShared: boolean },
   bound: BoundService,
   context: CompileContext,
 ): Taken | undefined {
   const { gateway, server } = entry;
+  const hosts = serverHosts(entry);
   const owner = bound.resource.metadata.namespace;
   const narrowed = new Set(
     hosts
@@ -68,6 +52,7 @@ function take(
     gateway: `${gateway.metadata.namespace}/${gateway.metadata.name}`,
     port: server.port.number,
     isGateway: true,
+    ...(entry.isShared ? { targets: [serverTarget(entry)] } : {}),
   });
   return { hosts: [...narrowed], list };
 }
@@ -79,9 +64,14 @@ function addServer(entry: Server, context: CompileContext, all: HostTable): void
   const isRedirect = server.tls?.httpsRedirect === true;
   if (isRedirect) for (const { host } of hosts) all.redirects.add(host);
   const bound = boundServices(context, name);
-  const key = { owner: context.scope, slot: `server ${name} ${index}`, inputs: [gateway] };
+  const { isShared } = all;
+  const key = {
+    owner: context.scope,
+    slot: `server ${name} ${index}`,
+    inputs: [gateway, isShared],
+  };
   const taken = table(key, context, [bound], (row, own) =>
-    take(entry, hosts, bound[row] as BoundService, own),
+    take({ ...entry, isShared }, bound[row] as BoundService, own),
   );
   for (const one of taken) {
     if (one === undefined) continue;
@@ -142,7 +132,11 @@ function buildListener(
   fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
   used: Set<string>,
 ): Listener {
-  const all: HostTable = { routes: new Map(), redirects: new Set(), used };
+  const { filters, isShared } = sharedPolicies(
+    context,
+    entries.map((entry) => serverTarget(entry)),
+  );
+  const all: HostTable = { routes: new Map(), redirects: new Set(), used, isShared };
   for (const entry of entries) addServer(entry, context, all);
   const port = entries[0]?.server.port.number ?? 0;
   const name = `${fields.protocol.toLowerCase()}.${port}${fields.serverNames === undefined ? '' : `.${fields.serverNames.join(',')}`}`;
@@ -153,8 +147,15 @@ function buildListener(
     virtualHosts: toVirtualHosts(all, name, context, port),
     unmatchedHost: 'not-found',
     ...fields,
+    filters: [...fields.filters, ...filters],
   };
 }
+
+const withPolicies = (
+  filters: readonly FilterConfig[],
+  entry: Server,
+  context: CompileContext,
+): FilterConfig[] => [...filters, ...listenerPolicies(context, [serverTarget(entry)])];
 
 /** Each TLS server is a listener of its own for its names; a name taken by an older server drops the later server whole. */
 function tlsListeners(
@@ -165,7 +166,7 @@ function tlsListeners(
 ): Listener[] {
   const taken = new Set<string>();
   const listeners: Listener[] = [];
-  for (const entry of entries.filter(({ server }) => terminates(server))) {
+  for (const entry of entries) {
     const names = serverHosts(entry).map(({ host }) => host);
     if (names.some((name) => taken.has(name))) {
       context.diagnostics.push({
@@ -179,6 +180,14 @@ function tlsListeners(
       continue;
     }
     for (const name of names) taken.add(name);
+    if (!terminates(entry.server) || /^TLS$/i.test(entry.server.port.protocol)) {
+      const connections = serverConnections(entry, names, context, used);
+      listeners.push({
+        ...connectionListener(entry.server, withPolicies(filters, entry, context), connections),
+        serverNames: names,
+      });
+      continue;
+    }
     const { tls } = entry.server;
     const credentials =
       tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
@@ -216,7 +225,15 @@ export function compileGateway(
   )) {
     // The oldest server says what the port speaks; others of another family are left out.
     const oldest = entries[0];
-    if (oldest === undefined || !(isTls(oldest.server) || isHttp(oldest.server))) continue;
+    if (oldest === undefined) continue;
+    if (isTcp(oldest.server)) {
+      const names = serverHosts(oldest).map(({ host }) => host);
+      const connections = serverConnections(oldest, names, context, used);
+      const own = withPolicies(filters, oldest, context);
+      listeners.push(connectionListener(oldest.server, own, connections));
+      continue;
+    }
+    if (!isTls(oldest.server) && !isHttp(oldest.server)) continue;
     const family = isTls(oldest.server);
     const same = entries.filter(({ server }) => (family ? isTls(server) : isHttp(server)));
     if (same.length === 0) continue;

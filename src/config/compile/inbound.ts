@@ -1,5 +1,6 @@
 /** Listeners of what calls a service. */
 import type { FilterConfig, Listener, MtlsMode, Origin } from '../../model/snapshot.ts';
+import { listenerPolicies, targetOf } from './attached-policies.ts';
 import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import type { WorkloadMtls } from './peer-authentication.ts';
@@ -7,6 +8,8 @@ import { workloadMtls } from './peer-authentication.ts';
 import { defaultRetry } from './retries.ts';
 import type { Service, ServicePort } from './services.ts';
 import { isHttpPort } from './services.ts';
+
+const PASSTHROUGH_ORIGIN: Origin = { resource: 'mesh', path: 'inbound' };
 
 /** Policies and callers name the workload's port, not the service's. */
 function listenPort(port: ServicePort): number {
@@ -50,6 +53,27 @@ function declaredListener(
   };
 }
 
+/** A port of another protocol: connections go to the service as they are. */
+function carriedListener(
+  port: ServicePort,
+  service: Service,
+  fields: Pick<Listener, 'filters' | 'mtls'>,
+  origin: Origin,
+): Listener {
+  return {
+    name: `inbound.${listenPort(port)}`,
+    port: listenPort(port),
+    direction: 'inbound',
+    protocol: 'TCP',
+    ...fields,
+    virtualHosts: [],
+    connections: [
+      { destinations: [{ cluster: clusterName(service.host, port.number), weight: 1 }], origin },
+    ],
+    unmatchedHost: 'not-found',
+  };
+}
+
 function declaredListeners(
   service: Service,
   context: CompileContext,
@@ -57,12 +81,14 @@ function declaredListeners(
   filters: readonly FilterConfig[],
 ): Listener[] {
   const origin = context.origins.of(service.resource, 'spec');
-  return service.ports
-    .filter((port) => isHttpPort(port))
-    .map((port) => {
-      const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
-      return declaredListener(port, service, { filters, ...secured(mode) }, origin);
-    });
+  return service.ports.map((port) => {
+    const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
+    const attached = listenerPolicies(context, [targetOf(service.resource, port.name)]);
+    const fields = { filters: [...filters, ...attached], ...secured(mode) };
+    return isHttpPort(port)
+      ? declaredListener(port, service, fields, origin)
+      : carriedListener(port, service, fields, origin);
+  });
 }
 
 export function compileInbound(
@@ -75,8 +101,10 @@ export function compileInbound(
   const listeners = service === undefined ? [] : declaredListeners(service, context, mtls, filters);
   const declared = new Set(listeners.map(({ port }) => port));
   const levels = [...mtls.ports].filter(([port]) => !declared.has(port));
+  const targets = service === undefined ? [] : [targetOf(service.resource)];
+  const undeclared = [...filters, ...listenerPolicies(context, targets)];
   const passthrough = [[0, mtls.mode] as const, ...levels].map(([port, mode]) =>
-    passthroughListener(port, mode, filters),
+    passthroughListener(port, mode, undeclared),
   );
   return { listeners: [...listeners, ...passthrough], used: new Set([host]) };
 }
@@ -100,6 +128,7 @@ function passthroughListener(
     ...secured(mode),
     filters,
     virtualHosts: [],
+    connections: [{ destinations: [], passthrough: true, origin: PASSTHROUGH_ORIGIN }],
     unmatchedHost: 'passthrough',
   };
 }

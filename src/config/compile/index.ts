@@ -24,6 +24,7 @@ import { Origins } from './context.ts';
 import { compileApiGateway } from './gateway-api/gateway.ts';
 import { compileGateway } from './gateways.ts';
 import { Memo } from './memo.ts';
+import { mergeListeners } from './merge-listeners.ts';
 import { Packer } from './parts.ts';
 import { compileWorkloadFilters } from './policies.ts';
 import { ResourceLists } from './resource-lists.ts';
@@ -98,6 +99,7 @@ function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): 
     diagnostics: [],
     sidecar,
     origins: new Origins(),
+    called: new Set(),
     memo,
     resources,
     gatewayApi: gatewayApiOf(lists.forApi(), config.settings.domain),
@@ -115,9 +117,8 @@ function compileGateways(context: CompileContext): {
   const filters = compileWorkloadFilters(context);
   const { listeners, used } = compileGateway(context, filters);
   const api = compileApiGateway(context.gatewayApi, context, filters);
-  const taken = new Set(listeners.map(({ port }) => port));
   return {
-    listeners: [...listeners, ...api.listeners.filter(({ port }) => !taken.has(port))],
+    listeners: mergeListeners(listeners, api.listeners, context.diagnostics),
     used: new Set([...used, ...api.used]),
   };
 }
@@ -204,7 +205,16 @@ class MemoCompiler implements Compiler {
   } {
     this.#sources.lists.update(resources);
     const context = createContext(scope, this.#sources);
-    return { context, ...compileListeners(context) };
+    const { listeners, used } = compileListeners(context);
+    const { called, memo } = context;
+    const all =
+      called.size === 0
+        ? used
+        : memo.keep(
+            { owner: scope, slot: 'used and called', inputs: [used, ...called] },
+            () => new Set([...used, ...called]),
+          );
+    return { context, listeners, used: all };
   }
 
   /** Equal scopes are one object, so that their labels are. */

@@ -7,6 +7,7 @@ import type {
 } from '../../model/api.ts';
 import { PHASES } from '../../model/policy.ts';
 import type { FilterConfig } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { selects } from './names.ts';
 import { step } from './step.ts';
@@ -54,6 +55,14 @@ function ownAddresses(context: CompileContext): string[] {
   return [...new Set(own.map(({ address = '' }) => address))].sort();
 }
 
+/** Where a filter sends requests of its own, the snapshot must know the way. */
+function callable(context: CompileContext, host: string, port: number): string | undefined {
+  const service = context.service(host);
+  if (service?.ports.some(({ number }) => number === port) !== true) return undefined;
+  context.called.add(host);
+  return clusterName(host, port);
+}
+
 /** The same list while what it was made of is. */
 export function compileWorkloadFilters(context: CompileContext): readonly FilterConfig[] {
   return step({ owner: context.scope, slot: 'filters', inputs: [] }, context, workloadFilters);
@@ -77,6 +86,8 @@ function workloadFilters(context: CompileContext): readonly FilterConfig[] {
       requestAuthentications: authentications,
       authorizationPolicies: policies,
       workloadAddresses,
+      authorizer: (name) => context.mesh.authorizers.get(name),
+      callable: (host, port) => callable(context, host, port),
       origin: (resource, path) => context.origins.of(resource, path),
     });
     if (compiled === undefined) continue;

@@ -67,6 +67,7 @@ export class Recorder implements CompileContext {
   readonly readings: Reading[] = [];
   readonly diagnostics: Diagnostic[] = [];
   readonly origins: Origins = new Origins();
+  readonly called: Set<string> = new Set();
   readonly #context: CompileContext;
   #scope: ProxyScope | undefined;
   #gatewayApi: GatewayApi | undefined;

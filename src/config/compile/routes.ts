@@ -13,6 +13,8 @@ import type {
   RouteAction,
   RouteMatch,
 } from '../../model/snapshot.ts';
+import type { PolicyTarget } from './attached-policies.ts';
+import { targetPolicies } from './attached-policies.ts';
 import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { authorityOf, headerFields } from './header-values.ts';
@@ -27,11 +29,15 @@ export interface SourcedRoute {
   readonly route: HttpRoute;
   readonly resource: Resource;
   readonly path: string;
+  /** What a Policy may name to reach it, the root of a delegate first. */
+  readonly targets: readonly PolicyTarget[];
 }
 
 export interface RouteScope extends MatchScope {
   /** A gateway takes a service's only port for a destination without one; a sidecar the listener's. */
   readonly isGateway: boolean;
+  /** What Policies name that reaches all of these routes, and not the whole listener. @default none */
+  readonly targets?: readonly PolicyTarget[];
 }
 
 export interface RouteList {
@@ -40,7 +46,7 @@ export interface RouteList {
   readonly hosts: ReadonlySet<string>;
 }
 
-function destinationCluster(
+export function destinationCluster(
   context: CompileContext,
   destination: DestinationSpec,
   owner: Resource,
@@ -196,8 +202,8 @@ function compileMirrors(source: SourcedRoute, builder: RouteBuilder): Mirror[] {
     .filter((mirror) => mirror.percent > 0);
 }
 
-function compileFilters(source: SourcedRoute, context: CompileContext): FilterConfig[] {
-  const filters: FilterConfig[] = [];
+function compileFilters(source: SourcedRoute, { context, scope }: RouteBuilder): FilterConfig[] {
+  const filters = targetPolicies(context, [...(scope.targets ?? []), ...source.targets]);
   for (const compiler of context.compilers) {
     const compiled = compiler.compileRoute?.(source);
     if (compiled === undefined) continue;
@@ -223,7 +229,7 @@ function compileRoute(
     ...(name === '' ? {} : { name }),
     match,
     action: compileAction(source, match, builder),
-    filters: compileFilters(source, builder.context),
+    filters: compileFilters(source, builder),
     ...headerFields(route.headers),
     timeoutMs: route.timeout === undefined ? 0 : (parseDuration(route.timeout) ?? 0),
     ...(retry === undefined ? {} : { retry }),
@@ -238,8 +244,8 @@ export function compileRoutes(
   context: CompileContext,
   scope: Omit<RouteScope, 'namespace' | 'labels'>,
 ): RouteList {
-  const { gateway, port, isGateway } = scope;
-  const slot = `routes ${gateway} ${port} ${isGateway} ${context.mesh.settings.outboundPolicy}`;
+  const { gateway, port, isGateway, targets = [] } = scope;
+  const slot = `routes ${gateway} ${port} ${isGateway} ${context.mesh.settings.outboundPolicy} ${JSON.stringify(targets)}`;
   return step({ owner: sources, slot, inputs: [] }, context, (own) => {
     const { scope: proxy } = own;
     return makeRoutes(sources, own, {

@@ -1,5 +1,9 @@
 /** Listeners of a sidecar's calls. */
-import type { Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { linkCidrs } from '../../lib/cidr.ts';
+import type { ConnectionRoute, Listener, Route, VirtualHost } from '../../model/snapshot.ts';
+import { clusterName } from './clusters.ts';
+import type { ConnectionBuilder } from './connections.ts';
+import { compileTcpRules, compileTlsRules } from './connections.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshRoutes } from './gateway-api/mesh.ts';
 import { meshRoutes } from './gateway-api/mesh.ts';
@@ -74,7 +78,7 @@ function serviceHost(
   const ruled =
     (isHttp ? outbound.mesh.of(service, port, outbound) : undefined) ??
     (owner === undefined ? [] : routesOf(outbound, owner, port));
-  const routes = ruled.length > 0 ? ruled : defaultRoutes(context, service, port);
+  const routes = ruled.length > 0 ? ruled : [withoutRules(outbound, service, port, rules)];
   const { domain } = context.mesh.settings;
   const domains = context.memo.keep(
     { owner: service, slot: `domains ${namespace}`, inputs: [domain] },
@@ -96,6 +100,76 @@ function defaultRoutes(context: CompileContext, service: Service, port: number):
   return context.memo.keep({ owner: service, slot: `default ${port}`, inputs: [] }, () => [
     defaultRoute(service.host, port, origin),
   ]);
+}
+
+const TLS_PROTOCOLS: ReadonlySet<string> = new Set(['TLS', 'HTTPS']);
+
+function isTlsPort({ ports }: Service, number: number): boolean {
+  return ports.some((port) => port.number === number && TLS_PROTOCOLS.has(port.protocol));
+}
+
+/** Would a connection for the service, by its name or one of its addresses, take the rule? */
+function leadsTo({ serverNames, destinationCidrs }: ConnectionRoute, service: Service): boolean {
+  const isNamed = serverNames?.some((name) => covers(name, service.host)) ?? true;
+  if (destinationCidrs === undefined) return isNamed;
+  const isInside = linkCidrs(destinationCidrs);
+  return isNamed && service.addresses.some((address) => isInside(address) === true);
+}
+
+/** A port of another protocol goes where a rule for its connections says, else to the service itself. */
+function withoutRules(
+  outbound: Outbound,
+  service: Service,
+  port: number,
+  owner: BoundService | undefined,
+): Route {
+  const { context } = outbound;
+  const [route] = defaultRoutes(context, service, port) as readonly [Route];
+  const isHttp = service.ports.some((entry) => entry.number === port && isHttpPort(entry));
+  if (owner === undefined || isHttp) return route;
+  const builder = connectionBuilder(outbound, port);
+  const rules = isTlsPort(service, port)
+    ? compileTlsRules(owner, builder)
+    : compileTcpRules(owner, builder);
+  const rule = rules.find((one) => leadsTo(one, service));
+  if (rule === undefined) return route;
+  return {
+    ...route,
+    origin: rule.origin,
+    action: { kind: 'forward', destinations: rule.destinations },
+  };
+}
+
+function connectionBuilder({ context, used }: Outbound, port: number): ConnectionBuilder {
+  const { namespace, labels } = context.scope;
+  return { context, used, scope: { gateway: 'mesh', namespace, labels, port, isGateway: false } };
+}
+
+/** TLS goes by server name, all else by the address that the client wanted; rules before services. */
+function connectionsOf(
+  outbound: Outbound,
+  services: readonly Service[],
+  port: number,
+): ConnectionRoute[] {
+  const { context, owners } = outbound;
+  const builder = connectionBuilder(outbound, port);
+  const ofServices = services.flatMap((service): ConnectionRoute[] => {
+    const own = service.ports.find((entry) => entry.number === port);
+    if (own === undefined || isHttpPort(own)) return [];
+    const owner = owners.ownerOf(service.host);
+    const addresses = service.addresses.length === 0 ? {} : { destinationCidrs: service.addresses };
+    const plain: ConnectionRoute = {
+      destinations: [{ cluster: clusterName(service.host, port), weight: 1 }],
+      origin: context.origins.of(service.resource, 'spec'),
+    };
+    if (!isTlsPort(service, port)) {
+      const rules = owner === undefined ? [] : compileTcpRules(owner, builder);
+      return [...rules.map((rule) => ({ ...addresses, ...rule })), { ...plain, ...addresses }];
+    }
+    const rules = owner === undefined ? [] : compileTlsRules(owner, builder);
+    return [...rules, { ...plain, serverNames: [service.host] }];
+  });
+  return ofServices;
 }
 
 /** Hosts of rules that no service bears; a wildcard counts only where it covers no service. */
@@ -252,6 +326,7 @@ export function compileOutbound(context: CompileContext): {
     const own = hostsAt(outbound, list, port);
     for (const one of own) made.push(one.used);
     const hosts = own.map(({ host }) => host).filter((host) => host !== undefined);
+    const connections = connectionsOf(outbound, list, port);
     return {
       name: `outbound.${port}`,
       port,
@@ -259,12 +334,17 @@ export function compileOutbound(context: CompileContext): {
       protocol: 'HTTP',
       filters: [],
       virtualHosts: withoutClashes(hosts, context, port),
+      ...(connections.length === 0 ? {} : { connections }),
       unmatchedHost:
         context.mesh.settings.outboundPolicy === 'REGISTRY_ONLY' ? 'block' : 'passthrough',
     };
   });
+  const inputs = [...made, ...outbound.used];
   return {
     listeners,
-    used: memo.keep({ owner: scope, slot: 'used', inputs: made }, () => new Set(made.flat())),
+    used: memo.keep(
+      { owner: scope, slot: 'used', inputs },
+      () => new Set([...made.flat(), ...outbound.used]),
+    ),
   };
 }

@@ -11,6 +11,7 @@ interface KeptStep extends Kept {
   readonly readings: readonly Reading[];
   readonly diagnostics: readonly Diagnostic[];
   readonly origins: readonly string[];
+  readonly called: readonly string[];
 }
 
 /** `make` may read what stands in the key and the context that it is given, and no other. */
@@ -29,6 +30,7 @@ export function step<T>(
   if (!isSame) context.memo.set(owner, slot, kept);
   if (kept.diagnostics.length > 0) context.diagnostics.push(...kept.diagnostics);
   for (const name of kept.origins) context.origins.add(name);
+  for (const host of kept.called) context.called.add(host);
   return kept.value as T;
 }
 
@@ -39,12 +41,13 @@ function run(
 ): KeptStep {
   const recorder = new Recorder(context);
   const value = make(recorder);
-  const { readings, diagnostics, origins } = recorder;
+  const { readings, diagnostics, origins, called } = recorder;
   return {
     inputs: compact(inputs),
     value,
     readings: compact(readings),
     diagnostics: compact(diagnostics),
     origins: compact([...origins.resources]),
+    called: compact([...called]),
   };
 }

@@ -9,6 +9,7 @@ interface Row<T> {
   readonly value: T;
   readonly diagnostics: readonly Diagnostic[];
   readonly origins: readonly string[];
+  readonly called: readonly string[];
 }
 
 /** All of one length; the first says whose row it is. */
@@ -22,6 +23,7 @@ interface KeptTable<T> extends Kept {
   readonly value: readonly T[];
   readonly diagnostics: readonly Diagnostic[];
   readonly origins: ReadonlySet<string>;
+  readonly called: readonly string[];
 }
 
 /** `before` is what the row gave last, perhaps of other inputs. */
@@ -51,6 +53,7 @@ export function table<T>(
   if (!isSame) context.memo.set(owner, slot, kept);
   for (const one of kept.diagnostics) context.diagnostics.push(one);
   context.origins.include(kept.origins);
+  for (const host of kept.called) context.called.add(host);
   return kept.value;
 }
 
@@ -82,6 +85,7 @@ function fill<T>(filling: Filling<T>): Omit<KeptTable<T>, 'inputs' | 'columns'> 
     return {
       value,
       diagnostics: compact(recorder.diagnostics),
+      called: compact([...recorder.called]),
       origins: old !== undefined && sameItems(old.origins, origins) ? old.origins : origins,
     };
   });
@@ -108,15 +112,17 @@ function alignment(
 function together<T>(
   rows: readonly Row<T>[],
   before: KeptTable<T> | undefined,
-): Pick<KeptTable<T>, 'value' | 'diagnostics' | 'origins'> {
+): Pick<KeptTable<T>, 'value' | 'diagnostics' | 'origins' | 'called'> {
   const old = before?.rows ?? [];
   let isSameValue = rows.length === old.length;
   let areSameOrigins = isSameValue;
   const diagnostics: Diagnostic[] = [];
+  const called: string[] = [];
   // One pass: tables are long, and most of their rows are the same objects.
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index] as Row<T>;
     for (const one of row.diagnostics) diagnostics.push(one);
+    for (const host of row.called) called.push(host);
     if (row === old[index]) continue;
     isSameValue &&= row.value === old[index]?.value;
     areSameOrigins &&= row.origins === old[index]?.origins;
@@ -124,6 +130,7 @@ function together<T>(
   return {
     value: before !== undefined && isSameValue ? before.value : rows.map(({ value }) => value),
     diagnostics,
+    called,
     origins:
       before !== undefined && areSameOrigins
         ? before.origins

@@ -6,6 +6,7 @@ import type {
   StringMatchSpec,
   VirtualServiceSpec,
 } from '../../model/api.ts';
+import { targetOf } from './attached-policies.ts';
 import type { CompileContext } from './context.ts';
 import { isExportedTo, resolveHost, visibilityRank } from './names.ts';
 import type { SourcedRoute } from './routes.ts';
@@ -102,7 +103,12 @@ function expandRoutes(
 ): SourcedRoute[] {
   return (resource.spec.http ?? []).flatMap((route, index) => {
     const path = `spec.http[${index}]`;
-    const source = { route: withGateways(route, resource.metadata.namespace), resource, path };
+    const source = {
+      route: withGateways(route, resource.metadata.namespace),
+      resource,
+      path,
+      targets: [targetOf(resource, route.name)],
+    };
     return route.delegate === undefined ? [source] : delegateRoutes(source, context);
   });
 }
@@ -132,7 +138,11 @@ function delegateRoutes(root: SourcedRoute, context: CompileContext): SourcedRou
   }
   return (delegate.spec.http ?? []).flatMap((route, index) => {
     const merged = mergeDelegate(root.route, withGateways(route, namespace));
-    const source = { resource: delegate, path: `spec.http[${index}]` };
+    const source = {
+      resource: delegate,
+      path: `spec.http[${index}]`,
+      targets: [...root.targets, targetOf(delegate, route.name)],
+    };
     if (merged !== undefined) return [{ ...source, route: merged }];
     context.diagnostics.push({
       code: 'LAT0102',

@@ -1,11 +1,5 @@
 /** What the rules of a route refer to, as its status tells it. */
-import type {
-  BackendRef,
-  GrpcRouteSpec,
-  HttpRouteSpec,
-  L4RouteSpec,
-  RouteFilter,
-} from '../../model/api.ts';
+import type { BackendRef, RouteFilter } from '../../model/api.ts';
 import type { BackendReferrer } from './backends.ts';
 import type { GatewayApi } from './resolve.ts';
 import type { RouteResource } from './source.ts';
@@ -26,8 +20,7 @@ type Rule = {
   readonly filters?: readonly RouteFilter[];
 };
 
-const rulesOf = ({ spec }: RouteResource): readonly Rule[] =>
-  (spec as HttpRouteSpec | GrpcRouteSpec | L4RouteSpec).rules ?? [];
+const rulesOf = ({ spec }: RouteResource): readonly Rule[] => spec.rules ?? [];
 
 function filtersOf(rule: Rule): readonly RouteFilter[] {
   const ofBackends = (rule.backendRefs ?? []).flatMap(({ filters = [] }) => filters);

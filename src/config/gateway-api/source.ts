@@ -107,7 +107,8 @@ function namespaceCheck(index: Index): ApiSource['takesNamespace'] {
     (index.get('/Namespace') ?? []).map(({ metadata }) => [metadata.name, metadata.labels ?? {}]),
   );
   return (choice, own, namespace) => {
-    switch (choice?.from) {
+    const { from = 'Same', selector = {} } = choice ?? {};
+    switch (from) {
       case 'All':
         return true;
       case 'None':
@@ -115,10 +116,12 @@ function namespaceCheck(index: Index): ApiSource['takesNamespace'] {
       case 'Selector':
         return holds(
           { 'kubernetes.io/metadata.name': namespace, ...labels.get(namespace) },
-          choice.selector ?? {},
+          selector,
         );
-      default:
+      case 'Same':
         return namespace === own;
+      default:
+        return from satisfies never;
     }
   };
 }

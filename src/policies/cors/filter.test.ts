@@ -19,6 +19,7 @@ function linked(corsPolicy: CorsPolicySpec): Filter {
     mesh: {} as MeshSettings,
     keys: () => undefined,
     refreshKeys: () => Promise.resolve(),
+    call: () => Promise.reject(new Error('nobody can be reached')),
   });
 }
 

@@ -31,7 +31,13 @@ export const faultCompiler: PolicyCompiler = {
   kind: 'fault',
   phase: 'fault',
   compileRoute({ route }) {
-    if (route.fault === undefined) return { diagnostics: [] };
+    // What is answered here meets no fault.
+    if (
+      route.fault === undefined ||
+      route.redirect !== undefined ||
+      route.directResponse !== undefined
+    )
+      return { diagnostics: [] };
     return { diagnostics: [], filter: { kind: 'fault', config: compileFault(route.fault) } };
   },
 };

@@ -20,6 +20,7 @@ function linked(fault: HttpFault, host: FakeHost): Filter {
     mesh: {} as MeshSettings,
     keys: () => undefined,
     refreshKeys: () => Promise.resolve(),
+    call: () => Promise.reject(new Error('nobody can be reached')),
   });
 }
 

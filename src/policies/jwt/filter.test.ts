@@ -41,6 +41,7 @@ function linked(
       mesh: {} as MeshSettings,
       keys: () => (on.keys === undefined ? undefined : { keys: on.keys(), fetchedAtMs: 0 }),
       refreshKeys: () => Promise.resolve(),
+      call: () => Promise.reject(new Error('nobody can be reached')),
     },
   );
 }

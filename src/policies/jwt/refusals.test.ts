@@ -45,12 +45,15 @@ function linked(rules: readonly Partial<JwtRule>[], around: Surroundings = {}): 
     requestAuthentications: [resource],
     authorizationPolicies: [],
     workloadAddresses: [],
+    authorizer: () => undefined,
+    callable: () => undefined,
     origin: ({ kind }, path) => ({ resource: kind, path }),
   });
   const sets = new Map<unknown, KeySet>();
   return jwtFilter.link(JSON.parse(JSON.stringify(compiled?.filter?.config)), {
     host: around.host ?? createFakeHost({ nowMs: NOW_MS }),
     slot: 0,
+    call: () => Promise.reject(new Error('nobody can be reached')),
     mesh: {} as MeshSettings,
     keys(uri) {
       const keys = around.keys === undefined ? KEYS : around.keys();

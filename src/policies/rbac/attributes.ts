@@ -1,4 +1,5 @@
 /** Values of a request that authorization asks for. */
+import { otherValues } from '../../lib/readings.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { Attribute } from './config.ts';
 
@@ -137,9 +138,5 @@ export function otherReading(x: Exchange, attribute: Attribute): readonly string
     return bare === x.authority.toLowerCase() ? undefined : [bare];
   }
   if (attribute.of !== 'header') return undefined;
-  const values = x.request.getAll(attribute.name);
-  if (values.length > 1) return [values.join(',')];
-  return x.request.joinsRepeated && values[0]?.includes(',') === true
-    ? values[0].split(',').map((part) => part.trim())
-    : undefined;
+  return otherValues(x.request.getAll(attribute.name), x.request.joinsRepeated);
 }

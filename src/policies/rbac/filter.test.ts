@@ -48,6 +48,8 @@ function linked(policies: readonly Policy[], workloadAddresses: readonly string[
     requestAuthentications: [],
     authorizationPolicies: policies,
     workloadAddresses,
+    authorizer: () => undefined,
+    callable: () => undefined,
     origin: ({ kind }, path) => ({ resource: kind, path }),
   });
   if (compiled?.filter === undefined) throw new Error('nothing was compiled');
@@ -58,6 +60,7 @@ function linked(policies: readonly Policy[], workloadAddresses: readonly string[
     mesh,
     keys: () => undefined,
     refreshKeys: () => Promise.resolve(),
+    call: () => Promise.reject(new Error('nobody can be reached')),
   });
 }
 
@@ -138,16 +141,6 @@ describe('order', () => {
   it('refuses everything under an ALLOW policy without rules, nothing under a DENY without', () => {
     expect(isDenied(linked([policy('none', {})]))).toBe(true);
     expect(isDenied(linked([policy('none', { action: 'DENY' })]))).toBe(false);
-  });
-
-  it('takes CUSTOM for DENY, since nobody is asked', () => {
-    const custom = policy('ask', {
-      action: 'CUSTOM',
-      provider: { name: 'p' },
-      rules: [paths('/paid')],
-    });
-    expect(isDenied(linked([custom]), { path: '/paid' })).toBe(true);
-    expect(isDenied(linked([custom]), { path: '/' })).toBe(false);
   });
 
   it('neither refuses nor allows by AUDIT or in a dry run', () => {

@@ -1,230 +1,38 @@
-/**
- * DENY, then ALLOW, over values that were resolved by the compile half.
- * What can't be judged matches in DENY and doesn't in ALLOW; what is absent is judged: it doesn't match.
- */
-import { linkCidrs } from '../../lib/cidr.ts';
-import { linkTemplate } from '../../lib/path-template.ts';
+/** DENY, then ALLOW. */
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
-import { otherReading, singleReader, valuesOf } from './attributes.ts';
-import type { CompiledAuthorization, CompiledRule, RbacConfig, Test, TextMatch } from './config.ts';
+import type { RbacConfig } from './config.ts';
+import type { LinkedPolicy } from './link-rules.ts';
+import {
+  accessDenied,
+  isPure,
+  linkPolicy,
+  matchingRule,
+  traceRule,
+  withoutHttp,
+} from './link-rules.ts';
 
-/** Undefined = can't be judged. */
-type Verdict = boolean | undefined;
-type LinkedTest = (x: Exchange) => Verdict;
-
-interface LinkedPolicy {
-  readonly name: string;
-  readonly dryRun: boolean;
-  readonly rules: readonly LinkedTest[];
-}
-
-function linkText(match: TextMatch): (text: string) => boolean {
-  switch (match.kind) {
-    case 'present':
-      return (text) => text !== '';
-    case 'template':
-      return linkTemplate(match.value);
-    case 'glob': {
-      const { parts } = match;
-      return (text) => globMatches(parts, text);
-    }
-    case 'pair': {
-      const issuer = linkText(match.issuer);
-      const subject = linkText(match.subject);
-      return (text) => {
-        const middle = text.indexOf('\0');
-        return issuer(text.slice(0, middle)) && subject(text.slice(middle + 1));
-      };
-    }
-    case 'exact':
-    case 'prefix':
-    case 'suffix':
-      return linkPlain(match);
-    default:
-      return match satisfies never;
-  }
-}
-
-function linkPlain(match: Extract<TextMatch, { value: string }>): (text: string) => boolean {
-  const fold =
-    match.ignoreCase === true
-      ? (text: string): string => text.toLowerCase()
-      : (text: string): string => text;
-  const value = fold(match.value);
-  if (match.kind === 'prefix') return (text) => fold(text).startsWith(value);
-  if (match.kind === 'suffix') return (text) => fold(text).endsWith(value);
-  return (text) => fold(text) === value;
-}
-
-/** Parts in order, the first at the start and the last at the end. */
-function globMatches(parts: readonly string[], text: string): boolean {
-  const [first = ''] = parts;
-  if (parts.length === 1) return text === first;
-  const last = parts.at(-1) ?? '';
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length)
-    return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at <= text.length - last.length;
-}
-
-function linkAddresses(test: Test): LinkedTest {
-  const inside = test.blocks === undefined ? undefined : linkCidrs(test.blocks);
-  const outside = test.notBlocks === undefined ? undefined : linkCidrs(test.notBlocks);
-  return (x) => {
-    const values = valuesOf(x, test.attribute);
-    if (values === 'undecidable') return undefined;
-    const [ip] = values;
-    if (ip === undefined) return inside === undefined;
-    const isInside = inside?.(ip);
-    const isOutside = outside?.(ip);
-    if (
-      (inside !== undefined && isInside === undefined) ||
-      (outside !== undefined && isOutside === undefined)
-    )
-      return undefined;
-    return isInside !== false && isOutside !== true;
-  };
-}
-
-type TextTest = (text: string) => boolean;
-
-function anyMatches(tests: readonly TextTest[], values: readonly string[]): boolean {
-  for (const value of values) if (anyTakes(tests, value)) return true;
-  return false;
-}
-
-function anyTakes(tests: readonly TextTest[], value: string): boolean {
-  for (const matches of tests) if (matches(value)) return true;
-  return false;
-}
-
-/** One value, and at most one other way to read it. */
-function linkSingle(test: Test, read: (x: Exchange) => string): LinkedTest {
-  const wanted = test.values?.map((match) => linkText(match));
-  const unwanted = test.notValues?.map((match) => linkText(match));
-  return (x) => {
-    const value = read(x);
-    const other = otherReading(x, test.attribute);
-    if (unwanted !== undefined) {
-      if (value !== '' && anyTakes(unwanted, value)) return false;
-      if (other !== undefined && anyMatches(unwanted, other)) return undefined;
-    }
-    if (wanted === undefined || (value !== '' && anyTakes(wanted, value))) return true;
-    // Matched in one reading only: DENY takes it, ALLOW doesn't.
-    return other !== undefined && anyMatches(wanted, other) ? undefined : false;
-  };
-}
-
-/** Issuer and subject are compared where they stand, without a text made of both. */
-function linkRequestPrincipal(match: TextMatch): (x: Exchange) => boolean {
-  if (match.kind === 'pair') {
-    const issuer = linkText(match.issuer);
-    const subject = linkText(match.subject);
-    return ({ identity }) =>
-      identity !== undefined && issuer(identity.issuer) && subject(identity.subject);
-  }
-  const matches = linkText(match);
-  return ({ identity }) =>
-    identity !== undefined && matches(`${identity.issuer}\0${identity.subject}`);
-}
-
-function linkRequestPrincipals(test: Test): LinkedTest {
-  const wanted = test.values?.map((match) => linkRequestPrincipal(match));
-  const unwanted = test.notValues?.map((match) => linkRequestPrincipal(match));
-  return (x) => {
-    // Without both parts there is no principal, whatever the parts are.
-    const isThere = x.identity !== undefined && x.identity.principal !== '';
-    if (unwanted !== undefined && isThere)
-      for (const matches of unwanted) if (matches(x)) return false;
-    if (wanted === undefined) return true;
-    if (isThere) for (const matches of wanted) if (matches(x)) return true;
-    return false;
-  };
-}
-
-function linkTest(test: Test): LinkedTest {
-  if (test.blocks !== undefined || test.notBlocks !== undefined) return linkAddresses(test);
-  const read = singleReader(test.attribute);
-  if (read !== undefined) return linkSingle(test, read);
-  if (test.attribute.of === 'requestPrincipal') return linkRequestPrincipals(test);
-  const wanted = test.values?.map((match) => linkText(match));
-  const unwanted = test.notValues?.map((match) => linkText(match));
-  return (x) => {
-    const values = valuesOf(x, test.attribute);
-    if (values === 'undecidable') return undefined;
-    const other = otherReading(x, test.attribute);
-    if (unwanted !== undefined) {
-      if (anyMatches(unwanted, values)) return false;
-      if (other !== undefined && anyMatches(unwanted, other)) return undefined;
-    }
-    if (wanted === undefined || anyMatches(wanted, values)) return true;
-    return other !== undefined && anyMatches(wanted, other) ? undefined : false;
-  };
-}
-
-function all(tests: readonly LinkedTest[]): LinkedTest {
-  return (x) => {
-    let verdict: Verdict = true;
-    for (const test of tests) {
-      const result = test(x);
-      if (result === false) return false;
-      if (result === undefined) verdict = undefined;
-    }
-    return verdict;
-  };
-}
-
-function any(tests: readonly LinkedTest[]): LinkedTest {
-  return (x) => {
-    let verdict: Verdict = false;
-    for (const test of tests) {
-      const result = test(x);
-      if (result === true) return true;
-      if (result === undefined) verdict = undefined;
-    }
-    return verdict;
-  };
-}
-
-function linkRule(rule: CompiledRule): LinkedTest {
-  const parts: LinkedTest[] = [];
-  for (const lists of [rule.sources, rule.operations])
-    if (lists.length > 0)
-      parts.push(any(lists.map((tests) => all(tests.map((test) => linkTest(test))))));
-  return all([...parts, ...rule.conditions.map((test) => linkTest(test))]);
-}
-
-function linkPolicy(policy: CompiledAuthorization): LinkedPolicy {
+/**
+ * The same policies for connections: a rule of ALLOW that asks for anything of HTTP can't be met,
+ * one of DENY loses what it asks for there, which makes it wider.
+ */
+function ofConnections({ deny, allow, audit }: RbacConfig): RbacConfig {
   return {
-    name: policy.name,
-    dryRun: policy.dryRun,
-    rules: policy.rules.map((rule) => linkRule(rule)),
-  };
-}
-
-function matchingRule(policy: LinkedPolicy, x: Exchange, undecided: boolean): number {
-  const { rules } = policy;
-  for (let i = 0; i < rules.length; i++) if ((rules[i] as LinkedTest)(x) ?? undecided) return i;
-  return -1;
-}
-
-function refuse(policy: string): LocalReply {
-  return {
-    status: 403,
-    body: 'RBAC: access denied',
-    headers: [['content-type', 'text/plain']],
-    flag: '',
-    details: `rbac_access_denied_matched_policy[${policy}]`,
+    audit,
+    deny: deny.map((policy) => ({
+      ...policy,
+      rules: policy.rules.map((rule) => withoutHttp(rule)),
+    })),
+    allow: allow.map((policy) => ({
+      ...policy,
+      rules: policy.rules.filter((rule) => isPure(rule)),
+    })),
   };
 }
 
 class RbacFilter implements Filter {
+  readonly #config: RbacConfig;
+  #connections: RbacFilter | undefined;
   readonly #deny: readonly LinkedPolicy[];
   readonly #allow: readonly LinkedPolicy[];
   readonly #audit: readonly LinkedPolicy[];
@@ -232,6 +40,7 @@ class RbacFilter implements Filter {
   readonly #isOpen: boolean;
 
   constructor(config: RbacConfig) {
+    this.#config = config;
     this.#deny = config.deny.map((policy) => linkPolicy(policy));
     this.#allow = config.allow.map((policy) => linkPolicy(policy));
     this.#audit = config.audit.map((policy) => linkPolicy(policy));
@@ -240,40 +49,31 @@ class RbacFilter implements Filter {
 
   request(x: Exchange): LocalReply | undefined {
     for (const policy of this.#audit)
-      this.#trace(x, policy, matchingRule(policy, x, false), 'passed');
+      traceRule(x, policy, matchingRule(policy, x, false), 'passed');
     for (const policy of this.#deny) {
       const rule = matchingRule(policy, x, true);
-      this.#trace(x, policy, rule, 'denied');
+      traceRule(x, policy, rule, 'denied');
       if (rule < 0 || policy.dryRun) continue;
       x.decidedBy = policy.name;
-      return refuse(policy.name);
+      return accessDenied(policy.name);
     }
     return this.#allowed(x);
+  }
+
+  connection(x: Exchange): boolean {
+    this.#connections ??= new RbacFilter(ofConnections({ ...this.#config, audit: [] }));
+    return this.#connections.request(x) === undefined;
   }
 
   #allowed(x: Exchange): LocalReply | undefined {
     for (const policy of this.#allow) {
       const rule = matchingRule(policy, x, false);
-      this.#trace(x, policy, rule, 'passed');
+      traceRule(x, policy, rule, 'passed');
       if (rule < 0 || policy.dryRun) continue;
       x.decidedBy = policy.name;
       return undefined;
     }
-    return this.#isOpen ? undefined : refuse('none');
-  }
-
-  #trace(x: Exchange, policy: LinkedPolicy, rule: number, outcome: 'denied' | 'passed'): void {
-    if (x.trace === undefined) return;
-    const shadow = policy.dryRun ? ' (dry run)' : '';
-    if (rule < 0)
-      x.trace.push({
-        step: 'policy',
-        name: policy.name,
-        outcome: 'not-matched',
-        detail: `no rule matches${shadow}`,
-      });
-    else
-      x.trace.push({ step: 'policy', name: policy.name, outcome, detail: `rule ${rule}${shadow}` });
+    return this.#isOpen ? undefined : accessDenied('none');
   }
 }
 

@@ -1,6 +1,8 @@
 /** Listener and virtual host of a request. */
 import { HostMap } from '../../lib/host-map.ts';
 import type { Listener, VirtualHost } from '../../model/snapshot.ts';
+import type { ConnectionMatcher } from './connections.ts';
+import { linkConnections } from './connections.ts';
 import type { RouteMatcher } from './routes.ts';
 import { linkRoutes } from './routes.ts';
 
@@ -12,6 +14,7 @@ export interface LinkedHost {
 export interface LinkedListener {
   readonly listener: Listener;
   readonly hosts: HostTable;
+  readonly connections: ConnectionMatcher | undefined;
 }
 
 export interface ListenerTable {
@@ -86,7 +89,12 @@ export function linkListeners(
       ports.set(listener.port, port);
     }
     const known = before.get(listener.name)?.hosts;
-    const linked = { listener, hosts: new HostTable(listener.virtualHosts, known) };
+    const { connections } = listener;
+    const linked = {
+      listener,
+      hosts: new HostTable(listener.virtualHosts, known),
+      connections: connections === undefined ? undefined : linkConnections(connections),
+    };
     byName.set(listener.name, linked);
     if (listener.serverNames === undefined) port.plain ??= linked;
     else {

@@ -26,6 +26,14 @@ function checkRoute(given: L4RouteSpec): Faults {
 
 const common = { group: 'gateway.networking.k8s.io' } as const;
 
+const notCarried = (): { path: string; reason: string }[] => [
+  {
+    path: 'spec.rules',
+    reason:
+      'no runtime of this version carries raw connections; explain says what would be decided',
+  },
+];
+
 export const tlsRoute: ResourceKind = defineKind<L4RouteSpec>({
   ...common,
   kind: 'TLSRoute',
@@ -42,6 +50,7 @@ export const tlsRoute: ResourceKind = defineKind<L4RouteSpec>({
       );
     return faults.list;
   },
+  notEnforced: notCarried,
 });
 
 export const tcpRoute: ResourceKind = defineKind<L4RouteSpec>({
@@ -51,6 +60,7 @@ export const tcpRoute: ResourceKind = defineKind<L4RouteSpec>({
   plural: 'tcproutes',
   spec: z.strictObject({ ...routeCommon, rules }),
   validate: (given) => checkRoute(given).list,
+  notEnforced: notCarried,
 });
 
 export const udpRoute: ResourceKind = defineKind<L4RouteSpec>({

@@ -237,6 +237,6 @@ export function replacesPrefix(filters: readonly RouteFilter[] | undefined): boo
 /** A prefix can be replaced only where it is plain which one. */
 export function hasOnePrefix(matches: readonly HttpRouteMatch[] | undefined): boolean {
   const given = matches === undefined || matches.length === 0 ? [{}] : matches;
-  const [only] = given as readonly HttpRouteMatch[];
+  const [only]: readonly HttpRouteMatch[] = given;
   return given.length === 1 && (only?.path?.type ?? 'PathPrefix') === 'PathPrefix';
 }

@@ -7,6 +7,7 @@ import {
   checkExportTo,
   checkPort,
   checkSelector,
+  isBinding,
   isHostOrWildcard,
   isIpAddress,
 } from '../checks.ts';
@@ -108,6 +109,7 @@ function checkResolution(entry: Entry, faults: Faults): void {
       if (
         endpoint.address !== undefined &&
         !endpoint.address.startsWith('unix://') &&
+        !isBinding(endpoint.address) &&
         !isIpAddress(endpoint.address) &&
         endpoint.address !== ''
       )

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import type { Resource, WorkloadEntrySpec } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
-import { checkDryRun, checkLabels, checkPort, isHostOrWildcard, isIpAddress } from '../checks.ts';
+import {
+  checkDryRun,
+  checkLabels,
+  checkPort,
+  isHostOrWildcard,
+  isBinding,
+  isIpAddress,
+} from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { integer, labels, text } from '../fields.ts';
 
@@ -38,6 +45,7 @@ export function checkWorkloadEntry(entry: WorkloadEntrySpec, context: EntryConte
       faults.error(`${path}.ports`, 'a unix address has no ports');
   } else if (
     !isIpAddress(address) &&
+    !isBinding(address) &&
     !(allowsNames && isHostOrWildcard(address) && !address.startsWith('*'))
   )
     faults.error(

@@ -29,6 +29,8 @@ export interface Limit {
 export interface Capabilities {
   /** Fields that are left out of the comparison, with the reason. */
   readonly fields: Readonly<Record<string, string>>;
+  /** Why connections that nobody reads can't be asked about. */
+  readonly connections: string;
   /** Undefined = the check can be asked as it stands. */
   limitOf(id: string, index: number, check: Check): Limit | undefined;
 }
@@ -88,6 +90,7 @@ export function readCapabilities(file: string, target: string): Capabilities {
     if (SITUATIONS[name] === undefined) throw new Error(`${file}: no test for situation ${name}`);
   return {
     fields: declared.fields,
+    connections: `tcp: ${declared.situations['tcp'] ?? ''}`,
     limitOf(id, index, check) {
       const single = declared.checks.find((one) => one.id === id && one.check === index);
       if (single !== undefined) {

@@ -1,5 +1,6 @@
 /** Runs cases through gateway workers in workerd, with backends that report what they received. */
 import { compile } from '../../../src/config/compile/index.ts';
+import { bySpecificity, covers } from '../../../src/config/compile/names.ts';
 import type { CompileResult } from '../../../src/model/config.ts';
 import type { ProxyScope } from '../../../src/model/snapshot.ts';
 import { policyCompilers } from '../../../src/presets/control.ts';
@@ -11,7 +12,8 @@ import type { CaseRequest, Check, ConformanceCase } from '../cases.ts';
 import type { Answer, Target } from '../pure-target.ts';
 import { admitCase, keysFor, scopeOf } from '../pure-target.ts';
 import type { Minter } from '../tokens.ts';
-import { deliveryOf } from '../../fixtures/delivery.ts';
+import { deliveryOf, packed } from '../../fixtures/delivery.ts';
+import { withReadyServices } from '../gateway-api.ts';
 import { placeToken } from '../tokens.ts';
 import { readCapabilities } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -74,6 +76,8 @@ class GatewayTarget implements Target {
     for (const [index, check] of (entry.checks ?? []).entries()) {
       const limit = this.#capabilities.limitOf(entry.id, index, check);
       if (limit !== undefined && limit.expect === undefined) answers.push({ skip: limit.reason });
+      else if (isCarried(prepared, check.request ?? {}))
+        answers.push({ skip: this.#capabilities.connections });
       else
         answers.push({
           ...(await this.#answer(prepared, check, minter)),
@@ -101,14 +105,13 @@ class GatewayTarget implements Target {
   }
 
   #prepare(entry: ConformanceCase, minter: Minter): Prepared {
-    const { resources } = admitCase(entry, minter);
+    const resources = admitCase(entry, minter).resources.map(({ resource }) => resource);
     const given = scopeOf(entry.proxy as NonNullable<ConformanceCase['proxy']>);
-    const compiled = compile(
-      { resources: resources.map(({ resource }) => resource), scope: given },
-      policyCompilers,
-    );
+    const compiled = compile({ resources, scope: given }, policyCompilers);
     const { sets } = keysFor(compiled.jwksUris, minter, this.#nowMs);
-    this.#world.deliver(entry.id, deliveryOf(compiled, sets));
+    const { snapshot } = compiled.named;
+    const endpoints = withReadyServices(compiled.endpoints, resources);
+    this.#world.deliver(entry.id, deliveryOf(packed(snapshot, endpoints.clusters), sets));
     return { compiled, scope: { ...given, name: entry.id } };
   }
 
@@ -130,7 +133,7 @@ class GatewayTarget implements Target {
     }
     const services = new Set(answers.map((answer) => answer['service']));
     for (const answer of answers) {
-      const key = services.size > 1 ? answer['service'] : (answer['subset'] ?? answer['service']);
+      const key = shareKey(answer, services.size > 1);
       counts[String(key)] = (counts[String(key)] ?? 0) + 100 / SPLIT_DRAWS;
     }
     return { ...fields, split: counts };
@@ -189,6 +192,32 @@ class GatewayTarget implements Target {
     else kept.set(id, report);
     return describe(prepared.compiled.named.snapshot.clusters, { response, report, received });
   }
+}
+
+/** Does the listener carry the connection without reading it? */
+function isCarried({ compiled }: Prepared, { port, scheme, tls, host }: CaseRequest): boolean {
+  const number = port ?? (scheme === 'https' ? 443 : 80);
+  const name = tls?.sni ?? (host ?? '').replace(/:\d+$/, '');
+  const taking = compiled.named.snapshot.listeners
+    .filter((listener) => listener.port === number)
+    .map((listener) => ({
+      listener,
+      names: (listener.serverNames ?? ['*']).filter((one) => covers(one, name)).sort(bySpecificity),
+    }))
+    .filter(({ names }) => names.length > 0)
+    .sort((a, b) => bySpecificity(a.names[0] ?? '', b.names[0] ?? ''));
+  const protocol = taking[0]?.listener.protocol;
+  return protocol === 'TLS' || protocol === 'TCP';
+}
+
+/** By service, or by subset where there is one service; what was answered by its status. */
+function shareKey(answer: Fields, byService: boolean): unknown {
+  if (answer['outcome'] === 'respond') {
+    const headers = (answer['responseHeaders'] ?? {}) as Readonly<Record<string, string>>;
+    const grpc = headers['grpc-status'];
+    return grpc === undefined ? answer['status'] : `grpc-${grpc}`;
+  }
+  return byService ? answer['service'] : (answer['subset'] ?? answer['service']);
 }
 
 function questionOf(scope: ProxyScope, request: CaseRequest, random: number): FrontQuestion {

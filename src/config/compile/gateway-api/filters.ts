@@ -95,7 +95,7 @@ function joinOps(
     ...(remove?.length === 0 ? {} : { remove }),
     ...(set?.length === 0 ? {} : { set }),
     ...(add?.length === 0 ? {} : { add }),
-  } as HeaderOps;
+  };
 }
 
 /** CORS is a policy of its own and isn't read here. */

@@ -2,20 +2,30 @@
 import type { FilterConfig, Listener, ListenerTls, VirtualHost } from '../../../model/snapshot.ts';
 import type { Attachment } from '../../gateway-api/attachment.ts';
 import type { ResolvedListener } from '../../gateway-api/listeners.ts';
-import type { GatewayApi } from '../../gateway-api/resolve.ts';
+import type { GatewayApi, ResolvedGateway } from '../../gateway-api/resolve.ts';
 import { GATEWAY_NAME_LABEL } from '../../gateway-api/words.ts';
+import type { PolicyTarget } from '../attached-policies.ts';
+import { listenerPolicies, sharedPolicies, targetOf } from '../attached-policies.ts';
 import type { CompileContext } from '../context.ts';
 import { bySpecificity, compareText, covers } from '../names.ts';
+import { connectionListener } from './connections.ts';
 import type { RankedRoute } from './order.ts';
 import { byPrecedence } from './order.ts';
 import { compileRouteRules } from './rules.ts';
 
 interface GatewayBuilder {
+  readonly gateway: ResolvedGateway;
   readonly api: GatewayApi;
   readonly context: CompileContext;
   readonly filters: readonly FilterConfig[];
   readonly attachments: readonly Attachment[];
   readonly used: Set<string>;
+}
+
+/** A listener of a ListenerSet is of the Gateway, which has no name for it. */
+function targetOfListener({ gateway }: GatewayBuilder, listener: ResolvedListener): PolicyTarget {
+  const { resource } = gateway;
+  return targetOf(resource, listener.owner === resource ? listener.name : undefined);
 }
 
 /** The most specific listener of the port for a host: what it doesn't serve, no other does. */
@@ -32,6 +42,7 @@ function ownerOf(
 function virtualHosts(
   listeners: readonly ResolvedListener[],
   builder: GatewayBuilder,
+  isShared: boolean,
 ): VirtualHost[] {
   // Every listener's own name stands, if only to answer that nothing is there.
   const table = new Map<string, RankedRoute[]>(listeners.map(({ hostname }) => [hostname, []]));
@@ -46,7 +57,8 @@ function virtualHosts(
         !seen.has(`${host} ${route.kind} ${route.metadata.namespace}/${route.metadata.name}`),
     );
     if (fresh.length === 0) continue;
-    const routes = compileRouteRules(route, { api, context, used, isMesh: false });
+    const targets = isShared ? [targetOfListener(builder, listener)] : [];
+    const routes = compileRouteRules(route, { api, context, used, isMesh: false, targets });
     for (const host of fresh) {
       seen.add(`${host} ${route.kind} ${route.metadata.namespace}/${route.metadata.name}`);
       const list = table.get(host) ?? [];
@@ -76,15 +88,22 @@ function listenerTls({ certificates, clients }: ResolvedListener): ListenerTls {
 
 function httpListener(listeners: readonly ResolvedListener[], builder: GatewayBuilder): Listener {
   const port = listeners[0]?.port ?? 0;
+  const targets = listeners.map((listener) => targetOfListener(builder, listener));
+  const { filters, isShared } = sharedPolicies(builder.context, targets);
   return {
     name: `http.${port}`,
     port,
     direction: 'gateway',
     protocol: 'HTTP',
-    filters: builder.filters,
-    virtualHosts: virtualHosts(listeners, builder),
+    filters: [...builder.filters, ...filters],
+    virtualHosts: virtualHosts(listeners, builder, isShared),
     unmatchedHost: 'not-found',
   };
+}
+
+function filtersOf(listener: ResolvedListener, builder: GatewayBuilder): readonly FilterConfig[] {
+  const { context, filters } = builder;
+  return [...filters, ...listenerPolicies(context, [targetOfListener(builder, listener)])];
 }
 
 /** Each is a listener of its own for its server names, and tells a request for another's host so. */
@@ -97,8 +116,8 @@ function httpsListener(listener: ResolvedListener, builder: GatewayBuilder): Lis
     serverNames: [listener.hostname],
     checksServerName: true,
     tls: listenerTls(listener),
-    filters: builder.filters,
-    virtualHosts: virtualHosts([listener], builder),
+    filters: filtersOf(listener, builder),
+    virtualHosts: virtualHosts([listener], builder, false),
     unmatchedHost: 'not-found',
   };
 }
@@ -125,7 +144,7 @@ export function compileApiGateway(
   if (gateway === undefined || gateway.refusal !== undefined) return { listeners: [], used };
   const programmed = gateway.listeners.filter(({ isProgrammed }) => isProgrammed);
   const attachments = api.outcomes.flatMap((outcome) => outcome.attachments);
-  const builder: GatewayBuilder = { api, context, filters, attachments, used };
+  const builder: GatewayBuilder = { gateway, api, context, filters, attachments, used };
   const plain = Map.groupBy(
     programmed.filter(({ protocol }) => protocol === 'HTTP'),
     ({ port }) => port,
@@ -135,6 +154,14 @@ export function compileApiGateway(
     ...programmed
       .filter(({ protocol }) => protocol === 'HTTPS')
       .map((listener) => httpsListener(listener, builder)),
+    ...programmed
+      .filter(({ protocol }) => protocol === 'TLS' || protocol === 'TCP')
+      .map((listener) =>
+        connectionListener(listener, attachments, {
+          ...builder,
+          filters: filtersOf(listener, builder),
+        }),
+      ),
   ];
   return { listeners: listeners.sort((a, b) => a.port - b.port), used };
 }

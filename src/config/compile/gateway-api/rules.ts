@@ -8,7 +8,6 @@ import type {
   HttpRouteRule,
   HttpRouteSpec,
   RouteBackendRef,
-  RouteFilter,
 } from '../../../model/api.ts';
 import type {
   Destination,
@@ -21,6 +20,8 @@ import type {
 import type { BackendReferrer } from '../../gateway-api/backends.ts';
 import type { GatewayApi } from '../../gateway-api/resolve.ts';
 import type { RouteResource } from '../../gateway-api/source.ts';
+import type { PolicyTarget } from '../attached-policies.ts';
+import { targetOf, targetPolicies } from '../attached-policies.ts';
 import { clusterName } from '../clusters.ts';
 import type { CompileContext } from '../context.ts';
 import { step } from '../step.ts';
@@ -38,6 +39,8 @@ export interface RuleScope {
   readonly isMesh: boolean;
   /** Hosts of services that the routes name. */
   readonly used: Set<string>;
+  /** What Policies name that reaches all of these routes, and not the whole listener. @default none */
+  readonly targets?: readonly PolicyTarget[];
 }
 
 /** A gateway's rule answers with these where its backend can't be used: HTTP, and what gRPC callers read as UNAVAILABLE. */
@@ -155,19 +158,20 @@ function corsPolicy(cors: CorsFilterSpec): CorsPolicySpec {
 }
 
 /** The slices that act on routes read what they know of a VirtualService's rule. */
-function policyFilters(
-  filters: readonly RouteFilter[] | undefined,
-  path: string,
-  { context, resource }: RuleBuilder,
-): FilterConfig[] {
-  const cors = filters?.find(({ type }) => type === 'CORS')?.cors;
-  const route = cors === undefined ? {} : { corsPolicy: corsPolicy(cors) };
-  return context.compilers.flatMap((compiler) => {
+function policyFilters(rule: Rule, path: string, builder: RuleBuilder): FilterConfig[] {
+  const { context, resource, targets = [] } = builder;
+  const cors = rule.filters?.find(({ type }) => type === 'CORS')?.cors;
+  // A redirect is answered without it.
+  const isRedirect = rule.filters?.some(({ type }) => type === 'RequestRedirect') === true;
+  const route = cors === undefined || isRedirect ? {} : { corsPolicy: corsPolicy(cors) };
+  const attached = targetPolicies(context, [...targets, targetOf(resource, rule.name)]);
+  const own = context.compilers.flatMap((compiler) => {
     const compiled = compiler.compileRoute?.({ route, resource, path });
     if (compiled === undefined) return [];
     context.diagnostics.push(...compiled.diagnostics);
     return compiled.filter === undefined ? [] : [compiled.filter];
   });
+  return [...attached, ...own];
 }
 
 function compileRule(
@@ -182,7 +186,7 @@ function compileRule(
     ...(rule.name === undefined ? {} : { name: rule.name }),
     match,
     action: actionOf(rule, match, filters, builder),
-    filters: policyFilters(rule.filters, path, builder),
+    filters: policyFilters(rule, path, builder),
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
     timeoutMs: ms(rule.timeouts?.request),
@@ -218,11 +222,12 @@ export function compileRouteRules(
   resource: RouteResource,
   scope: RuleScope,
 ): readonly RankedRoute[] {
-  const { context, isMesh, used } = scope;
-  const key = { owner: resource, slot: `rules ${isMesh}`, inputs: [] };
+  const { context, isMesh, used, targets = [] } = scope;
+  const slot = `rules ${isMesh} ${JSON.stringify(targets)}`;
+  const key = { owner: resource, slot, inputs: [] };
   const made = step(key, context, (own) => {
     const hosts = new Set<string>();
-    const ruleScope = { context: own, api: own.gatewayApi, isMesh, used: hosts };
+    const ruleScope = { context: own, api: own.gatewayApi, isMesh, used: hosts, targets };
     return { routes: rulesOf(resource, ruleScope), hosts };
   });
   for (const host of made.hosts) used.add(host);

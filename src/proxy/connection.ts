@@ -1,0 +1,109 @@
+/** What becomes of a connection that isn't read as HTTP: decided once, before a byte of it goes anywhere. Pure. */
+import { RequestHeaderList } from '../lib/header-list.ts';
+import type { Host } from '../host/host.ts';
+import type { Exchange, LocalReply } from '../model/exchange.ts';
+import type { Peer } from '../model/identity.ts';
+import type { FilterConfig } from '../model/snapshot.ts';
+import { beginAttempt, beginPassthrough, drawDestination } from './attempt.ts';
+import { isLetThrough, lacksClientCertificate, isMtlsRefused } from './decide.ts';
+import type { EngineExchange } from './exchange.ts';
+import { createExchange } from './exchange.ts';
+import type { LinkedSnapshot } from './link.ts';
+import { closed } from './rescue.ts';
+
+export interface ConnectionArrival {
+  readonly linked: LinkedSnapshot;
+  readonly peer: Peer;
+  /** Listener port that the connection reached. */
+  readonly port: number;
+  /** Address that the client wanted, where it is known. */
+  readonly destinationIp?: string;
+  /** Collects the reasons of every step (explain). @default false */
+  readonly trace?: boolean;
+}
+
+const NO_FILTERS: readonly FilterConfig[] = [];
+const NO_HEAD = { method: '', scheme: 'http', authority: '', target: '/' } as const;
+
+/** With `reply` the connection is closed; else it goes to `endpoint`, or where the client wanted. */
+export function decideConnection(arrival: ConnectionArrival, host: Host): Exchange {
+  const head = new RequestHeaderList(NO_HEAD, []);
+  const x = createExchange({ ...arrival, head }, host.clock.nowMs());
+  const refused = decide(x, arrival.destinationIp, host);
+  if (refused === undefined) return x;
+  x.reply = refused;
+  x.flags = refused.flag;
+  x.details = refused.details;
+  x.trace?.push({ step: 'reply', name: 'close', outcome: 'chosen', detail: refused.details });
+  return x;
+}
+
+function decide(
+  x: EngineExchange,
+  destinationIp: string | undefined,
+  host: Host,
+): LocalReply | undefined {
+  const sni = x.peer.tls?.sni;
+  const linked = x.linked.listeners.find(x.port, sni);
+  if (linked === undefined) return passOrClose(x, isLetThrough(x), 'no_listener');
+  const { listener } = linked;
+  x.linkedListener = linked;
+  x.listener = listener;
+  x.trace?.push({ step: 'listener', name: listener.name, outcome: 'matched' });
+  if (isMtlsRefused(x, listener)) return closed('UC', 'peer_authentication');
+  if (lacksClientCertificate(x, listener)) return closed('NR', 'no_client_certificate');
+  const { linked: snapshot } = x;
+  // No route of a connection has filters of its own that a listener's could yield to.
+  for (const filters of [
+    snapshot.filtersOf(listener.filters),
+    snapshot.routeFiltersOf(listener.filters, NO_FILTERS),
+  ])
+    for (const filter of filters)
+      if (filter.connection?.(x) === false)
+        return closed('', x.details === '' ? 'rbac_access_denied' : x.details);
+  const found = linked.connections?.match(sni, destinationIp);
+  if (found === undefined)
+    return passOrClose(
+      x,
+      listener.direction === 'outbound' && listener.unmatchedHost === 'passthrough',
+      'no_route',
+    );
+  x.route = found.route;
+  x.trace?.push({
+    step: 'route',
+    name: found.connection.name ?? found.connection.serverNames?.join(', ') ?? 'connection',
+    outcome: 'matched',
+    origin: found.connection.origin,
+  });
+  if (found.connection.passthrough === true) return passOrClose(x, true, '');
+  return forward(x, found.connection.destinations, host);
+}
+
+function passOrClose(x: EngineExchange, passes: boolean, details: string): LocalReply | undefined {
+  if (!passes) return closed('NR', details);
+  beginPassthrough(x);
+  return undefined;
+}
+
+function forward(
+  x: EngineExchange,
+  destinations: Parameters<typeof drawDestination>[0],
+  host: Host,
+): LocalReply | undefined {
+  const destination = drawDestination(destinations, host.random);
+  if (destination === undefined || destination.respond !== undefined)
+    return closed('NC', 'backend_invalid');
+  x.destination = destination;
+  const cluster = x.linked.clusters.get(destination.cluster);
+  if (cluster === undefined) return closed('NC', 'cluster_not_found');
+  x.cluster = cluster.cluster;
+  x.linkedCluster = cluster;
+  x.trace?.push({
+    step: 'cluster',
+    name: cluster.cluster.name,
+    outcome: 'chosen',
+    origin: cluster.cluster.origin,
+  });
+  const refused = beginAttempt(x, host.clock.nowMs());
+  return refused === undefined ? undefined : closed(refused.flag, refused.details);
+}
