@@ -89,7 +89,8 @@ class Surroundings implements World {
       const ack = JSON.parse(body) as { ok: boolean; diagnostics: readonly { message: string }[] };
       if (!ack.ok) this.refusals.set(name, ack.diagnostics[0]?.message ?? 'refused');
     }
-    if (known === undefined || verb === 'ack') {
+    // Keys are what the case delivered: a gateway that asks for newer ones gets no others.
+    if (known === undefined || verb === 'ack' || verb === 'keys') {
       response.writeHead(known === undefined ? 404 : 204).end();
       return;
     }
