@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Resource } from '../src/model/api.ts';
 import type { Store, StoreChange } from '../src/model/store.ts';
 import { createInventory } from './inventory.ts';
-import { RESOURCE_PREFIX, withRevision } from './resources.ts';
+import { RESOURCE_PREFIX, readResource } from './resources.ts';
 import { createMemoryStore } from './store/memory.ts';
 import { openSqlite } from './store/sqlite.ts';
 import { createSqlStore } from './store/sql.ts';
@@ -50,9 +50,7 @@ describe.each([
           expect(revision).toBe(await store.revision());
           const { records } = await store.list(RESOURCE_PREFIX);
           expect(resources).toEqual(
-            records.map(({ value, revision: changed }) =>
-              withRevision(JSON.parse(value) as Resource, changed),
-            ),
+            records.map(({ value, revision: changed }) => readResource(value, changed)),
           );
         }
       }),

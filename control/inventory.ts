@@ -1,7 +1,7 @@
 /** The resources of the newest revision. One that nobody changed is the same object as before, so that compile knows it again. */
 import type { Resource } from '../src/model/api.ts';
 import type { Store } from '../src/model/store.ts';
-import { RESOURCE_PREFIX, withRevision } from './resources.ts';
+import { RESOURCE_PREFIX, readResource } from './resources.ts';
 
 export interface Stock {
   readonly revision: number;
@@ -25,7 +25,7 @@ interface Item {
 const parse = (key: string, value: string, revision: number): Item => ({
   key,
   revision,
-  resource: withRevision(JSON.parse(value) as Resource, revision),
+  resource: readResource(value, revision),
 });
 
 class StoreInventory implements Inventory {

@@ -4,13 +4,15 @@ import { analyse } from '../src/config/analyse/index.ts';
 import { notEnforced } from '../src/config/findings.ts';
 import { readConfig } from '../src/config/pipeline.ts';
 import type { Resource } from '../src/model/api.ts';
-import type { SourceText } from '../src/model/config.ts';
+import type { AdmittedResource, Admission, SourceMap, SourceText } from '../src/model/config.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Store, StoreChange } from '../src/model/store.ts';
 import { kinds } from '../src/presets/control.ts';
 import { Problem } from './problem.ts';
 
 export const RESOURCE_PREFIX = 'r/';
+/** The name of a source that is a request's body, without a file. */
+export const BODY = 'body';
 
 export function keyOf(resource: Pick<Resource, 'group' | 'kind' | 'metadata'>): string {
   const { group, kind, metadata } = resource;
@@ -21,8 +23,20 @@ export function nameOf(resource: Pick<Resource, 'kind' | 'metadata'>): string {
   return `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
 }
 
-export function withRevision(resource: Resource, revision: number): Resource {
+/** As a resource stands in the store: with where its text stood, which is nobody's configuration. */
+interface StoredResource extends Resource {
+  readonly source?: SourceMap;
+}
+
+/** A resource of the store, without what is only kept beside it. */
+export function readResource(value: string, revision: number): Resource {
+  const { source: _source, ...resource } = JSON.parse(value) as StoredResource;
   return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(revision) } };
+}
+
+/** Where the text of a stored resource stood in the file that it was applied from. */
+export function readSourceMap(value: string): SourceMap | undefined {
+  return (JSON.parse(value) as StoredResource).source;
 }
 
 export interface ApplyOptions {
@@ -53,10 +67,7 @@ export interface ApplyResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-function admitAll(options: ApplyOptions): {
-  resources: Resource[];
-  diagnostics: readonly Diagnostic[];
-} {
+function admitAll(options: ApplyOptions): Admission {
   const admission = readConfig(options.sources, {
     kinds,
     defaultNamespace: options.namespace,
@@ -72,11 +83,11 @@ function admitAll(options: ApplyOptions): {
     );
   if (admission.resources.length === 0)
     throw new Problem(422, 'invalid configuration', 'no resource was given');
-  return {
-    resources: admission.resources.map(({ resource }) => resource),
-    diagnostics: admission.diagnostics,
-  };
+  return admission;
 }
+
+/** A name that means something beyond this request. */
+const isFile = ({ sources }: ApplyOptions): boolean => sources.every(({ file }) => file !== BODY);
 
 /** Server-side fields: creation time and uid stay, generation counts changes of the spec; a status that was given is nobody's. */
 function nextVersion(
@@ -107,7 +118,8 @@ function requireRoom(have: number, options: ApplyOptions): void {
 }
 
 export async function applyDocuments(store: Store, options: ApplyOptions): Promise<ApplyResult> {
-  const { resources, diagnostics } = admitAll(options);
+  const { resources: admission, diagnostics } = admitAll(options);
+  const resources = admission.map(({ resource }) => resource);
   requireRoom(resources.length, options);
   const { revision, resources: stored } = await options.stock();
   const keys = new Set([...stored, ...resources].map((resource) => keyOf(resource)));
@@ -115,19 +127,24 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
   const condition = options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision };
   const changes: StoreChange[] = [];
   const results: { resource: string; result: 'created' | 'configured' | 'unchanged' }[] = [];
-  for (const resource of resources) {
+  for (const admitted of admission) {
+    const { resource } = admitted;
     const key = keyOf(resource);
     const found = await store.get(key);
-    const before = found === undefined ? undefined : (JSON.parse(found.value) as Resource);
-    const value = canonicalJson(nextVersion(resource, before, options.nowMs));
-    const isUnchanged = found?.value === value;
-    if (!isUnchanged) changes.push({ op: 'put', key, value, ...condition });
+    const before = found === undefined ? undefined : (JSON.parse(found.value) as StoredResource);
+    const next = nextVersion(resource, before, options.nowMs);
+    const source = isFile(options) ? admitted.sourceMap?.() : undefined;
+    const value = canonicalJson(source === undefined ? next : { ...next, source });
+    // Text that moved is written too, or explanations would point to where it stood once.
+    if (found?.value !== value) changes.push({ op: 'put', key, value, ...condition });
+    const { source: _source, ...known } = before ?? {};
+    const isUnchanged = canonicalJson(known) === canonicalJson(next);
     results.push({
       resource: nameOf(resource),
       result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured',
     });
   }
-  const findings = [...diagnostics, ...findingsWith(stored, resources)];
+  const findings = [...diagnostics, ...findingsWith(stored, admission)];
   if (options.dryRun || changes.length === 0) return { revision, results, diagnostics: findings };
   return {
     revision: await commit(store, changes, { ...options, revision }),
@@ -141,7 +158,7 @@ export async function applyOne(
   store: Store,
   options: ApplyOptions & { readonly key: string },
 ): Promise<ApplyResult> {
-  const given = admitAll(options).resources.map((resource) => keyOf(resource));
+  const given = admitAll(options).resources.map(({ resource }) => keyOf(resource));
   if (given.length !== 1 || given[0] !== options.key)
     throw new Problem(
       422,
@@ -161,16 +178,16 @@ export function redact(resource: Resource): Resource {
 }
 
 /** What analysis says of the given resources among all others; it warns, since the missing part may come next. */
-function findingsWith(stored: readonly Resource[], given: readonly Resource[]): Diagnostic[] {
-  const names = new Set(given.map((resource) => keyOf(resource)));
-  const others = stored.filter((resource) => !names.has(keyOf(resource)));
-  const all = [...others, ...given].map((resource) => ({ resource, placeOf: () => undefined }));
-  const own = new Set(given.map((resource) => nameOf(resource)));
-  const unenforced = notEnforced(
-    given.map((resource) => ({ resource, placeOf: () => undefined })),
-    kinds,
-  );
-  return [...analyse(all), ...unenforced]
+function findingsWith(
+  stored: readonly Resource[],
+  given: readonly AdmittedResource[],
+): Diagnostic[] {
+  const names = new Set(given.map(({ resource }) => keyOf(resource)));
+  const others = stored
+    .filter((resource) => !names.has(keyOf(resource)))
+    .map((resource) => ({ resource, placeOf: () => undefined }));
+  const own = new Set(given.map(({ resource }) => nameOf(resource)));
+  return [...analyse([...others, ...given]), ...notEnforced(given, kinds)]
     .filter((finding) => own.has(finding.resource ?? ''))
     .map((finding) => ({
       ...finding,
@@ -182,7 +199,7 @@ export async function deleteDocuments(store: Store, options: ApplyOptions): Prom
   const { resources, diagnostics } = admitAll(options);
   const revision = await store.revision();
   const present: Resource[] = [];
-  for (const resource of resources)
+  for (const { resource } of resources)
     if ((await store.get(keyOf(resource))) !== undefined) present.push(resource);
   const results = present.map((resource) => ({
     resource: nameOf(resource),

@@ -1,6 +1,7 @@
 /** explain: a request in, the decision and why out; the same engine that carries traffic. */
 import type { Command } from 'commander';
 import { readConfig } from '../../src/config/pipeline.ts';
+import { placesOf } from '../../src/config/source-map.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import { explain } from '../../src/simulate/explain.ts';
@@ -27,6 +28,7 @@ interface ExplainOptions extends GlobalOptions {
   readonly principal?: string;
   readonly ip?: string;
   readonly random?: string;
+  readonly proxy?: string;
 }
 
 const SCOPES: Readonly<Record<string, ProxyScope['type']>> = {
@@ -92,15 +94,16 @@ const MARKS: Readonly<Record<ExplainedStep['outcome'], string>> = {
 
 function lines(decision: Explanation): string[] {
   const trace = decision.trace.map((step) => {
-    const { origin } = step;
-    const from = origin === undefined ? '' : `   (${origin.resource} ${origin.path})`;
+    const { origin, place } = step;
+    const where = place === undefined ? '' : ` at ${place.file}:${place.line}:${place.column}`;
+    const from = origin === undefined ? '' : `   (${origin.resource} ${origin.path}${where})`;
     return `${MARKS[step.outcome]} ${step.step.padEnd(12)} ${step.name}${step.detail === undefined ? '' : `: ${step.detail}`}${from}`;
   });
   if (decision.outcome !== 'forward')
     return [
       ...trace,
       `${decision.outcome} ${decision.status ?? ''} ${decision.flags} ${decision.details}`.trim(),
-      ...advice(decision),
+      ...decision.advice.map((text) => `to change: ${text}`),
     ];
   const to =
     decision.service === undefined
@@ -116,20 +119,6 @@ function lines(decision: Explanation): string[] {
     `  as ${decision.authority}${decision.path}`,
     `  timeout ${decision.timeout}, ${retries}`,
   ];
-}
-
-/** What to change, for the refusals that people meet most. */
-function advice(decision: Explanation): string[] {
-  const byFlag: Readonly<Record<string, string>> = {
-    NR: 'no listener, host or route took the request: compare the host and port with the servers and hosts above',
-    NC: 'the route names a service, port or subset that does not exist: add the ServiceEntry, Service or DestinationRule subset',
-    UH: 'the service has no endpoint: add a WorkloadEntry or endpoints that the subset selects',
-  };
-  const [flag = ''] = decision.flags.split(',');
-  if (decision.status === 403)
-    return ['to change: a policy refuses (x above), or none of those that allow matches'];
-  const text = byFlag[flag];
-  return text === undefined ? [] : [`to change: ${text}`];
 }
 
 /** A request of a case file's words, or a URL with options. */
@@ -151,6 +140,15 @@ async function askedRequest(
   }
 }
 
+/** What a proxy runs now, or what the stored configuration gives one that is described. */
+function askedProxy(options: ExplainOptions): object {
+  if (options.proxy === undefined) return { scope: scopeOf(options) };
+  const [namespace = '', name = '', ...rest] = options.proxy.split('/');
+  if (namespace === '' || name === '' || rest.length > 0)
+    throw new CommandError(`--proxy ${options.proxy}: want namespace/name`, 2);
+  return { proxy: { namespace, name } };
+}
+
 async function explainFiles(
   names: readonly string[],
   options: ExplainOptions,
@@ -162,6 +160,7 @@ async function explainFiles(
     throw new CommandError('the files have faults, nothing was decided', 1, errors);
   return explain({
     resources: admission.resources.map(({ resource }) => resource),
+    placeOf: placesOf(admission.resources),
     scope: scopeOf(options),
     request,
     policyCompilers,
@@ -180,7 +179,7 @@ async function run(url: string | undefined, options: ExplainOptions): Promise<vo
       ? (
           await call<Explanation>(resolveCredentials(options), '/v1/explain', {
             method: 'POST',
-            body: JSON.stringify({ scope: scopeOf(options), request, random }),
+            body: JSON.stringify({ ...askedProxy(options), request, random }),
           })
         ).body
       : await explainFiles(options.filename, options, request);
@@ -204,6 +203,7 @@ export function registerExplain(program: Command): void {
       'gateway, outbound (a client in the mesh) or inbound (before a service)',
       'outbound',
     )
+    .option('--proxy <namespace/name>', 'by what this proxy runs now; see proxy-status')
     .option('-n, --namespace <name>', "the proxy's namespace", 'default')
     .option('--name <name>', "the proxy's name", 'explain')
     .option('-l, --label <key=value>', "label of the proxy's workload (repeatable)", collect)

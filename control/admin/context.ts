@@ -11,6 +11,7 @@ import type { Keys } from '../keys.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
 import type { Registry } from '../registry.ts';
+import { BODY } from '../resources.ts';
 import type { ApplyOptions } from '../resources.ts';
 import type { Statuses } from '../status.ts';
 
@@ -61,7 +62,7 @@ const DEFAULT_MAX_RESOURCES = 50_000;
 /** Plain YAML or JSON documents, or `{sources: [{file, text}]}` so that findings point into files. */
 export async function readSources(c: Ctx): Promise<SourceText[]> {
   const text = await c.req.text();
-  if (!(c.req.header('content-type') ?? '').includes('json')) return [{ file: 'body', text }];
+  if (!(c.req.header('content-type') ?? '').includes('json')) return [{ file: BODY, text }];
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -69,7 +70,7 @@ export async function readSources(c: Ctx): Promise<SourceText[]> {
     throw new Problem(400, 'bad request', 'the body is no JSON');
   }
   const sources = (value as { sources?: unknown } | null)?.sources;
-  if (!Array.isArray(sources)) return [{ file: 'body', text }];
+  if (!Array.isArray(sources)) return [{ file: BODY, text }];
   return sources.map((source: unknown) => {
     const { file, text: content } = (source ?? {}) as { file?: unknown; text?: unknown };
     if (typeof file !== 'string' || typeof content !== 'string')

@@ -1,17 +1,27 @@
-/** What the stored configuration would do, and what is wrong with it. */
+/** What the stored configuration would do, what a proxy does with what it runs, and what is wrong with it. */
 import { z } from '@hono/zod-openapi';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
+import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import type { SimulatedRequest } from '../../src/simulate/index.ts';
-import { explain } from '../../src/simulate/explain.ts';
+import { explain, explainRunning } from '../../src/simulate/explain.ts';
+import type { Explanation } from '../../src/simulate/explain.ts';
+import { readRunning } from '../../src/simulate/running.ts';
 import { policyCompilers } from '../../src/presets/control.ts';
+import { createPlaces } from '../places.ts';
+import { Problem } from '../problem.ts';
+import { pointerName } from '../registry.ts';
 import type { App, Services } from './context.ts';
 import { allow } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson, readQuery } from './input.ts';
 import { decision, diagnostic, scope } from './schemas.ts';
 
+type ProxyName = Pick<ProxyScope, 'namespace' | 'name'> & {
+  readonly type?: ProxyScope['type'] | undefined;
+};
+
 interface Question {
-  readonly scope: ProxyScope;
+  readonly scope?: ProxyScope | undefined;
+  readonly proxy?: ProxyName | undefined;
   readonly request: SimulatedRequest;
   readonly random?: number | undefined;
 }
@@ -37,22 +47,95 @@ const request: z.ZodType<SimulatedRequest> = z.strictObject({
     .exactOptional(),
 });
 
-const question: z.ZodType<Question> = z.strictObject({
-  scope,
-  request,
-  random: z
-    .number()
-    .min(0)
-    .lt(1)
-    .optional()
-    .openapi({ description: 'the draw that decides splits and percentages' }),
-});
+const question: z.ZodType<Question> = z
+  .strictObject({
+    scope: scope
+      .optional()
+      .openapi({ description: 'asks what is stored, compiled for this proxy' }),
+    proxy: z
+      .strictObject({
+        type: z.enum(['gateway', 'sidecar-outbound', 'sidecar-inbound']).optional(),
+        namespace: z.string(),
+        name: z.string(),
+      })
+      .optional()
+      .openapi({ description: 'asks what the latest instance of this proxy runs' }),
+    request,
+    random: z
+      .number()
+      .min(0)
+      .lt(1)
+      .optional()
+      .openapi({ description: 'the draw that decides splits and percentages' }),
+  })
+  .refine((asked) => (asked.scope === undefined) !== (asked.proxy === undefined), {
+    message: 'want one of scope and proxy',
+    path: ['scope'],
+  });
 
 const analyzeQuery: z.ZodType<{ namespace?: string | undefined; resource?: string | undefined }> =
   z.object({
     namespace: z.string().optional(),
     resource: z.string().optional().openapi({ example: 'VirtualService default/reviews' }),
   });
+
+/** What the instance of a proxy that was seen last said that it runs. @throws Problem 404 */
+async function runningOf(
+  { type, namespace, name }: ProxyName,
+  { fleet, registry }: Services,
+): Promise<{ pointer: Pointer; isCurrent: boolean }> {
+  const proxies = await fleet.status();
+  const found = proxies.find(
+    ({ scope: own }) =>
+      own.namespace === namespace && own.name === name && (type === undefined || own.type === type),
+  );
+  if (found === undefined)
+    throw new Problem(
+      404,
+      'not found',
+      `no proxy ${namespace}/${name} has a token: see /v1/proxies`,
+    );
+  const runs = registry
+    .instances(found.scope)
+    .find((instance) => instance.runs !== undefined)?.runs;
+  const [snapshot, endpoints, keys] = runs?.split('.') ?? [];
+  if (snapshot === undefined || endpoints === undefined || keys === undefined)
+    throw new Problem(
+      404,
+      'not found',
+      `no instance of ${namespace}/${name} with a live lease has said what it runs: ask with its scope instead`,
+    );
+  return { pointer: { snapshot, endpoints, keys }, isCurrent: runs === pointerName(found.current) };
+}
+
+async function answer(asked: Question, services: Services): Promise<Explanation> {
+  const { deps, inventory, keys } = services;
+  const common = {
+    request: asked.request,
+    nowMs: deps.nowMs(),
+    placeOf: createPlaces(deps.store, inventory),
+    ...(asked.random === undefined ? {} : { random: asked.random }),
+  };
+  if (asked.proxy !== undefined) {
+    const { pointer, isCurrent } = await runningOf(asked.proxy, services);
+    const running = await readRunning(pointer, (name) => deps.blobs.get(name));
+    if (running === undefined)
+      throw new Problem(
+        410,
+        'gone',
+        `snapshot ${pointer.snapshot} is no longer kept: ask with a scope`,
+      );
+    return { ...(await explainRunning({ ...common, ...running })), isCurrent };
+  }
+  const { resources } = await inventory.current();
+  return explain({
+    ...common,
+    resources,
+    scope: asked.scope as ProxyScope,
+    policyCompilers,
+    keysOf: (uri) => keys.of(uri),
+  });
+}
 
 export function insightRoutes(app: App, services: Services): void {
   describe(app, {
@@ -62,22 +145,11 @@ export function insightRoutes(app: App, services: Services): void {
     role: 'viewer',
     body: question,
     answer: decision,
+    refusals: { 404: 'no such proxy, or none that runs anything', 410: 'what it runs is not kept' },
   });
   app.post('/v1/explain', async (c) => {
     allow(c, 'viewer');
-    const asked = await readJson(c, question);
-    const { resources } = await services.inventory.current();
-    const { nowMs } = services.deps;
-    const answer = await explain({
-      resources,
-      scope: asked.scope,
-      request: asked.request,
-      policyCompilers,
-      nowMs: nowMs(),
-      keysOf: (uri) => services.keys.of(uri),
-      ...(asked.random === undefined ? {} : { random: asked.random }),
-    });
-    return c.json(answer);
+    return c.json(await answer(await readJson(c, question), services));
   });
   describe(app, {
     method: 'get',
@@ -91,10 +163,18 @@ export function insightRoutes(app: App, services: Services): void {
     allow(c, 'viewer');
     const { namespace, resource } = readQuery(c, analyzeQuery);
     const all = await services.statuses.findings();
-    const items = all.filter(
+    const placeOf = createPlaces(services.deps.store, services.inventory);
+    const wanted = all.filter(
       (finding) =>
         (resource === undefined || finding.resource === resource) &&
         (namespace === undefined || finding.resource?.split(' ')[1]?.split('/')[0] === namespace),
+    );
+    const items = await Promise.all(
+      wanted.map(async (finding) => {
+        if (finding.resource === undefined) return finding;
+        const place = await placeOf({ resource: finding.resource, path: finding.path ?? '' });
+        return place === undefined ? finding : { ...finding, place };
+      }),
     );
     return c.json({ items });
   });

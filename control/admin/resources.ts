@@ -1,9 +1,8 @@
 /** Single resources and lists. */
 import { z } from '@hono/zod-openapi';
 import type { StoreChange } from '../../src/model/store.ts';
-import type { Resource } from '../../src/model/api.ts';
 import { Problem } from '../problem.ts';
-import { RESOURCE_PREFIX, applyOne, redact, withRevision } from '../resources.ts';
+import { RESOURCE_PREFIX, applyOne, readResource, redact } from '../resources.ts';
 import type { App, Ctx, Services } from './context.ts';
 import { allow, applyOptions } from './context.ts';
 import { describe } from './describe.ts';
@@ -76,7 +75,7 @@ function readRoutes(app: App, services: Services): void {
     const etag = `"${found.revision}"`;
     c.header('etag', etag);
     if (c.req.header('if-none-match') === etag) return c.body(null, 304);
-    const shown = withRevision(JSON.parse(found.value) as Resource, found.revision);
+    const shown = readResource(found.value, found.revision);
     return c.json({ ...redact(shown), status: await services.statuses.of(shown) });
   });
   for (const path of ['/v1/resources/{group}/{kind}', '/v1/resources/{group}/{kind}/{namespace}'])
@@ -98,9 +97,7 @@ function readRoutes(app: App, services: Services): void {
       limit: query.limit ?? 500,
       ...(query.continue === undefined ? {} : { after: query.continue }),
     });
-    const items = page.records.map((record) =>
-      redact(withRevision(JSON.parse(record.value) as Resource, record.revision)),
-    );
+    const items = page.records.map((record) => redact(readResource(record.value, record.revision)));
     const last = page.records.at(-1)?.key;
     const matches = selects(query.labelSelector ?? '');
     return c.json({

@@ -215,7 +215,21 @@ export const token: Schema = z
 export const decision: Schema = z
   .looseObject({
     outcome: z.enum(['forward', 'respond', 'close']),
-    trace: z.array(z.unknown()),
+    trace: z.array(
+      z.looseObject({
+        step: z.string(),
+        name: z.string(),
+        outcome: z.enum(['matched', 'passed', 'not-matched', 'denied', 'chosen']),
+        detail: z.string().optional(),
+        origin: z.object({ resource: z.string(), path: z.string() }).optional(),
+        place: place.optional(),
+      }),
+    ),
     snapshot: z.string(),
+    advice: z.array(z.string()).openapi({ description: 'what to change, where it is refused' }),
+    isCurrent: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'what the proxy runs is what the newest configuration gives' }),
   })
   .openapi('Decision', { description: 'in the words of the conformance cases' });

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Resource } from '../../src/model/api.ts';
 import type { Store, StoreEvent } from '../../src/model/store.ts';
 import { Problem } from '../problem.ts';
-import { RESOURCE_PREFIX, redact, withRevision } from '../resources.ts';
+import { RESOURCE_PREFIX, readResource, redact } from '../resources.ts';
 import type { App, Ctx, Services } from './context.ts';
 import { allow } from './context.ts';
 import { describe } from './describe.ts';
@@ -62,7 +62,7 @@ function messageOf(watcher: Watcher, event: StoreEvent): Omit<Message, 'id'> {
   }
   const type = watcher.known.has(event.key) ? 'MODIFIED' : 'ADDED';
   watcher.known.add(event.key);
-  const resource = withRevision(JSON.parse(event.value) as Resource, event.revision);
+  const resource = readResource(event.value, event.revision);
   return { type, data: redact(resource) };
 }
 

@@ -4,6 +4,7 @@ import type { Document, Node, Tags } from 'yaml';
 import type { ParsedDocument, SourceText } from '../model/config.ts';
 import type { Diagnostic, Place } from '../model/diagnostic.ts';
 import { pathSteps } from './path.ts';
+import { sourceMapOf } from './source-map.ts';
 import { keyFaults, sizeFault, unquotedWord } from './yaml-checks.ts';
 
 /** Of one document. */
@@ -69,7 +70,7 @@ function readable(
   source: Source,
   root: Node | null,
   prefix: string,
-): Pick<ParsedDocument, 'placeOf' | 'wordAt'> {
+): Omit<ParsedDocument, 'value' | 'file'> {
   const full = (path: string): string =>
     prefix === '' || path === '' ? `${prefix}${path}` : `${prefix}.${path}`;
   return {
@@ -78,6 +79,11 @@ function readable(
       const { node } = findNode(root, full(path));
       return isScalar(node) ? unquotedWord(node) : undefined;
     },
+    sourceMap: () =>
+      sourceMapOf(source.file, findNode(root, prefix).node, (offset) => {
+        const { line, column } = placeAt(source, offset);
+        return [line, column];
+      }),
   };
 }
 

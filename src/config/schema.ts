@@ -8,7 +8,7 @@ import type {
   ParsedDocument,
   ResourceKind,
 } from '../model/config.ts';
-import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Diagnostic, Place } from '../model/diagnostic.ts';
 import { checkMetadata, error, isFields } from './metadata.ts';
 import type { Fields } from './metadata.ts';
 
@@ -171,10 +171,14 @@ function admitOne(
   const isRefused = diagnostics.some((diagnostic) => diagnostic.level === 'error');
   return {
     diagnostics,
-    ...(resource === undefined || isRefused
-      ? {}
-      : { admitted: { resource, placeOf: (path: string) => document.placeOf(path) } }),
+    ...(resource === undefined || isRefused ? {} : { admitted: withPlaces(resource, document) }),
   };
+}
+
+function withPlaces(resource: Resource, document: ParsedDocument): AdmittedResource {
+  const sourceMap = document.sourceMap?.bind(document);
+  const placeOf = (path: string): Place => document.placeOf(path);
+  return { resource, placeOf, ...(sourceMap === undefined ? {} : { sourceMap }) };
 }
 
 function blocks(fault: Fault, options: AdmitOptions): boolean {

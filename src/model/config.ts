@@ -18,12 +18,21 @@ export interface ParsedDocument {
   placeOf(path: string): Place;
   /** The unquoted word at a path where YAML reads it as something else than that text: `yes`, `1.10`. */
   wordAt?(path: string): string | undefined;
+  sourceMap?(): SourceMap;
 }
 
 /** A resource that admission let in, with the way back to its text. */
 export interface AdmittedResource {
   readonly resource: Resource;
   readonly placeOf: (path: string) => Place | undefined;
+  /** Where its nodes stand; absent where it has no text. */
+  readonly sourceMap?: () => SourceMap;
+}
+
+/** Where the nodes of one resource stand, by path. It is kept beside the resource and never enters a snapshot. */
+export interface SourceMap {
+  readonly file: string;
+  readonly places: Readonly<Record<string, readonly [line: number, column: number]>>;
 }
 
 /** One API kind. Adding a kind is adding one of these to a preset. */

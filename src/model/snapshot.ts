@@ -71,6 +71,8 @@ export interface Listener {
   readonly connections?: readonly ConnectionRoute[];
   /** What becomes of a host that no virtual host takes. */
   readonly unmatchedHost: 'not-found' | 'passthrough' | 'block';
+  /** The servers or ports that asked for it; absent where nobody did. */
+  readonly origins?: readonly Origin[];
 }
 
 /** The most specific server name first, then in order. */

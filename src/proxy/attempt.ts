@@ -16,6 +16,8 @@ import { invalidBackend, redirectReply, replies } from './rescue.ts';
 import { createRetryState } from './retry.ts';
 import { rewritePath } from './rewrite.ts';
 
+/** Endpoints that a step of the trace names. */
+const MAX_SHOWN = 10;
 const NO_MIRRORS: readonly Mirror[] = [];
 const NONE_TRIED: readonly Endpoint[] = [];
 
@@ -133,6 +135,15 @@ export function beginPassthrough(x: EngineExchange): void {
   x.upstreamAuthority = x.authority;
 }
 
+/** All that could have been chosen. */
+function candidates(endpoints: readonly Endpoint[]): string {
+  const named = endpoints
+    .slice(0, MAX_SHOWN)
+    .map(({ address, port, healthy }) => `${address}:${port}${healthy ? '' : ' (unhealthy)'}`);
+  const more = endpoints.length - named.length;
+  return `of ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
 /** An endpoint for the next try; a reply when none is healthy. */
 export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | undefined {
   const cluster = x.cluster as Cluster;
@@ -158,6 +169,7 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
     step: 'endpoint',
     name: `${endpoint.address}:${endpoint.port}`,
     outcome: 'chosen',
+    detail: candidates(balancing.endpoints),
   });
   return undefined;
 }

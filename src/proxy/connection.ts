@@ -5,7 +5,7 @@ import type { Exchange, LocalReply } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { FilterConfig } from '../model/snapshot.ts';
 import { beginAttempt, beginPassthrough, drawDestination } from './attempt.ts';
-import { isLetThrough, lacksClientCertificate, isMtlsRefused } from './decide.ts';
+import { isLetThrough, lacksClientCertificate, isMtlsRefused, traceListener } from './decide.ts';
 import type { EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
 import type { LinkedSnapshot } from './link.ts';
@@ -49,7 +49,7 @@ function decide(
   const { listener } = linked;
   x.linkedListener = linked;
   x.listener = listener;
-  x.trace?.push({ step: 'listener', name: listener.name, outcome: 'matched' });
+  traceListener(x, listener);
   if (isMtlsRefused(x, listener)) return closed('UC', 'peer_authentication');
   if (lacksClientCertificate(x, listener)) return closed('NR', 'no_client_certificate');
   const { linked: snapshot } = x;

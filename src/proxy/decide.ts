@@ -1,6 +1,6 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
-import type { LocalReply } from '../model/exchange.ts';
-import type { FilterConfig, Listener } from '../model/snapshot.ts';
+import type { Exchange, LocalReply } from '../model/exchange.ts';
+import type { FilterConfig, Listener, VirtualHost } from '../model/snapshot.ts';
 import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
 import { framingFault } from './framing.ts';
@@ -64,6 +64,43 @@ function isMisdirected(x: EngineExchange): boolean {
   return owner !== undefined && owner !== x.linkedListener;
 }
 
+export function traceListener({ trace }: Exchange, { name, origins = [] }: Listener): void {
+  if (trace === undefined) return;
+  const [origin] = origins;
+  trace.push({
+    step: 'listener',
+    name,
+    outcome: 'matched',
+    ...(origin === undefined ? {} : { origin }),
+    ...(origins.length < 2 ? {} : { detail: `of ${origins.length} servers` }),
+  });
+}
+
+/** Of a virtual host the domain that takes the name: the name itself, else the longest wildcard. */
+function takingDomain(domains: readonly string[], name: string): string {
+  const [taking = name] = domains
+    .filter(
+      (domain) => domain === name || (domain.startsWith('*') && name.endsWith(domain.slice(1))),
+    )
+    .toSorted((a, b) => b.length - a.length);
+  return domains.includes(name) ? name : taking;
+}
+
+function traceHost({ trace, host }: Exchange, { name, domains, routes }: VirtualHost): void {
+  const origin = routes[0]?.origin;
+  trace?.push({
+    step: 'virtual-host',
+    name,
+    outcome: 'matched',
+    detail: `domain ${takingDomain(domains, host)} takes ${host}`,
+    ...(origin === undefined ? {} : { origin: { ...origin, path: hostsPath(origin.resource) } }),
+  });
+}
+
+/** Where a kind says its hosts. */
+const hostsPath = (resource: string): string =>
+  /^(?:HTTP|GRPC)Route /.test(resource) ? 'spec.hostnames' : 'spec.hosts';
+
 /** Listener and canonical request; a reply when either can't be had. */
 export function accept(x: EngineExchange): LocalReply | undefined {
   const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
@@ -72,7 +109,7 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);
   x.routeFilters = x.linked.routeFiltersOf(linked.listener.filters, NO_FILTERS);
-  x.trace?.push({ step: 'listener', name: linked.listener.name, outcome: 'matched' });
+  traceListener(x, linked.listener);
   // Nothing is read from what is only carried.
   if (linked.listener.protocol === 'TLS' || linked.listener.protocol === 'TCP')
     return replies.noListener;
@@ -126,12 +163,7 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
     return x.listener?.unmatchedHost === 'block' ? replies.blockedHost : replies.noRoute;
   }
   x.virtualHost = found.host;
-  x.trace?.push({
-    step: 'virtual-host',
-    name: found.host.name,
-    outcome: 'matched',
-    detail: found.host.domains.join(', '),
-  });
+  traceHost(x, found.host);
   if (found.host.httpsRedirect === true && x.scheme !== 'https') return httpsLocation(x);
   const matched = found.matcher.match(x);
   if (matched === undefined) return replies.noRoute;

@@ -2,52 +2,93 @@
 import { compile } from '../config/compile/index.ts';
 import { createFakeHost } from '../host/fake-host.ts';
 import type { Resource } from '../model/api.ts';
+import type { Place } from '../model/diagnostic.ts';
 import type { TraceStep } from '../model/exchange.ts';
 import type { PolicyCompiler } from '../model/policy.ts';
-import type { KeySet, ProxyScope } from '../model/snapshot.ts';
+import type {
+  EndpointOverlay,
+  KeyOverlay,
+  KeySet,
+  NamedSnapshot,
+  Origin,
+  ProxyScope,
+} from '../model/snapshot.ts';
 import { filters } from '../presets/node.ts';
+import { adviceOn } from './advice.ts';
 import type { SimulatedDecision, SimulatedRequest } from './index.ts';
 import { link, simulate } from './index.ts';
 
-export interface ExplainOptions {
+interface Question {
+  readonly request: SimulatedRequest;
+  /** Time that tokens are held against. */
+  readonly nowMs: number;
+  /** The draw in [0, 1) that decides splits and percentages. @default 0 */
+  readonly random?: number;
+  /** Where the part of a resource stands in somebody's files. @default nobody knows */
+  placeOf?(origin: Origin): Place | undefined | Promise<Place | undefined>;
+}
+
+export interface ExplainOptions extends Question {
   readonly resources: readonly Resource[];
   /** Whose configuration decides. */
   readonly scope: ProxyScope;
-  readonly request: SimulatedRequest;
   readonly policyCompilers: readonly PolicyCompiler[];
-  /** Time that tokens are held against. */
-  readonly nowMs: number;
   /** Keys by name of their set; @default none */
   keysOf?(name: string): KeySet | undefined;
-  /** The draw in [0, 1) that decides splits and percentages. @default 0 */
-  readonly random?: number;
 }
 
-/** A step with the resource that it comes from. */
-export type ExplainedStep = TraceStep;
+/** What a proxy runs. */
+export interface RunningOptions extends Question {
+  readonly named: NamedSnapshot;
+  readonly endpoints: EndpointOverlay;
+  readonly keys: KeyOverlay;
+}
+
+/** A step with the resource that it comes from, and where that stands. */
+export interface ExplainedStep extends TraceStep {
+  readonly place?: Place;
+}
 
 export interface Explanation extends Omit<SimulatedDecision, 'trace'> {
   readonly trace: readonly ExplainedStep[];
   /** Version of the snapshot that decided. */
   readonly snapshot: string;
+  /** What to change, where the request is refused. */
+  readonly advice: readonly string[];
+  /** Of what a proxy runs: it is what the newest configuration gives. */
+  readonly isCurrent?: boolean;
 }
 
 export async function explain(options: ExplainOptions): Promise<Explanation> {
-  const { resources, scope, request, policyCompilers, nowMs, random } = options;
-  const compiled = compile({ resources, scope }, policyCompilers);
+  const { resources, scope, policyCompilers } = options;
+  const { named, endpoints, jwksUris } = compile({ resources, scope }, policyCompilers);
   const sets = Object.fromEntries(
-    compiled.jwksUris.flatMap((uri) => {
+    jwksUris.flatMap((uri) => {
       const set = options.keysOf?.(uri);
       return set === undefined ? [] : [[uri, set] as const];
     }),
   );
+  return explainRunning({ ...options, named, endpoints, keys: { version: 'explain', sets } });
+}
+
+export async function explainRunning(options: RunningOptions): Promise<Explanation> {
+  const { named, endpoints, keys, request, nowMs, random } = options;
   const host = createFakeHost({
     nowMs,
     sleepless: true,
     ...(random === undefined ? {} : { fallback: random }),
   });
-  const keys = { version: 'explain', sets };
-  const linked = link(compiled.named, compiled.endpoints, keys, { host, filters });
+  const linked = link(named, endpoints, keys, { host, filters });
   const { trace = [], ...decision } = await simulate({ linked, host, request, trace: true });
-  return { ...decision, trace, snapshot: compiled.named.version };
+  const placed: ExplainedStep[] = [];
+  for (const step of trace) {
+    const place = step.origin === undefined ? undefined : await options.placeOf?.(step.origin);
+    placed.push(place === undefined ? step : { ...step, place });
+  }
+  return {
+    ...decision,
+    trace: placed,
+    snapshot: named.version,
+    advice: adviceOn({ decision, trace, linked, request }),
+  };
 }

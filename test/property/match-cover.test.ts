@@ -67,7 +67,7 @@ const request: fc.Arbitrary<Exchange> = fc
 
 function takes(given: HttpMatch, x: Exchange): boolean {
   const compiled = compileMatch(given, SCOPE);
-  return compiled !== undefined && linkConditions(compiled, true)?.(x) === undefined;
+  return compiled !== undefined && (linkConditions(compiled, true)?.holds(x) ?? true);
 }
 
 /** A match and one that is narrower by a condition or two: pairs of which one covers the other. */

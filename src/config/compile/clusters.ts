@@ -1,4 +1,5 @@
 /** Clusters and their endpoints: what routes may name, with the DestinationRule that rules them. */
+import { own } from '../../lib/own.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import type {
   DestinationRuleSpec,
@@ -7,7 +8,7 @@ import type {
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { ClusterEndpoints } from '../../model/manifest.ts';
-import type { Balancer, Cluster, Endpoint } from '../../model/snapshot.ts';
+import type { Balancer, Cluster, Endpoint, Origin } from '../../model/snapshot.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
@@ -181,8 +182,8 @@ function carriedFrom(policy: TrafficPolicy): Record<string, unknown> | undefined
 
 function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort): Endpoint {
   const named =
-    entry.ports?.[port.name] ??
-    (typeof port.targetPort === 'string' ? entry.ports?.[port.targetPort] : undefined);
+    own(entry.ports, port.name) ??
+    (typeof port.targetPort === 'string' ? own(entry.ports, port.targetPort) : undefined);
   const target = typeof port.targetPort === 'number' ? port.targetPort : port.number;
   return {
     address: entry.address ?? '',
@@ -246,11 +247,15 @@ function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
         ? DEFAULT_CONNECT_TIMEOUT_MS
         : (parseDuration(connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS),
     ...(carried === undefined ? {} : { carried }),
-    origin: context.origins.of(
-      rule ?? service.resource,
-      rule === undefined ? 'spec' : 'spec.trafficPolicy',
-    ),
+    origin: clusterOrigin(wanted, context),
   };
+}
+
+function clusterOrigin({ service, rule, subset }: ClusterWanted, context: CompileContext): Origin {
+  if (rule === undefined) return context.origins.of(service.resource, 'spec');
+  const index = rule.spec.subsets?.findIndex(({ name }) => name === subset) ?? -1;
+  const whole = rule.spec.trafficPolicy === undefined ? 'spec' : 'spec.trafficPolicy';
+  return context.origins.of(rule, index < 0 ? whole : `spec.subsets[${index}]`);
 }
 
 function isOriginal(service: Service, policy: TrafficPolicy): boolean {

@@ -1,12 +1,11 @@
 /** Servers of Istio's Gateways that carry connections: TLS by server name, and TCP. */
-import type { GatewayServer } from '../../model/api.ts';
 import type { ConnectionRoute, FilterConfig, Listener } from '../../model/snapshot.ts';
 import { clusterName } from './clusters.ts';
 import { compileTcpRules, compileTlsRules } from './connections.ts';
 import type { ConnectionBuilder } from './connections.ts';
 import type { CompileContext } from './context.ts';
 import type { Server } from './gateway-servers.ts';
-import { isTls } from './gateway-servers.ts';
+import { isTls, serverOrigin } from './gateway-servers.ts';
 import { covers, intersectHosts } from './names.ts';
 import { boundServices } from './virtual-services.ts';
 
@@ -16,7 +15,7 @@ function autoPassthrough(
   { context, used }: ConnectionBuilder,
   server: Server,
 ): ConnectionRoute[] {
-  const origin = context.origins.of(server.gateway, `spec.servers[${server.index}]`);
+  const origin = serverOrigin(server, context);
   return [...context.registry.visibleTo(context.scope.namespace).values()]
     .filter(({ host }) => names.some((name) => covers(name, host)))
     .flatMap(({ host, ports }) => {
@@ -57,10 +56,12 @@ export function serverConnections(
 }
 
 export function connectionListener(
-  server: GatewayServer,
+  entry: Server,
+  context: CompileContext,
   filters: readonly FilterConfig[],
   connections: readonly ConnectionRoute[],
 ): Listener {
+  const { server } = entry;
   const { tls } = server;
   const credentials =
     tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
@@ -77,5 +78,6 @@ export function connectionListener(
     virtualHosts: [],
     connections,
     unmatchedHost: 'not-found',
+    origins: [serverOrigin(entry, context)],
   };
 }

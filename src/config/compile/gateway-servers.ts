@@ -1,5 +1,7 @@
 /** Servers of Istio's Gateways: what each speaks, and for which hosts. */
 import type { GatewayServer, GatewaySpec, Resource } from '../../model/api.ts';
+import type { Origin } from '../../model/snapshot.ts';
+import type { CompileContext } from './context.ts';
 
 export interface Server {
   readonly server: GatewayServer;
@@ -16,6 +18,9 @@ export const isTcp = (server: GatewayServer): boolean =>
 /** No mode is PASSTHROUGH, the API's zero value: admission reads it so too. */
 export const terminates = ({ tls }: GatewayServer): boolean =>
   tls?.mode !== undefined && tls.mode !== 'PASSTHROUGH' && tls.mode !== 'AUTO_PASSTHROUGH';
+
+export const serverOrigin = ({ gateway, index }: Server, { origins }: CompileContext): Origin =>
+  origins.of(gateway, `spec.servers[${index}]`);
 
 /** `ns/host` to its parts; `*` is every namespace. */
 export function serverHosts(entry: Server): { namespace: string; host: string }[] {

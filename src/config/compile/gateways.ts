@@ -6,7 +6,7 @@ import { listenerPolicies, sharedPolicies, targetOf } from './attached-policies.
 import type { CompileContext } from './context.ts';
 import { connectionListener, serverConnections } from './gateway-connections.ts';
 import type { Server } from './gateway-servers.ts';
-import { isHttp, isTcp, isTls, serverHosts, terminates } from './gateway-servers.ts';
+import { isHttp, isTcp, isTls, serverHosts, serverOrigin, terminates } from './gateway-servers.ts';
 import { isCatchAll } from './matches.ts';
 import { intersectHosts, selects } from './names.ts';
 import type { RouteList } from './routes.ts';
@@ -148,6 +148,7 @@ function buildListener(
     unmatchedHost: 'not-found',
     ...fields,
     filters: [...fields.filters, ...filters],
+    origins: entries.map((entry) => serverOrigin(entry, context)),
   };
 }
 
@@ -183,7 +184,7 @@ function tlsListeners(
     if (!terminates(entry.server) || /^TLS$/i.test(entry.server.port.protocol)) {
       const connections = serverConnections(entry, names, context, used);
       listeners.push({
-        ...connectionListener(entry.server, withPolicies(filters, entry, context), connections),
+        ...connectionListener(entry, context, withPolicies(filters, entry, context), connections),
         serverNames: names,
       });
       continue;
@@ -230,7 +231,7 @@ export function compileGateway(
       const names = serverHosts(oldest).map(({ host }) => host);
       const connections = serverConnections(oldest, names, context, used);
       const own = withPolicies(filters, oldest, context);
-      listeners.push(connectionListener(oldest.server, own, connections));
+      listeners.push(connectionListener(oldest, context, own, connections));
       continue;
     }
     if (!isTls(oldest.server) && !isHttp(oldest.server)) continue;

@@ -50,6 +50,7 @@ function declaredListener(
       },
     ],
     unmatchedHost: 'not-found',
+    origins: [origin],
   };
 }
 
@@ -71,6 +72,7 @@ function carriedListener(
       { destinations: [{ cluster: clusterName(service.host, port.number), weight: 1 }], origin },
     ],
     unmatchedHost: 'not-found',
+    origins: [origin],
   };
 }
 
@@ -80,8 +82,8 @@ function declaredListeners(
   mtls: WorkloadMtls,
   filters: readonly FilterConfig[],
 ): Listener[] {
-  const origin = context.origins.of(service.resource, 'spec');
-  return service.ports.map((port) => {
+  return service.ports.map((port, index) => {
+    const origin = context.origins.of(service.resource, `spec.ports[${index}]`);
     const mode = mtls.ports.get(listenPort(port)) ?? mtls.mode;
     const attached = listenerPolicies(context, [targetOf(service.resource, port.name)]);
     const fields = { filters: [...filters, ...attached], ...secured(mode) };

@@ -35,6 +35,7 @@ export function mergeListeners(
       merged[at] = {
         ...there,
         virtualHosts: joinHosts(there.virtualHosts, listener.virtualHosts),
+        origins: [...(there.origins ?? []), ...(listener.origins ?? [])],
       };
     else
       diagnostics.push({

@@ -46,6 +46,9 @@ export interface RouteList {
   readonly hosts: ReadonlySet<string>;
 }
 
+/** Data planes know one alphabet of the two that the API takes. */
+const plainBase64 = (bytes: string): string => bytes.replaceAll('-', '+').replaceAll('_', '/');
+
 export function destinationCluster(
   context: CompileContext,
   destination: DestinationSpec,
@@ -165,7 +168,7 @@ function compileAction(
       kind: 'respond',
       status: directResponse.status,
       ...(text === undefined ? {} : { body: text }),
-      ...(bytes === undefined ? {} : { body: bytes, bodyBase64: true }),
+      ...(bytes === undefined ? {} : { body: plainBase64(bytes), bodyBase64: true }),
     };
   }
   return forward(source, match, builder);
@@ -213,13 +216,19 @@ function compileFilters(source: SourcedRoute, { context, scope }: RouteBuilder):
   return filters;
 }
 
+interface CompiledMatch {
+  /** Undefined = the rule has none. */
+  readonly given: HttpMatch | undefined;
+  readonly match: RouteMatch;
+  readonly path: string;
+}
+
 function compileRoute(
   source: SourcedRoute,
-  given: HttpMatch | undefined,
-  match: RouteMatch,
+  { given, match, path }: CompiledMatch,
   builder: RouteBuilder,
 ): Route {
-  const { route, resource, path } = source;
+  const { route, resource } = source;
   const name = [route.name, given?.name]
     .filter((part) => part !== undefined && part !== '')
     .join('.');
@@ -272,10 +281,11 @@ function makeRoutes(
     const matches = source.route.match ?? [];
     const candidates: readonly (HttpMatch | undefined)[] =
       matches.length === 0 ? [undefined] : matches;
-    for (const given of candidates) {
+    for (const [index, given] of candidates.entries()) {
       const match = given === undefined ? {} : compileMatch(given, scope);
       if (match === undefined) continue;
-      routes.push(compileRoute(source, given, match, builder));
+      const path = matches.length > 1 ? `${source.path}.match[${index}]` : source.path;
+      routes.push(compileRoute(source, { given, match, path }, builder));
       if (isCatchAll(match)) return { routes, hosts: builder.hosts };
     }
   }

@@ -28,6 +28,15 @@ function abortReply(abort: NonNullable<FaultConfig['abort']>): LocalReply {
   };
 }
 
+function trace(
+  { trace: steps, route }: Exchange,
+  outcome: 'passed' | 'denied',
+  detail: string,
+): void {
+  const at = route === undefined ? {} : { origin: route.origin };
+  steps?.push({ step: 'policy', name: 'fault', outcome, detail, ...at });
+}
+
 class FaultFilter implements Filter {
   readonly #config: FaultConfig;
   readonly #host: Host;
@@ -39,16 +48,17 @@ class FaultFilter implements Filter {
 
   request(x: Exchange): FilterAnswer {
     const { delay } = this.#config;
-    if (delay === undefined || !isDrawn(delay.percent, this.#host)) return this.#abort();
+    if (delay === undefined || !isDrawn(delay.percent, this.#host)) return this.#abort(x);
+    trace(x, 'passed', `delay of ${delay.ms} ms, drawn at ${delay.percent} %`);
     x.flags = x.flags === '' ? 'DI' : `${x.flags},DI`;
-    return this.#host.clock.sleep(delay.ms).then(() => this.#abort());
+    return this.#host.clock.sleep(delay.ms).then(() => this.#abort(x));
   }
 
-  #abort(): LocalReply | undefined {
+  #abort(x: Exchange): LocalReply | undefined {
     const { abort } = this.#config;
-    return abort !== undefined && isDrawn(abort.percent, this.#host)
-      ? abortReply(abort)
-      : undefined;
+    if (abort === undefined || !isDrawn(abort.percent, this.#host)) return undefined;
+    trace(x, 'denied', `abort with ${abort.status}, drawn at ${abort.percent} %`);
+    return abortReply(abort);
   }
 }
 

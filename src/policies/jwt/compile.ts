@@ -1,6 +1,7 @@
 import { keySetName } from '../../lib/key-set-name.ts';
 import type { JwtRule } from '../../model/api.ts';
 import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
+import type { Origin } from '../../model/snapshot.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
 
 function inlineKeys(jwks: string): JwtRuleConfig['jwks'] {
@@ -27,9 +28,10 @@ function locations(
   };
 }
 
-function compileRule(rule: JwtRule): JwtRuleConfig {
+function compileRule(rule: JwtRule, origin: Origin): JwtRuleConfig {
   const hasInline = rule.jwks !== undefined && rule.jwks !== '';
   return {
+    origin,
     ...(rule.issuer === undefined || rule.issuer === '' ? {} : { issuer: rule.issuer }),
     audiences: rule.audiences ?? [],
     ...(hasInline
@@ -50,7 +52,9 @@ function compileRule(rule: JwtRule): JwtRuleConfig {
 
 function compileWorkload(input: WorkloadPolicyInput): CompiledPolicy {
   const rules = input.requestAuthentications.flatMap((resource) =>
-    (resource.spec.jwtRules ?? []).map((rule) => compileRule(rule)),
+    (resource.spec.jwtRules ?? []).map((rule, index) =>
+      compileRule(rule, input.origin(resource, `spec.jwtRules[${index}]`)),
+    ),
   );
   const config: JwtConfig = { rules };
   return { diagnostics: [], ...(rules.length === 0 ? {} : { filter: { kind: 'jwt', config } }) };

@@ -1,5 +1,8 @@
+import type { Origin } from '../../model/snapshot.ts';
+
 /** RequestAuthentications of one workload: all their rules. */
 export interface JwtRuleConfig {
+  readonly origin: Origin;
   readonly issuer?: string;
   readonly audiences: readonly string[];
   /** Inline keys. */

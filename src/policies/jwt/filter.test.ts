@@ -17,6 +17,7 @@ const nowS = Math.floor(host.clock.nowMs() / 1000);
 function rule(fields: Partial<JwtRuleConfig> = {}): JwtRuleConfig {
   return {
     issuer: 'https://a.test',
+    origin: { resource: 'RequestAuthentication default/a', path: 'spec.jwtRules[0]' },
     audiences: [],
     jwks: { keys: [key] },
     fromHeaders: [{ name: 'authorization', prefix: 'Bearer ' }],

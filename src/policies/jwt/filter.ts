@@ -1,5 +1,5 @@
 /** RequestAuthentication at run time: tokens that are there must verify; without any a request has no identity. */
-import type { Exchange, LocalReply } from '../../model/exchange.ts';
+import type { Exchange, LocalReply, TraceStep } from '../../model/exchange.ts';
 import type { Filter, FilterAnswer, LinkContext, PolicyFilter } from '../../model/policy.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
 import { applyIdentity, outputNames } from './identity.ts';
@@ -60,6 +60,31 @@ const UNSENDABLE: LocalReply = {
   details: 'claim_breaks_header',
 };
 
+/** Which token a rule found, and what came of it. */
+function traceRule(trace: TraceStep[], { linked, token, outcome }: Found): void {
+  const { rule } = linked;
+  const name = rule.origin.resource.slice(rule.origin.resource.indexOf(' ') + 1);
+  const issuer = rule.issuer ?? 'any issuer';
+  const step = { step: 'policy', name, origin: rule.origin } as const;
+  if (outcome === undefined || token === undefined) {
+    const places = [
+      ...rule.fromHeaders.map((header) => `header ${header.name}`),
+      ...rule.fromParams.map((param) => `query parameter ${param}`),
+      ...rule.fromCookies.map((cookie) => `cookie ${cookie}`),
+    ];
+    trace.push({ ...step, outcome: 'not-matched', detail: `no token in ${places.join(', ')}` });
+  } else if (outcome.ok) {
+    const { claims } = outcome.verified;
+    const subject = typeof claims['sub'] === 'string' ? claims['sub'] : 'nobody';
+    trace.push({ ...step, outcome: 'passed', detail: `token of ${issuer} for ${subject}` });
+  } else
+    trace.push({
+      ...step,
+      outcome: 'denied',
+      detail: `${outcome.why}; it takes tokens of ${issuer}`,
+    });
+}
+
 class JwtFilter implements Filter {
   readonly #rules: readonly LinkedRule[];
   /** Headers that no client may send. */
@@ -83,7 +108,10 @@ class JwtFilter implements Filter {
       found.push({ linked, tokens, outcome: undefined, token: undefined });
     }
     for (const name of this.#outputs) x.request.remove(name);
-    if (isPreflight || !hasTokens) return undefined;
+    if (isPreflight || !hasTokens) {
+      if (x.trace !== undefined) for (const entry of found) traceRule(x.trace, entry);
+      return undefined;
+    }
     if (this.#knowsAll(found)) return this.#conclude(x, found);
     return this.#verifyAll(found).then(() => this.#conclude(x, found));
   }
@@ -148,6 +176,7 @@ class JwtFilter implements Filter {
 
   /** Passes when any rule verified, or when every rule is verified or without token. */
   #conclude(x: Exchange, found: readonly Found[]): LocalReply | undefined {
+    if (x.trace !== undefined) for (const entry of found) traceRule(x.trace, entry);
     let isVerified = false;
     let why: Refusal | undefined;
     for (const { outcome } of found) {

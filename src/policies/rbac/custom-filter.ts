@@ -4,7 +4,8 @@ import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../../model/policy.ts';
 import type { CustomConfig } from './custom-config.ts';
 import type { LinkedPolicy } from './link-rules.ts';
-import { accessDenied, linkPolicy, matchingRule, traceRule, withoutHttp } from './link-rules.ts';
+import { accessDenied, linkPolicy, matchingRule, withoutHttp } from './link-rules.ts';
+import { traceRule } from './trace-rules.ts';
 
 type Authorizer = NonNullable<CustomConfig['authorizer']>;
 type Header = readonly [name: string, value: string];
@@ -67,12 +68,15 @@ class CustomFilter implements Filter {
   readonly #isShownOnDeny: (name: string) => boolean;
 
   constructor({ policies, authorizer }: CustomConfig, context: LinkContext) {
-    this.#policies = policies.map((policy) => linkPolicy(policy));
+    this.#policies = policies.map((policy) => linkPolicy(policy, 'CUSTOM'));
     // Only where nobody can be asked do connections that aren't HTTP matter.
     this.#ofConnections =
       authorizer === undefined
         ? policies.map((policy) =>
-            linkPolicy({ ...policy, rules: policy.rules.map((rule) => withoutHttp(rule)) }),
+            linkPolicy(
+              { ...policy, rules: policy.rules.map((rule) => withoutHttp(rule)) },
+              'CUSTOM',
+            ),
           )
         : [];
     this.#authorizer = authorizer;

@@ -174,9 +174,26 @@ describe('refusal', () => {
     const trace: TraceStep[] = [];
     const filter = linked([deny(paths('/a'), paths('/b')), allow(paths('/c'))]);
     expect(isDenied(filter, { path: '/b', trace })).toBe(true);
+    const step = { step: 'policy', name: 'shop/deny' };
+    const resource = 'AuthorizationPolicy shop/deny';
     expect(trace).toEqual([
-      { step: 'policy', name: 'shop/deny', outcome: 'denied', detail: 'rule 1' },
+      {
+        ...step,
+        outcome: 'denied',
+        detail: 'DENY rule 1 matches',
+        origin: { resource, path: 'spec.rules[1]' },
+      },
     ]);
+  });
+
+  it('says of each rule that does not match which test failed, with what was seen', () => {
+    const trace: TraceStep[] = [];
+    const role = when('request.headers[x-role]', ['admin', 'op*']);
+    const filter = linked([allow(paths('/a', '/b*'), role)]);
+    expect(isDenied(filter, { path: '/c', headers: [['x-role', 'guest']], trace })).toBe(true);
+    expect(trace[0]?.detail).toBe(
+      'ALLOW, rule 0: path is "/c", want /a or /b*; rule 1: header x-role is "guest", want admin or op*',
+    );
   });
 });
 

@@ -3,14 +3,8 @@ import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
 import type { RbacConfig } from './config.ts';
 import type { LinkedPolicy } from './link-rules.ts';
-import {
-  accessDenied,
-  isPure,
-  linkPolicy,
-  matchingRule,
-  traceRule,
-  withoutHttp,
-} from './link-rules.ts';
+import { traceRule } from './trace-rules.ts';
+import { accessDenied, isPure, linkPolicy, matchingRule, withoutHttp } from './link-rules.ts';
 
 /**
  * The same policies for connections: a rule of ALLOW that asks for anything of HTTP can't be met,
@@ -41,9 +35,9 @@ class RbacFilter implements Filter {
 
   constructor(config: RbacConfig) {
     this.#config = config;
-    this.#deny = config.deny.map((policy) => linkPolicy(policy));
-    this.#allow = config.allow.map((policy) => linkPolicy(policy));
-    this.#audit = config.audit.map((policy) => linkPolicy(policy));
+    this.#deny = config.deny.map((policy) => linkPolicy(policy, 'DENY'));
+    this.#allow = config.allow.map((policy) => linkPolicy(policy, 'ALLOW'));
+    this.#audit = config.audit.map((policy) => linkPolicy(policy, 'AUDIT'));
     this.#isOpen = config.allow.every((policy) => policy.dryRun);
   }
 

@@ -12,10 +12,15 @@ import type { Attribute, CompiledAuthorization, CompiledRule, Test, TextMatch } 
 type Verdict = boolean | undefined;
 type LinkedTest = (x: Exchange) => Verdict;
 
+export type Action = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
+
 export interface LinkedPolicy {
   readonly name: string;
+  readonly action: Action;
   readonly dryRun: boolean;
   readonly rules: readonly LinkedTest[];
+  /** What the rules were made of. */
+  readonly compiled: readonly CompiledRule[];
 }
 
 function linkText(match: TextMatch): (text: string) => boolean {
@@ -147,7 +152,7 @@ function linkRequestPrincipals(test: Test): LinkedTest {
   };
 }
 
-function linkTest(test: Test): LinkedTest {
+export function linkTest(test: Test): LinkedTest {
   if (test.blocks !== undefined || test.notBlocks !== undefined) return linkAddresses(test);
   const read = singleReader(test.attribute);
   if (read !== undefined) return linkSingle(test, read);
@@ -199,11 +204,13 @@ function linkRule(rule: CompiledRule): LinkedTest {
   return all([...parts, ...rule.conditions.map((test) => linkTest(test))]);
 }
 
-export function linkPolicy(policy: CompiledAuthorization): LinkedPolicy {
+export function linkPolicy(policy: CompiledAuthorization, action: Action): LinkedPolicy {
   return {
     name: policy.name,
+    action,
     dryRun: policy.dryRun,
     rules: policy.rules.map((rule) => linkRule(rule)),
+    compiled: policy.rules,
   };
 }
 
@@ -252,25 +259,4 @@ export function accessDenied(policy: string): LocalReply {
     flag: '',
     details: `rbac_access_denied_matched_policy[${policy}]`,
   };
-}
-
-/** Says which rule of a policy held, or that none did. */
-export function traceRule(
-  x: Exchange,
-  policy: LinkedPolicy,
-  rule: number,
-  outcome: 'denied' | 'passed',
-): void {
-  if (x.trace === undefined) return;
-  const shadow = policy.dryRun ? ' (dry run)' : '';
-  x.trace.push(
-    rule < 0
-      ? {
-          step: 'policy',
-          name: policy.name,
-          outcome: 'not-matched',
-          detail: `no rule matches${shadow}`,
-        }
-      : { step: 'policy', name: policy.name, outcome, detail: `rule ${rule}${shadow}` },
-  );
 }

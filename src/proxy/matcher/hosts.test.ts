@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listener, route, virtualHost } from '../../../test/fixtures/snapshots.ts';
+import { bestOf } from '../../../test/fuzz/reference.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { VirtualHost } from '../../model/snapshot.ts';
 import { HostTable, linkListeners } from './hosts.ts';
@@ -91,6 +92,8 @@ describe('hosts linked one table after the other', () => {
           for (const name of ['a.test', 'x.a.test', 'y.a.test', 'b.test', 'q.test', 'else.org']) {
             const found = table.lookup(name);
             expect(found?.host).toBe(alone.lookup(name)?.host);
+            const owners = list.map((host) => [host, host.domains] as const);
+            expect(found?.host).toBe(bestOf(owners, name));
             const x = { path: '/', trace: undefined } as unknown as Exchange;
             expect(found?.matcher.match(x)).toBe(found?.host.routes[0]);
           }

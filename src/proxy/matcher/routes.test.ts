@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { route as routeOf } from '../../../test/fixtures/snapshots.ts';
+import { matchHolds } from '../../../test/fuzz/reference.ts';
+import type { PlainText } from '../../../test/fuzz/reference.ts';
 import { RequestHeaderList } from '../../lib/header-list.ts';
 import { compileRegex } from '../../lib/regex/compile.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { Route, RouteMatch } from '../../model/snapshot.ts';
-import { linkConditions } from './conditions.ts';
 import { linkRoutes } from './routes.ts';
 
 function exchange(path: string, headers: readonly (readonly [string, string])[] = []): Exchange {
@@ -32,9 +33,24 @@ const named = (name: string, match: RouteMatch): Route => routeOf({ name, match 
 const matched = (routes: readonly Route[], x: Exchange): string | undefined =>
   linkRoutes(routes).match(x)?.name;
 
-/** What the list says, read from top to bottom. */
+const plain = (path: NonNullable<RouteMatch['path']>): PlainText =>
+  path.kind === 'regex' ? { kind: path.kind, value: path.source } : path;
+
+/** What the list says, read from top to bottom by who knows nothing of the data path. */
 function firstByWalk(routes: readonly Route[], x: Exchange): string | undefined {
-  return routes.find((route) => linkConditions(route.match, true)?.(x) === undefined)?.name;
+  const { path, query, method, scheme, authority } = x;
+  const headers: [string, string][] = [];
+  x.request.forEach((name, value) => headers.push([name, value]));
+  const request = { port: 80, scheme, authority, method, path, query, headers };
+  return routes.find(({ match }) =>
+    matchHolds(
+      {
+        ...(match.path === undefined ? {} : { path: plain(match.path) }),
+        headers: match.headers ?? [],
+      },
+      request,
+    ),
+  )?.name;
 }
 
 describe('first match wins', () => {

@@ -46,7 +46,7 @@ export function linkRoutes(routes: readonly Route[]): RouteMatcher {
         if (index === fromTrie) c++;
         else r++;
         const { route, condition } = linked[index] as LinkedRoute;
-        if (condition === undefined || condition(x) === undefined) return route;
+        if (condition === undefined || condition.holds(x)) return route;
       }
       return undefined;
     },
@@ -93,15 +93,16 @@ function sortFirst(values: number[], count: number): void {
 /** The slow walk through the list, which says why each route before the match didn't. */
 function explainMatch(linked: readonly LinkedRoute[], x: Exchange): Route | undefined {
   for (const [index, { route }] of linked.entries()) {
-    const fault = linkConditions(route.match, true)?.(x);
+    const condition = linkConditions(route.match, true);
+    const isTaken = condition === undefined || condition.holds(x);
     x.trace?.push({
       step: 'route',
       name: route.name ?? `route ${index}`,
-      outcome: fault === undefined ? 'matched' : 'not-matched',
-      ...(fault === undefined ? {} : { detail: fault }),
+      outcome: isTaken ? 'matched' : 'not-matched',
+      ...(isTaken ? {} : { detail: condition.why(x) }),
       origin: route.origin,
     });
-    if (fault === undefined) return route;
+    if (isTaken) return route;
   }
   return undefined;
 }

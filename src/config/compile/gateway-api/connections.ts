@@ -75,5 +75,6 @@ export function connectionListener(
       .filter((one) => one.listener === listener)
       .map((one) => connectionOf(one, scope)),
     unmatchedHost: 'not-found',
+    origins: [scope.context.origins.of(listener.owner, listener.path)],
   };
 }

@@ -98,6 +98,7 @@ function httpListener(listeners: readonly ResolvedListener[], builder: GatewayBu
     filters: [...builder.filters, ...filters],
     virtualHosts: virtualHosts(listeners, builder, isShared),
     unmatchedHost: 'not-found',
+    origins: listeners.map(({ owner, path }) => builder.context.origins.of(owner, path)),
   };
 }
 
@@ -119,6 +120,7 @@ function httpsListener(listener: ResolvedListener, builder: GatewayBuilder): Lis
     filters: filtersOf(listener, builder),
     virtualHosts: virtualHosts([listener], builder, false),
     unmatchedHost: 'not-found',
+    origins: [builder.context.origins.of(listener.owner, listener.path)],
   };
 }
 

@@ -176,7 +176,7 @@ function policyFilters(rule: Rule, path: string, builder: RuleBuilder): FilterCo
 
 function compileRule(
   rule: Rule,
-  { match, path }: { readonly match: RouteMatch; readonly path: string },
+  { match, path, at }: { readonly match: RouteMatch; readonly path: string; readonly at: string },
   builder: RuleBuilder,
 ): Route {
   const filters = compileFilters(rule.filters, match, (mirror) => clusterOf(mirror, builder));
@@ -192,7 +192,7 @@ function compileRule(
     timeoutMs: ms(rule.timeouts?.request),
     ...(retry === undefined ? {} : { retry }),
     ...(mirrors === undefined ? {} : { mirrors }),
-    origin: builder.context.origins.of(builder.resource, path),
+    origin: builder.context.origins.of(builder.resource, at),
   };
 }
 
@@ -242,10 +242,10 @@ function rulesOf(resource: RouteResource, scope: RuleScope): RankedRoute[] {
   };
   let order = 0;
   return matchedRules(resource).flatMap(({ rule, matches }, index) =>
-    matches.map(({ match, rank }) => ({
-      rank,
-      order: order++,
-      route: compileRule(rule, { match, path: `spec.rules[${index}]` }, builder),
-    })),
+    matches.map(({ match, rank }, place) => {
+      const path = `spec.rules[${index}]`;
+      const at = matches.length > 1 ? `${path}.matches[${place}]` : path;
+      return { rank, order: order++, route: compileRule(rule, { match, path, at }, builder) };
+    }),
   );
 }
