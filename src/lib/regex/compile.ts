@@ -8,6 +8,8 @@ export { RegexSyntaxError } from './syntax.ts';
 
 /** Istio's own limit for a program is of this order; it bounds what nested repeats can grow to. */
 const MAX_INSTRUCTIONS = 10_000;
+/** Gateways carry the ranges of every copy of a class, and `\pL` alone has hundreds. */
+const MAX_RANGES = 250_000;
 
 export interface RegexOptions {
   readonly ignoreCase?: boolean;
@@ -19,14 +21,18 @@ export interface RegexOptions {
 class Emitter {
   readonly instructions: Instruction[] = [];
   readonly #captures: boolean;
+  #ranges = 0;
+  /** Offset of the repeat that is unrolled. */
+  #repeatAt = 0;
 
   constructor(captures: boolean) {
     this.#captures = captures;
   }
 
   add(instruction: Instruction): number {
-    if (this.instructions.length >= MAX_INSTRUCTIONS)
-      throw new RegexSyntaxError('expression too large', 0);
+    if (instruction.op === 'class') this.#ranges += instruction.ranges.length;
+    if (this.instructions.length >= MAX_INSTRUCTIONS || this.#ranges > MAX_RANGES)
+      throw new RegexSyntaxError('expression too large', this.#repeatAt);
     return this.instructions.push(instruction) - 1;
   }
 
@@ -55,24 +61,50 @@ class Emitter {
   }
 
   #split(body: number, after: number, lazy: boolean): number {
-    return this.add({ op: 'split', first: lazy ? after : body, second: lazy ? body : after });
+    return this.add(split(body, after, lazy));
   }
 
   #repeat(tree: Extract<Tree, { kind: 'repeat' }>, next: number): number {
+    const { part, min, max, lazy } = tree;
+    const outer = this.#repeatAt;
+    this.#repeatAt = tree.at;
     let at = next;
-    if (tree.max === undefined) {
+    if (max !== undefined)
+      for (let i = min; i < max; i++) at = this.#split(this.emit(part, at), next, lazy);
+    else {
       const loop = this.add({ op: 'match' });
-      const body = this.emit(tree.part, loop);
-      this.instructions[loop] = tree.lazy
-        ? { op: 'split', first: next, second: body }
-        : { op: 'split', first: body, second: next };
-      at = loop;
-    } else {
-      for (let i = tree.min; i < tree.max; i++)
-        at = this.#split(this.emit(tree.part, at), next, tree.lazy);
+      const body = this.emit(part, loop);
+      this.instructions[loop] = split(body, next, lazy);
+      // What may be empty is tried before it is left alone, as in RE2: `(|a)*` is `(?:(|a)+)?`.
+      if (min > 0) at = body;
+      else at = isNullable(part) ? this.#split(body, next, lazy) : loop;
     }
-    for (let i = 0; i < tree.min; i++) at = this.emit(tree.part, at);
+    for (let i = max === undefined ? 1 : 0; i < min; i++) at = this.emit(part, at);
+    this.#repeatAt = outer;
     return at;
+  }
+}
+
+function split(body: number, after: number, lazy: boolean): Instruction {
+  return { op: 'split', first: lazy ? after : body, second: lazy ? body : after };
+}
+
+function isNullable(tree: Tree): boolean {
+  switch (tree.kind) {
+    case 'class':
+      return false;
+    case 'assert':
+      return true;
+    case 'concat':
+      return tree.parts.every(isNullable);
+    case 'alternate':
+      return tree.parts.some(isNullable);
+    case 'group':
+      return isNullable(tree.part);
+    case 'repeat':
+      return tree.min === 0 || isNullable(tree.part);
+    default:
+      return tree satisfies never;
   }
 }
 

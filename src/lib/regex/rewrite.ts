@@ -15,8 +15,8 @@ interface Scan {
   readonly text: string;
 }
 
-const unitAt = (text: string, at: number): number =>
-  at < 0 || at >= text.length ? -1 : text.charCodeAt(at);
+const pointAt = (text: string, at: number): number => text.codePointAt(at) ?? -1;
+const widthOf = (point: number): number => (point > 0xffff ? 2 : 1);
 
 /** Adds a thread and what it reaches without consuming, in order of preference. */
 function follow(
@@ -42,7 +42,7 @@ function follow(
       stack.push({ at: instruction.next, slots });
     } else if (instruction.op === 'assert') {
       if (
-        holds(instruction.assertion, unitAt(scan.text, position - 1), unitAt(scan.text, position))
+        holds(instruction.assertion, pointAt(scan.text, position - 1), pointAt(scan.text, position))
       )
         stack.push({ at: instruction.next, slots: next.slots });
     } else list.push(next);
@@ -53,7 +53,9 @@ function follow(
 function findMatch(scan: Scan, from: number): Slots | undefined {
   let threads: Thread[] = [];
   let found: Slots | undefined;
-  for (let position = from; position <= scan.text.length; position++) {
+  for (let position = from; position <= scan.text.length;) {
+    const point = pointAt(scan.text, position);
+    const after = position + widthOf(point);
     const seen = new Set<number>(threads.map((thread) => thread.at));
     if (found === undefined)
       follow(scan, threads, seen, { at: scan.program.start, slots: [position, -1], position });
@@ -65,15 +67,15 @@ function findMatch(scan: Scan, from: number): Slots | undefined {
         found = [thread.slots[0] ?? from, position, ...thread.slots.slice(2)];
         break;
       }
-      const unit = unitAt(scan.text, position);
-      if (instruction.op === 'class' && unit >= 0 && contains(instruction, unit))
+      if (instruction.op === 'class' && point >= 0 && contains(instruction.ranges, point))
         follow(scan, next, seenNext, {
           at: instruction.next,
           slots: thread.slots,
-          position: position + 1,
+          position: after,
         });
     }
     threads = next;
+    position = after;
     if (threads.length === 0 && found !== undefined) return found;
   }
   return found;
@@ -92,24 +94,21 @@ function expand(text: string, slots: Slots, rewrite: string): string {
 export function replaceAll(program: RegexProgram, text: string, rewrite: string): string {
   const scan = { program, text };
   let out = '';
-  let at = 0;
-  let copied = 0;
-  while (at <= text.length) {
+  let lastEnd = -1;
+  for (let at = 0; at <= text.length;) {
     const slots = findMatch(scan, at);
-    if (slots === undefined) break;
+    if (slots === undefined) return out + text.slice(at);
     const [start = 0, end = 0] = slots;
+    out += text.slice(at, start);
     // An empty match right after a match is none, as in RE2's GlobalReplace.
-    if (start === end && start === copied && copied > 0 && start !== at) {
-      at = start + 1;
-      continue;
-    }
-    out += text.slice(copied, start) + expand(text, slots, rewrite);
-    copied = end;
-    at = end > start ? end : end + 1;
-    if (end === start && end < text.length) {
-      out += text[end];
-      copied = end + 1;
+    if (start === end && start === lastEnd) {
+      at = start + widthOf(pointAt(text, start));
+      out += text.slice(start, at);
+    } else {
+      out += expand(text, slots, rewrite);
+      at = end;
+      lastEnd = end;
     }
   }
-  return out + text.slice(copied);
+  return out;
 }
