@@ -5,6 +5,7 @@ import { requestId } from 'hono/request-id';
 import type { App, ControlDependencies, Ctx, Env, Services } from './admin/context.ts';
 import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
+import { hostRoutes } from './admin/hosts.ts';
 import { insightRoutes } from './admin/insight.ts';
 import { proxyRoutes } from './admin/proxies.ts';
 import { resourceRoutes } from './admin/resources.ts';
@@ -134,6 +135,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   resourceRoutes(app, services);
   historyRoutes(app, services);
   insightRoutes(app, services);
+  hostRoutes(app, services);
   proxyRoutes(app, services);
   tokenRoutes(app, services);
   openApi(app);

@@ -20,8 +20,9 @@ function completables(command: Command, prefix: readonly string[] = []): Complet
   );
   const isKindTaker = prefix.length === 1 && TAKE_KIND.includes(prefix[0] ?? '');
   const plurals = isKindTaker ? kinds.map(({ plural }) => plural) : [];
+  const others = prefix.join(' ') === 'describe' ? ['host', 'service'] : [];
   return [
-    { name: prefix.join(' '), words: [...children, ...plurals, ...options, '--help'] },
+    { name: prefix.join(' '), words: [...children, ...plurals, ...others, ...options, '--help'] },
     ...command.commands.flatMap((child) => completables(child, [...prefix, child.name()])),
   ];
 }

@@ -1,13 +1,18 @@
-/** describe: one resource with its conditions, findings and history. */
+/** describe: one resource with its conditions, findings and history; of a host or Service what touches it. */
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import type { Resource } from '../../src/model/api.ts';
+import type { HostDescription } from '../../src/config/describe/model.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import { call, resolveCredentials } from '../client.ts';
-import type { GlobalOptions } from '../context.ts';
+import type { DescribeOptions } from '../describe-host.ts';
+import { describedHost, hostInFiles, hostInMesh } from '../describe-host.ts';
 import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
+import { collect } from '../files.ts';
+import { hostText } from '../host-text.ts';
 import { parseTarget, resourcePath } from '../kinds.ts';
+import type { Target } from '../kinds.ts';
 import { diagnosticText, outputFormat, printData, table } from '../output.ts';
 
 interface Condition {
@@ -67,7 +72,15 @@ interface Change {
   readonly message: string;
 }
 
+interface Stored {
+  readonly resource: Described;
+  readonly findings: readonly Diagnostic[];
+  readonly history: readonly Change[];
+}
+
 const HISTORY = '5';
+const NOT_FOUND = 404;
+const CLUSTER_DOMAIN = 'cluster.local';
 const indent = (text: string): string => text.replaceAll(/^(?=.)/gm, '  ');
 
 function show(
@@ -110,16 +123,20 @@ function show(
   ].join('\n');
 }
 
-async function describe(
-  target: readonly [string, string | undefined],
-  options: GlobalOptions,
-): Promise<void> {
-  const { kind, name } = parseTarget(...target);
+/** The parts of a stored resource; undefined where there is none and `isOptional`. */
+async function storedResource(
+  { kind, name }: Target,
+  options: DescribeOptions,
+  isOptional: boolean,
+): Promise<Stored | undefined> {
   if (name === undefined) throw new CommandError(`which ${kind.plural}? give a name`, 2);
   const namespace = options.namespace ?? 'default';
   const credentials = resolveCredentials(options);
   const path = resourcePath(kind, namespace, name);
-  const { body: resource } = await call<Described>(credentials, path);
+  const { body: resource, status } = await call<Described>(credentials, path, {
+    accept: isOptional ? [NOT_FOUND] : [],
+  });
+  if (status === NOT_FOUND) return undefined;
   const key = [kind.group === '' ? 'core' : kind.group, kind.kind, namespace, name].join('/');
   const [analysis, history] = await Promise.all([
     call<{ readonly items: readonly Diagnostic[] }>(credentials, '/v1/analyze', {
@@ -129,20 +146,87 @@ async function describe(
       query: { resource: key, limit: HISTORY },
     }),
   ]);
+  return { resource, findings: analysis.body.items, history: history.body.items };
+}
+
+async function describeResource(target: Target, options: DescribeOptions): Promise<void> {
+  const stored = await storedResource(target, options, false);
+  if (stored === undefined) return;
+  const { resource, findings, history } = stored;
+  const format = outputFormat(options.output);
+  if (format === 'text') process.stdout.write(show(resource, findings, history));
+  else printData({ ...resource, findings, history }, format);
+}
+
+/** The Service where one is stored, and what touches its host; a host of a ServiceEntry has the latter alone. */
+async function describeService(target: Target, options: DescribeOptions): Promise<void> {
+  const { name } = target;
+  if (name === undefined) throw new CommandError('which service? give a name', 2);
+  if (options.filename !== undefined) {
+    printHost(await hostInFiles(name, options), options);
+    return;
+  }
+  const stored = await storedResource(target, options, true);
+  if (stored === undefined) {
+    printHost(await describedHost(name, options), options);
+    return;
+  }
+  const { resource, findings, history } = stored;
+  const { namespace } = resource.metadata;
+  const mesh = await hostInMesh(`${name}.${namespace}.svc.${CLUSTER_DOMAIN}`, {
+    ...options,
+    namespace,
+  });
   const format = outputFormat(options.output);
   if (format === 'text')
-    process.stdout.write(show(resource, analysis.body.items, history.body.items));
-  else
-    printData({ ...resource, findings: analysis.body.items, history: history.body.items }, format);
+    process.stdout.write(
+      `${show(resource, findings, history)}\n${mesh === undefined ? '' : hostText(mesh)}`,
+    );
+  else printData({ ...resource, findings, history, mesh }, format);
+}
+
+function printHost(description: HostDescription, options: DescribeOptions): void {
+  const format = outputFormat(options.output);
+  if (format === 'text') process.stdout.write(hostText(description));
+  else printData(description, format);
+}
+
+async function describe(
+  first: string,
+  second: string | undefined,
+  options: DescribeOptions,
+): Promise<void> {
+  const [word = '', ...rest] = first.split('/');
+  if (['host', 'hosts'].includes(word.toLowerCase())) {
+    const host = rest.length > 0 ? rest.join('/') : second;
+    if (host === undefined) throw new CommandError('which host? give a name', 2);
+    printHost(await describedHost(host, options), options);
+    return;
+  }
+  const target = parseTarget(first, second);
+  if (target.kind.kind === 'Service' && target.kind.group === '') {
+    await describeService(target, options);
+    return;
+  }
+  if (options.filename !== undefined)
+    throw new CommandError('-f is for describe host and describe service', 2);
+  await describeResource(target, options);
 }
 
 export function registerDescribe(program: Command): void {
   withConnection(program.command('describe <kind> [name]'))
-    .description('one resource with its conditions, findings and history')
-    .option('-n, --namespace <name>', 'namespace', 'default')
+    .description(
+      'one resource with its conditions, findings and history; `host NAME` and `service NAME`: everything that touches it',
+    )
+    .option(
+      '-f, --filename <name>',
+      'with host and service: by files instead of the running mesh (repeatable)',
+      collect,
+    )
+    .option('-n, --namespace <name>', 'namespace (else default)')
     .option('-o, --output <format>', 'yaml or json')
     .action(
       async (first: string, second: string | undefined, _options: unknown, command: Command) =>
-        describe([first, second], globalOptions(command)),
+        describe(first, second, globalOptions(command)),
     );
 }

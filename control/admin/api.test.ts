@@ -320,6 +320,7 @@ describe('OpenAPI document', () => {
       '/v1/analyze',
       '/v1/apply',
       '/v1/audit',
+      '/v1/describe',
       '/v1/diff',
       '/v1/explain',
       '/v1/history',

@@ -128,13 +128,26 @@ export interface KindDefinition<Spec> {
   readonly unenforced?: string;
 }
 
+const schemas = new WeakMap<ResourceKind, z.ZodType>();
+
+/** Remembers what documents of a kind look like, for who makes some. */
+export function withSchema(kind: ResourceKind, schema: z.ZodType): ResourceKind {
+  schemas.set(kind, schema);
+  return kind;
+}
+
+/** Of a whole document; none where the body isn't looked into. */
+export function schemaOf(kind: ResourceKind): z.ZodType | undefined {
+  return schemas.get(kind);
+}
+
 export function defineKind<Spec>(definition: KindDefinition<Spec>): ResourceKind {
   const { group, kind, versions, plural, unenforced } = definition;
   const schema = z.strictObject({
     ...topLevel,
     spec: definition.optionalSpec === true ? definition.spec.optional() : definition.spec,
   });
-  return {
+  const made: ResourceKind = {
     group,
     kind,
     versions,
@@ -153,6 +166,7 @@ export function defineKind<Spec>(definition: KindDefinition<Spec>): ResourceKind
     ],
     ...(unenforced === undefined ? {} : { unenforced }),
   };
+  return withSchema(made, schema);
 }
 
 /** A kind whose body isn't looked into. */

@@ -53,7 +53,7 @@ const known = {
     .optional(),
   extensionProviders: z.array(z.looseObject({ name: text })).optional(),
 };
-const schema = z.looseObject(known);
+export const meshConfigSchema: z.ZodType = z.looseObject(known);
 
 /** Admitted, checked, and without effect so far. */
 const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy'] as const;
@@ -115,10 +115,10 @@ export function checkMeshConfig(source: string): Fault[] {
   }
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
     return [fault('error', 'data.mesh', 'mesh settings must be a map')];
-  const result = schema.safeParse(settings);
+  const result = meshConfigSchema.safeParse(settings);
   if (!result.success)
     return result.error.issues.flatMap((issue) =>
-      issueFaults(issue, schema, settings).map((found) => ({
+      issueFaults(issue, meshConfigSchema, settings).map((found) => ({
         ...found,
         path: 'data.mesh',
         message: `mesh setting ${pathText(issue.path)}: ${found.message}`,

@@ -43,7 +43,7 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
   );
   let mesh: Fields = {};
   try {
-    mesh = fields(parse(config?.data?.['mesh'] ?? '', { version: '1.1' }));
+    mesh = fields(parse(config?.data?.['mesh'] ?? '', { version: '1.1', logLevel: 'error' }));
   } catch {
     mesh = {};
   }

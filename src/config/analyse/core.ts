@@ -89,7 +89,7 @@ const fieldsOf = (value: unknown): Fields =>
 
 function networksIn(text: string): Fields {
   try {
-    return fieldsOf(fieldsOf(parse(text))['networks']);
+    return fieldsOf(fieldsOf(parse(text, { logLevel: 'error' }))['networks']);
   } catch {
     return {};
   }

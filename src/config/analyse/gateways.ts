@@ -4,7 +4,10 @@ import { intersectHosts, selects } from '../compile/names.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 
 /** Where the proxies of a Gateway run, and so where their secrets are. */
-function proxyNamespaces({ spec }: Resource<GatewaySpec>, mesh: MeshView): readonly string[] {
+export function proxyNamespaces(
+  { spec }: Resource<GatewaySpec>,
+  mesh: MeshView,
+): readonly string[] {
   const pods = mesh
     .of('Pod', '')
     .filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}))

@@ -1,4 +1,5 @@
 /** IST0103, IST0116, IST0125, IST0135, IST0137: Pods and Deployments that people bring with their mesh configuration. */
+import { own } from '../../lib/own.ts';
 import type { Labels, Resource, ServiceSpec } from '../../model/api.ts';
 import { parseCidr } from '../../lib/cidr.ts';
 import { selects } from '../compile/names.ts';
@@ -60,7 +61,7 @@ const PROXY = 'istio-proxy';
 function analyseAnnotations({ metadata }: Resource): Finding[] {
   const { annotations = {}, labels = {} } = metadata;
   const wrong = Object.entries(annotations).flatMap(([name, value]): Finding[] => {
-    const [isValid, wanted] = VALUES[name] ?? [];
+    const [isValid, wanted] = own(VALUES, name) ?? [];
     return isValid === undefined || isValid(value)
       ? []
       : [

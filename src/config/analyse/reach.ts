@@ -5,7 +5,7 @@ import { gatewayName } from '../compile/virtual-services.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { perMesh } from './mesh.ts';
 
-const gatewaysOf = ({ spec, metadata }: Resource<VirtualServiceSpec>): readonly string[] =>
+export const gatewaysOf = ({ spec, metadata }: Resource<VirtualServiceSpec>): readonly string[] =>
   ((spec.gateways ?? []).length === 0 ? ['mesh'] : (spec.gateways ?? [])).map((name) =>
     gatewayName(name, metadata.namespace),
   );

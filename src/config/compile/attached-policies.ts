@@ -30,7 +30,7 @@ const targetKey = ({ group, kind, namespace, name }: PolicyTarget): string =>
 const WORKLOAD_RANKS = { mesh: 0, meshSelector: 1, namespace: 2, namespaceSelector: 3 } as const;
 const FIRST_TARGET_RANK = 4;
 
-interface Ranked {
+export interface Ranked {
   readonly policy: Policy;
   readonly rank: number;
 }
@@ -149,8 +149,15 @@ export function listenerPolicies(
   context: CompileContext,
   targets: readonly PolicyTarget[],
 ): FilterConfig[] {
-  const candidates = [...ofWorkload(context), ...rankedByTarget(targetsOf(context), targets)];
-  return winners(context, candidates).map(({ yielding }) => yielding);
+  return winners(context, candidatesFor(context, targets)).map(({ yielding }) => yielding);
+}
+
+/** Policies that hold for the proxy, and those that name one of `targets`; of each key the highest rank counts. */
+export function candidatesFor(
+  context: CompileContext,
+  targets: readonly PolicyTarget[],
+): readonly Ranked[] {
+  return [...ofWorkload(context), ...rankedByTarget(targetsOf(context), targets)];
 }
 
 /**

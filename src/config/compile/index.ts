@@ -229,6 +229,23 @@ class MemoCompiler implements Compiler {
   }
 }
 
+/** Compile's steps one by one, for who describes what they come to. */
+export interface Survey {
+  readonly contextOf: (scope: ProxyScope) => CompileContext;
+  /** What is met on the way is in the context's diagnostics. */
+  readonly listenersOf: (context: CompileContext) => readonly Listener[];
+}
+
+/** It knows no compiler of policies: filters aren't made. */
+export function survey(resources: readonly Resource[]): Survey {
+  const sources: Sources = { lists: new ResourceLists(), memo: new Memo(), compilers: [] };
+  sources.lists.update(resources);
+  return {
+    contextOf: (scope) => createContext(scope, sources),
+    listenersOf: (context) => compileListeners(context).listeners,
+  };
+}
+
 export function createCompiler(compilers: readonly PolicyCompiler[]): Compiler {
   return new MemoCompiler(compilers);
 }

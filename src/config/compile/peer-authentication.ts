@@ -20,8 +20,14 @@ function modeOf(mode: string | undefined, inherited: MtlsMode): MtlsMode {
   return mode === 'STRICT' || mode === 'PERMISSIVE' || mode === 'DISABLE' ? mode : inherited;
 }
 
-/** Mesh, namespace, workload: each takes the mode of the one before it unless it has its own; in each the oldest counts. */
-export function workloadMtls(context: CompileContext): WorkloadMtls {
+interface Levels {
+  readonly ofMesh: Policy | undefined;
+  readonly ofNamespace: Policy | undefined;
+  readonly ofWorkload: Policy | undefined;
+}
+
+/** Those that count for a workload: in the mesh, its namespace and for itself the oldest each. */
+export function peerAuthentications(context: CompileContext): Levels {
   const { scope, mesh } = context;
   const policies = context.resources<PeerAuthenticationSpec | undefined>('PeerAuthentication');
   const wide = policies.filter((policy) => !hasSelector(policy));
@@ -35,10 +41,20 @@ export function workloadMtls(context: CompileContext): WorkloadMtls {
       scope.namespace !== mesh.rootNamespace &&
       selects(policy.spec?.selector?.matchLabels, scope.labels),
   );
-  const ofMesh = modeOf(ofNamespace(mesh.rootNamespace)?.spec?.mtls?.mode, 'PERMISSIVE');
-  const inherited = modeOf(ofNamespace(scope.namespace)?.spec?.mtls?.mode, ofMesh);
-  const mode = modeOf(own?.spec?.mtls?.mode, inherited);
-  const levels = Object.entries(own?.spec?.portLevelMtls ?? {});
+  return {
+    ofMesh: ofNamespace(mesh.rootNamespace),
+    ofNamespace: ofNamespace(scope.namespace),
+    ofWorkload: own,
+  };
+}
+
+/** Mesh, namespace, workload: each takes the mode of the one before it unless it has its own. */
+export function workloadMtls(context: CompileContext): WorkloadMtls {
+  const { ofMesh, ofNamespace, ofWorkload } = peerAuthentications(context);
+  const meshMode = modeOf(ofMesh?.spec?.mtls?.mode, 'PERMISSIVE');
+  const inherited = modeOf(ofNamespace?.spec?.mtls?.mode, meshMode);
+  const mode = modeOf(ofWorkload?.spec?.mtls?.mode, inherited);
+  const levels = Object.entries(ofWorkload?.spec?.portLevelMtls ?? {});
   return {
     mode,
     ports: new Map(levels.map(([port, level]) => [Number(port), modeOf(level.mode, mode)])),

@@ -32,7 +32,7 @@ function namesTarget(
 }
 
 /** Root namespace: the whole mesh; own namespace: its workloads; a selector narrows either. */
-function holdsFor(context: CompileContext, resource: Resource<Attached>): boolean {
+export function holdsFor(context: CompileContext, resource: Resource<Attached>): boolean {
   const { spec, metadata } = resource;
   const refs = [
     ...(spec.targetRefs ?? []),

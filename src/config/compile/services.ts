@@ -1,4 +1,6 @@
 /** The registry: services out of ServiceEntry, WorkloadEntry and core Service. */
+import { isIpAddress } from '../../resources/checks.ts';
+import { own } from '../../lib/own.ts';
 import type {
   EndpointSliceSpec,
   Resource,
@@ -52,7 +54,7 @@ const APP_PROTOCOLS: Readonly<Record<string, string>> = {
 
 /** appProtocol, else the port name's prefix before `-`. */
 function portProtocol(name: string | undefined, appProtocol: string | undefined): string {
-  const known = APP_PROTOCOLS[appProtocol ?? ''];
+  const known = own(APP_PROTOCOLS, appProtocol ?? '');
   if (known !== undefined) return known;
   const word = (appProtocol ?? (name ?? '').split('-')[0] ?? '').toUpperCase();
   const isGrpcWeb = (appProtocol ?? name ?? '').toUpperCase().startsWith('GRPC-WEB');
@@ -172,7 +174,8 @@ function fromCoreService(
     resolution: isExternal ? 'DNS' : 'STATIC',
     location: 'MESH_INTERNAL',
     exportTo: annotation?.split(',').map((entry) => entry.trim()) ?? mesh.defaultServiceExportTo,
-    addresses: spec.clusterIP === undefined || spec.clusterIP === 'None' ? [] : [spec.clusterIP],
+    // One that isn't allocated yet is empty, and `None` is none.
+    addresses: [spec.clusterIP ?? ''].filter((address) => isIpAddress(address)),
     endpoints: coreEndpoints(resource, members),
     resource,
   };

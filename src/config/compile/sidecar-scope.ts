@@ -32,22 +32,22 @@ const isOf = ({ namespace }: Import, owner: string): boolean =>
   namespace === '*' || namespace === owner;
 
 /** Own namespace by labels, own namespace, then the root namespace; of each the oldest. None are merged. */
-function sidecarOf(
+export function sidecarOf(
   sidecars: readonly Resource<SidecarSpec>[],
   scope: ProxyScope,
   rootNamespace: string,
-): SidecarSpec | undefined {
+): Resource<SidecarSpec> | undefined {
   const labelsOf = ({ spec }: Resource<SidecarSpec>) => spec.workloadSelector?.labels ?? {};
   const hasSelector = (sidecar: Resource<SidecarSpec>): boolean =>
     Object.keys(labelsOf(sidecar)).length > 0;
   const own = sidecars.filter(({ metadata }) => metadata.namespace === scope.namespace);
-  const chosen =
+  return (
     own.find((sidecar) => hasSelector(sidecar) && selects(labelsOf(sidecar), scope.labels)) ??
     own.find((sidecar) => !hasSelector(sidecar)) ??
     sidecars.find(
       (sidecar) => sidecar.metadata.namespace === rootNamespace && !hasSelector(sidecar),
-    );
-  return chosen?.spec;
+    )
+  );
 }
 
 export function sidecarScope(
@@ -55,7 +55,7 @@ export function sidecarScope(
   scope: ProxyScope,
   mesh: { readonly settings: MeshSettings; readonly rootNamespace: string },
 ): SidecarScope {
-  const spec = sidecarOf(sidecars, scope, mesh.rootNamespace);
+  const spec = sidecarOf(sidecars, scope, mesh.rootNamespace)?.spec;
   const policy = spec?.outboundTrafficPolicy;
   const outboundPolicy =
     policy === undefined

@@ -20,14 +20,14 @@ import { boundServices } from './virtual-services.ts';
 /** Hosts that aren't in the registry have routes on this port only. */
 const UNKNOWN_HOST_PORT = 80;
 
-interface HostOwners {
+export interface HostOwners {
   /** The rule set for a host: exact before wildcard, longer before shorter, older before newer. */
   ownerOf(host: string): BoundService | undefined;
   /** Each host that a rule set names, with the first that names it. */
   readonly named: ReadonlyMap<string, BoundService>;
 }
 
-function indexOwners(bound: readonly BoundService[]): HostOwners {
+export function indexOwners(bound: readonly BoundService[]): HostOwners {
   const named = new Map<string, BoundService>();
   for (const service of bound)
     for (const host of service.hosts) if (!named.has(host)) named.set(host, service);

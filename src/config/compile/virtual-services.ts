@@ -66,7 +66,7 @@ function ranked(
   };
 }
 
-function hostsOf(
+export function hostsOf(
   resource: Resource<VirtualServiceSpec>,
   { memo, mesh }: CompileContext,
 ): readonly string[] {
@@ -97,7 +97,8 @@ function normalizeGateways(match: HttpMatch, namespace: string): HttpMatch {
   return { ...match, gateways: match.gateways.map((name) => gatewayName(name, namespace)) };
 }
 
-function expandRoutes(
+/** With the rules of delegates in place of those that name them. */
+export function expandRoutes(
   resource: Resource<VirtualServiceSpec>,
   context: CompileContext,
 ): SourcedRoute[] {

@@ -6,14 +6,17 @@ import { refuse } from './words.ts';
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/g;
 
-/** Does the text hold a PEM block of such a type whose body is base64? */
-function hasBlock(text: string | undefined, type: RegExp): boolean {
-  if (text === undefined) return false;
-  return [...text.matchAll(BLOCK)].some(([, name = '', body = '']) => {
+/** The PEM blocks of such a type, each as base64 without spaces. */
+export function pemBlocks(text: string | undefined, type: RegExp): string[] {
+  if (text === undefined) return [];
+  return [...text.matchAll(BLOCK)].flatMap(([, name = '', body = '']) => {
     const compact = body.replaceAll(/\s/g, '');
-    return type.test(name) && compact.length > 0 && compact.length % 4 === 0;
+    return type.test(name) && compact.length > 0 && compact.length % 4 === 0 ? [compact] : [];
   });
 }
+
+const hasBlock = (text: string | undefined, type: RegExp): boolean =>
+  pemBlocks(text, type).length > 0;
 
 export interface Referrer {
   /** `Gateway` or `ListenerSet`: grants are asked for its kind. */

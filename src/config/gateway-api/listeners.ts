@@ -1,4 +1,5 @@
 /** The listeners of one Gateway, those of its ListenerSets included, and what is wrong with each. */
+import { own } from '../../lib/own.ts';
 import type {
   ApiGatewaySpec,
   ApiListener,
@@ -61,7 +62,7 @@ const terminates = (spec: ApiListener): boolean =>
 
 /** Passthrough leaves no stream to route but by its server name. */
 function fittingKinds(spec: ApiListener): readonly RouteKind[] {
-  const kinds = KINDS[spec.protocol] ?? [];
+  const kinds = own(KINDS, spec.protocol) ?? [];
   return spec.protocol === 'TLS' && terminates(spec) ? [...kinds, 'TCPRoute'] : kinds;
 }
 
@@ -157,7 +158,7 @@ function draft(
   const kinds = supportedKinds(spec);
   const certificates = resolveCertificates(spec, owner, source);
   const clients = resolveClients(spec, gateway, source);
-  const isKnown = KINDS[spec.protocol] !== undefined;
+  const isKnown = own(KINDS, spec.protocol) !== undefined;
   return {
     owner,
     rank,

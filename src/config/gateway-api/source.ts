@@ -1,4 +1,5 @@
 /** Resources of the Gateway API by what is asked of them. */
+import { own } from '../../lib/own.ts';
 import type {
   ApiGatewaySpec,
   BackendTlsPolicySpec,
@@ -59,9 +60,11 @@ const ROUTE_KINDS: ReadonlySet<string> = new Set<RouteKind>([
 ]);
 
 function holds(labels: Labels, { matchLabels, matchExpressions }: SelectorExpressions): boolean {
-  const equal = Object.entries(matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+  const equal = Object.entries(matchLabels ?? {}).every(
+    ([key, value]) => own(labels, key) === value,
+  );
   const expressed = (matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-    const value = labels[key];
+    const value = own(labels, key);
     switch (operator) {
       case 'In':
         return value !== undefined && values.includes(value);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ServiceSpec } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
-import { checkPort, isDnsLabel } from '../checks.ts';
+import { checkPort, isDnsLabel, isIpAddress } from '../checks.ts';
 import { Faults, defineKind, defineLooseKind } from '../define.ts';
 import { anyMap, flag, integer, labels, text, texts } from '../fields.ts';
 
@@ -80,6 +80,13 @@ export const service: ResourceKind = defineKind<ServiceSpec>({
         `name ${metadata.name} of a Service is a DNS label, without dots`,
       );
     checkServicePorts(spec, faults);
+    const { clusterIP = '' } = spec;
+    if (clusterIP !== '' && clusterIP !== 'None' && !isIpAddress(clusterIP))
+      faults.error(
+        'spec.clusterIP',
+        `clusterIP ${JSON.stringify(clusterIP)} is no IP address`,
+        'write an address or None, or leave it out',
+      );
     if (spec.type === 'ExternalName' && (spec.externalName ?? '') === '')
       faults.error('spec.externalName', 'type ExternalName needs an externalName');
     return faults.list;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Resource } from '../../model/api.ts';
 import type { Fault, ResourceKind } from '../../model/config.ts';
-import { defineLooseKind, issueFaults } from '../define.ts';
+import { defineLooseKind, issueFaults, withSchema } from '../define.ts';
 import { flag, labels, text } from '../fields.ts';
 import { checkMeshConfig } from '../mesh-config-checks.ts';
 
@@ -74,16 +74,22 @@ function checkWith(schema: z.ZodType, isSecret: boolean): (document: unknown) =>
   };
 }
 
-export const secret: ResourceKind = {
-  ...defineLooseKind({ group: '', kind: 'Secret', versions: ['v1'], plural: 'secrets' }),
-  check: checkWith(secretSchema, true),
-};
-
-export const configMap: ResourceKind = {
-  ...defineLooseKind({ group: '', kind: 'ConfigMap', versions: ['v1'], plural: 'configmaps' }),
-  check: checkWith(configMapSchema, false),
-  validate({ metadata, data }: Resource) {
-    const isMesh = metadata.namespace === 'istio-system' && metadata.name === 'istio';
-    return isMesh && data?.['mesh'] !== undefined ? checkMeshConfig(data['mesh']) : [];
+export const secret: ResourceKind = withSchema(
+  {
+    ...defineLooseKind({ group: '', kind: 'Secret', versions: ['v1'], plural: 'secrets' }),
+    check: checkWith(secretSchema, true),
   },
-};
+  secretSchema,
+);
+
+export const configMap: ResourceKind = withSchema(
+  {
+    ...defineLooseKind({ group: '', kind: 'ConfigMap', versions: ['v1'], plural: 'configmaps' }),
+    check: checkWith(configMapSchema, false),
+    validate({ metadata, data }: Resource) {
+      const isMesh = metadata.namespace === 'istio-system' && metadata.name === 'istio';
+      return isMesh && data?.['mesh'] !== undefined ? checkMeshConfig(data['mesh']) : [];
+    },
+  },
+  configMapSchema,
+);

@@ -1,7 +1,7 @@
 /** EndpointSlice: its body stands beside the metadata instead of under spec. */
 import { z } from 'zod';
 import type { Fault, ResourceKind } from '../../model/config.ts';
-import { issueFaults } from '../define.ts';
+import { issueFaults, withSchema } from '../define.ts';
 import { anyMap, flag, integer, text, texts } from '../fields.ts';
 
 const endpoint = z.strictObject({
@@ -39,15 +39,18 @@ const schema = z.strictObject({
     .optional(),
 });
 
-export const endpointSlice: ResourceKind = {
-  group: 'discovery.k8s.io',
-  kind: 'EndpointSlice',
-  versions: ['v1'],
-  plural: 'endpointslices',
-  check(document): readonly Fault[] {
-    const result = schema.safeParse(document);
-    return result.success
-      ? []
-      : result.error.issues.flatMap((issue) => issueFaults(issue, schema, document));
+export const endpointSlice: ResourceKind = withSchema(
+  {
+    group: 'discovery.k8s.io',
+    kind: 'EndpointSlice',
+    versions: ['v1'],
+    plural: 'endpointslices',
+    check(document): readonly Fault[] {
+      const result = schema.safeParse(document);
+      return result.success
+        ? []
+        : result.error.issues.flatMap((issue) => issueFaults(issue, schema, document));
+    },
   },
-};
+  schema,
+);

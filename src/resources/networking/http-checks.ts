@@ -58,6 +58,8 @@ const RETRY_ON = new Set([
   'resource-exhausted',
   'unavailable',
 ]);
+/** As protobuf reads it from JSON: both alphabets, and the padding may be left out. */
+const BASE64 = /^(?:[-\w+/]{4})*(?:[-\w+/]{2}(?:==)?|[-\w+/]{3}=?)?$/;
 const REDIRECT_CODES = new Set([301, 302, 303, 307, 308]);
 
 function checkPercent(value: Percent | undefined, path: string, faults: Faults): void {
@@ -310,6 +312,12 @@ export function checkHttpRoute(route: HttpRoute, path: string, context: RouteCon
     faults.error(
       `${path}.directResponse.status`,
       `status ${status} is out of range, want 200 to 599`,
+    );
+  if (!BASE64.test(route.directResponse?.body?.bytes ?? ''))
+    faults.error(
+      `${path}.directResponse.body.bytes`,
+      'bytes is not base64',
+      'encode it, or put plain text under string',
     );
   checkRewrite(route, path, faults);
   checkDuration(route.timeout, `${path}.timeout`, faults);
