@@ -23,11 +23,11 @@ if (major >= 24) {
       stdio: 'inherit',
     });
     // A supervisor signals this process alone, and nothing may be left running behind it.
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-      process.on(signal, () => child.kill(signal));
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+    for (const signal of signals) process.on(signal, () => child.kill(signal));
     child.on('exit', (code) => {
       process.exitCode = code ?? 1;
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal);
+      for (const signal of signals) process.removeAllListeners(signal);
     });
   }
 }

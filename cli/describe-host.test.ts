@@ -38,6 +38,11 @@ it('describes a host of files in sections', async () => {
   expect(await lateen('describe', 'service', 'reviews', ...files)).toBe(text);
 });
 
+it('takes a host as requests say it, with a port', async () => {
+  const text = await lateen('describe', 'host', 'reviews', ...files);
+  expect(await lateen('describe', 'host', 'Reviews:9080', ...files)).toBe(text);
+});
+
 it('prints data', async () => {
   const text = await lateen('describe', 'host', 'reviews', '-o', 'json', ...files);
   expect(JSON.parse(text)).toMatchObject({ subsets: [{}, {}, { name: 'v3', endpoints: 0 }] });

@@ -22,7 +22,8 @@ async function download(url: string): Promise<string> {
   return text;
 }
 
-function walk(path: string): string[] {
+/** Files of resources at or below a path. @throws Error of the system */
+export function walk(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path, { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))

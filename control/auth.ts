@@ -1,4 +1,5 @@
 /** Bearer tokens `lat_<id>_<secret>`: stored as hashes, closed by default. */
+import { TOKEN_PROTOCOL } from '../src/delivery/messages.ts';
 import { sha256Hex } from '../src/lib/hash.ts';
 import type { ProxyScope } from '../src/model/snapshot.ts';
 import type { Store } from '../src/model/store.ts';
@@ -23,6 +24,9 @@ export interface Principal {
   readonly name: string;
   readonly role: Role;
   readonly scopes: readonly ProxyScope[];
+  /** Absent for the first administrator's. */
+  readonly tokenId?: string;
+  readonly expiresMs?: number;
 }
 
 const RANK: Readonly<Record<Role, number>> = { proxy: 0, viewer: 1, editor: 2, admin: 3 };
@@ -34,8 +38,16 @@ export async function listTokens(store: Store): Promise<TokenRecord[]> {
   return records.map(({ value }) => JSON.parse(value) as TokenRecord);
 }
 
+/** Who opens a WebSocket in a browser's way can't set the field, but can offer subprotocols. */
+function offered(request: Request): string {
+  if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return '';
+  const protocols = (request.headers.get('sec-websocket-protocol') ?? '').split(',');
+  const found = protocols.map((one) => one.trim()).find((one) => one.startsWith(TOKEN_PROTOCOL));
+  return found === undefined ? '' : `Bearer ${found.slice(TOKEN_PROTOCOL.length)}`;
+}
+
 function bearer(request: Request): string {
-  const value = request.headers.get('authorization') ?? '';
+  const value = request.headers.get('authorization') ?? offered(request);
   if (!value.startsWith('Bearer ') || value.length > 512)
     throw new Problem(401, 'unauthorized', 'a bearer token is required');
   return value.slice(7).trim();
@@ -64,7 +76,14 @@ export async function authenticate(
     throw new Problem(401, 'unauthorized', 'the token is not known');
   if (record.expiresMs !== undefined && known.nowMs >= record.expiresMs)
     throw new Problem(401, 'unauthorized', 'the token has expired');
-  return { name: record.name, role: record.role, scopes: record.scopes ?? [] };
+  const { name, role, scopes = [], expiresMs } = record;
+  return {
+    name,
+    role,
+    scopes,
+    tokenId: record.id,
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+  };
 }
 
 export function requireRole(principal: Principal, role: Role): void {

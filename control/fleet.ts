@@ -1,11 +1,12 @@
 /** Every proxy that may ask, what it should run and what its instances do run. */
+import { pointerName } from '../src/delivery/pointer.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
 import type { Store } from '../src/model/store.ts';
 import { listTokens } from './auth.ts';
 import type { Compiled, Push } from './push.ts';
 import type { Instance, Registry } from './registry.ts';
-import { pointerName, scopeKey } from './registry.ts';
+import { scopeKey } from './registry.ts';
 
 export type SyncState = 'SYNCED' | 'STALE' | 'ERROR' | 'NOT SENT';
 
@@ -21,6 +22,8 @@ export interface ProxyStatus {
   readonly runs: string | undefined;
   readonly diagnostics: readonly Diagnostic[];
   readonly lastSeenMs: number | undefined;
+  /** How often its secrets were read since this control plane started. */
+  readonly secretReads: number;
 }
 
 export interface Fleet {
@@ -35,7 +38,8 @@ function stateOf(current: string, instances: readonly Instance[]): SyncState {
   return instances.every(({ runs }) => runs === current) ? 'SYNCED' : 'STALE';
 }
 
-function statusOf(compiled: Compiled, instances: readonly Instance[]): ProxyStatus {
+function statusOf(compiled: Compiled, registry: Registry): ProxyStatus {
+  const instances = registry.instances(compiled.scope);
   const current = pointerName(compiled.pointer);
   const [latest] = instances;
   return {
@@ -49,6 +53,7 @@ function statusOf(compiled: Compiled, instances: readonly Instance[]): ProxyStat
       refused?.pointer === current ? refused.diagnostics : [],
     ),
     lastSeenMs: latest?.seenMs,
+    secretReads: registry.secretReads(compiled.scope),
   };
 }
 
@@ -61,7 +66,7 @@ export function createFleet(store: Store, push: Push, registry: Registry): Fleet
     const list: { compiled: Compiled; status: ProxyStatus }[] = [];
     for (const scope of scopes.values()) {
       const compiled = await push.compiledFor(scope);
-      list.push({ compiled, status: statusOf(compiled, registry.instances(scope)) });
+      list.push({ compiled, status: statusOf(compiled, registry) });
     }
     return list;
   };

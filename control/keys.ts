@@ -1,7 +1,10 @@
 /** JWKS that policies refer to: fetched here, never by gateways. Stale keys stay in use for a day while their issuer is away. */
+import { canonicalJson } from '../src/lib/canonical-json.ts';
 import { parseCidr, linkCidrs } from '../src/lib/cidr.ts';
+import { hashName } from '../src/lib/hash.ts';
 import { ISSUER_PREFIX } from '../src/lib/key-set-name.ts';
-import type { KeySet } from '../src/model/snapshot.ts';
+import type { Blob } from '../src/model/manifest.ts';
+import type { KeyOverlay, KeySet } from '../src/model/snapshot.ts';
 import type { TextCache } from '../src/model/store.ts';
 
 export interface KeysOptions {
@@ -26,6 +29,8 @@ export interface Keys {
   refresh(uri: string): Promise<void>;
   /** Goes up whenever a set changes. */
   readonly generation: number;
+  /** Told when it went up. */
+  onChange(listener: () => void): void;
 }
 
 const FETCH_TIMEOUT_MS = 5000;
@@ -136,6 +141,7 @@ class KeyStore implements Keys {
   readonly #triedMs = new Map<string, number>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #restored = new Map<string, Promise<void>>();
+  readonly #listeners: (() => void)[] = [];
   generation = 0;
 
   constructor(options: KeysOptions) {
@@ -147,6 +153,10 @@ class KeyStore implements Keys {
     const isTrusted =
       set !== undefined && this.#options.nowMs() - set.fetchedAtMs < MAX_AGE_MS + MAX_STALE_MS;
     return isTrusted ? set : undefined;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   async ensure(uris: readonly string[]): Promise<void> {
@@ -241,8 +251,28 @@ class KeyStore implements Keys {
     const set: KeySet = { keys, fetchedAtMs: nowMs };
     this.#held.set(uri, { set, refreshAtMs: nowMs + age * REFRESH_SHARE });
     await this.#options.cache.set(CACHE_PREFIX + uri, JSON.stringify(set));
-    if (!isSame) this.generation++;
+    if (isSame) return;
+    this.generation++;
+    for (const listener of this.#listeners) listener();
   }
+}
+
+export function knownSets(
+  store: Pick<Keys, 'of'>,
+  jwksUris: readonly string[],
+): KeyOverlay['sets'] {
+  return Object.fromEntries(
+    jwksUris.flatMap((uri) => {
+      const set = store.of(uri);
+      return set === undefined ? [] : [[uri, set] as const];
+    }),
+  );
+}
+
+/** The overlay that proxies get of these sets. */
+export function keysBlob(store: Pick<Keys, 'of'>, jwksUris: readonly string[]): Blob {
+  const text = canonicalJson({ sets: knownSets(store, jwksUris) });
+  return { name: hashName(text), text: () => text };
 }
 
 export function createKeys(options: KeysOptions): Keys {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import { asksForStream, createNodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
 import type { ControlPlane } from './plane.ts';
 import { createSqlStore } from './store/sql.ts';
@@ -78,6 +79,9 @@ async function answer(
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
+  const requestOf = (incoming: IncomingMessage): Request | undefined =>
+    toRequest(incoming, 'http://control');
+  const streams = createNodeStreams(requestOf, (line) => options.log(line));
   const plane = createControlPlane({
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
@@ -94,9 +98,11 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     log: (line) => {
       options.log(line);
     },
+    upgrade: (request, grant) => streams.upgrade(request, grant),
+    wakeAt: (atMs) => streams.wakeAt(atMs),
   });
-  const server = createServer((incoming, outgoing) => {
-    const request = toRequest(incoming, 'http://control');
+  const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
+    const request = requestOf(incoming);
     if (request === undefined) {
       outgoing.writeHead(400, { connection: 'close' }).end();
       return;
@@ -106,6 +112,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
       outgoing.destroy();
     });
   });
+  streams.attach(server, plane);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
@@ -115,6 +122,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
+      await streams.close();
       server.closeAllConnections();
       await new Promise((resolve) => {
         server.close(() => {

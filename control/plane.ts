@@ -9,6 +9,7 @@ import { hostRoutes } from './admin/hosts.ts';
 import { insightRoutes } from './admin/insight.ts';
 import { proxyRoutes } from './admin/proxies.ts';
 import { resourceRoutes } from './admin/resources.ts';
+import { streamRoutes } from './admin/stream.ts';
 import { tokenRoutes } from './admin/tokens.ts';
 import { watchRoutes } from './admin/watch.ts';
 import { authenticate } from './auth.ts';
@@ -19,11 +20,15 @@ import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
 import { createRegistry } from './registry.ts';
 import { createStatuses } from './status.ts';
+import type { StreamHub } from './stream/hub.ts';
+import { createStreamHub } from './stream/hub.ts';
 
 export type { ControlDependencies } from './admin/context.ts';
 
 export interface ControlPlane {
   fetch(request: Request): Promise<Response>;
+  /** Where a home brings the sockets of proxies. */
+  readonly streams: StreamHub;
 }
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -44,7 +49,19 @@ function createServices(deps: ControlDependencies): Services {
   const registry = createRegistry(deps.nowMs);
   const fleet = createFleet(deps.store, push, registry);
   const statuses = createStatuses(inventory, fleet, deps.nowMs);
-  return { deps, inventory, keys, push, registry, fleet, statuses };
+  const { store, blobs, nowMs, log, wakeAt } = deps;
+  const streams = createStreamHub({
+    store,
+    blobs,
+    inventory,
+    keys,
+    push,
+    nowMs,
+    log,
+    ...(wakeAt === undefined ? {} : { wakeAt }),
+  });
+  registry.addSource((scope) => streams.instances(scope));
+  return { deps, inventory, keys, push, registry, fleet, statuses, streams };
 }
 
 /** Old revisions go, so that a mesh that changes for years keeps its size. */
@@ -60,9 +77,10 @@ function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDepe
 /** POST because the question has a body; they change nothing. */
 const ASKS = new Set(['/v1/diff', '/v1/explain']);
 
-/** Changes and refusals of known people; proxies' reports and reads are not worth a line each. */
+/** Changes and refusals of known people; proxies' reports and reads are not worth a line each, but for private keys. */
 function isAudited(c: Ctx, status: number): boolean {
   if (c.get('principal') === undefined) return false;
+  if (c.get('givesSecrets')) return true;
   if (status === 403) return true;
   const isRead = c.req.method === 'GET' || ASKS.has(c.req.path);
   return !isRead && c.get('principal').role !== 'proxy';
@@ -136,10 +154,12 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   historyRoutes(app, services);
   insightRoutes(app, services);
   hostRoutes(app, services);
+  // Its path is one that a proxy could be named by.
+  streamRoutes(app, services);
   proxyRoutes(app, services);
   tokenRoutes(app, services);
   openApi(app);
   failures(app, deps);
   keepCompact(deps);
-  return { fetch: async (request) => app.fetch(request) };
+  return { fetch: async (request) => app.fetch(request), streams: services.streams };
 }

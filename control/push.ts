@@ -1,12 +1,21 @@
 /** Compiles for each proxy scope and keeps the result under its hash. */
 import { canonicalJson } from '../src/lib/canonical-json.ts';
-import { hashName } from '../src/lib/hash.ts';
 import { createCompiler } from '../src/config/compile/index.ts';
+import { secretNames } from '../src/config/secrets.ts';
+import { blobNames, checkedEndpoints, checkedManifest } from '../src/delivery/bundle.ts';
+import { pointerName } from '../src/delivery/pointer.ts';
 import type { Blob } from '../src/model/manifest.ts';
-import type { KeyOverlay, Pointer, ProxyScope } from '../src/model/snapshot.ts';
+import type {
+  EndpointOverlay,
+  KeyOverlay,
+  NamedSnapshot,
+  Pointer,
+  ProxyScope,
+} from '../src/model/snapshot.ts';
 import type { BlobStore } from '../src/model/store.ts';
 import { policyCompilers } from '../src/presets/control.ts';
 import type { Inventory } from './inventory.ts';
+import { keysBlob, knownSets } from './keys.ts';
 import type { Keys } from './keys.ts';
 import { scopeKey } from './registry.ts';
 
@@ -20,6 +29,8 @@ export interface Compiled {
   /** `Kind namespace/name` of the resources that it was made of. */
   readonly resources: ReadonlySet<string>;
   readonly jwksUris: readonly string[];
+  /** `namespace/name` of the Secrets that it may read. */
+  readonly secrets: readonly string[];
   /** Of the keys that went into it. */
   readonly generation: number;
 }
@@ -28,12 +39,22 @@ export interface Push {
   compiledFor(scope: ProxyScope): Promise<Compiled>;
   /** May this proxy read that blob? Its own pointer, or the one before, must lead to it. */
   mayRead(scope: ProxyScope, name: string): Promise<boolean>;
+  /** Names of what a pointer that a proxy had leads to; undefined = nobody knows any more. */
+  namesOf(scope: ProxyScope, pointer: Pointer): Promise<ReadonlySet<string> | undefined>;
+  /** What such a proxy would be sent, with the keys that are known; nothing is written for it. */
+  preview(scope: ProxyScope): Promise<Preview>;
+}
+
+export interface Preview {
+  readonly named: NamedSnapshot;
+  readonly endpoints: EndpointOverlay;
+  readonly keys: KeyOverlay;
 }
 
 export interface PushOptions {
   readonly inventory: Inventory;
   readonly blobs: BlobStore;
-  readonly keys: Keys;
+  readonly keys: Omit<Keys, 'onChange'>;
 }
 
 /** As many as a runtime sends at a time. */
@@ -78,6 +99,32 @@ class Pilot implements Push {
     return compiled.blobs.has(name) || this.#before.get(scopeKey(scope))?.blobs.has(name) === true;
   }
 
+  async preview(scope: ProxyScope): Promise<Preview> {
+    const { inventory, keys } = this.#options;
+    const { resources } = await inventory.current();
+    const { named, endpoints, jwksUris } = this.#compiler.compile({ resources, scope });
+    return { named, endpoints, keys: { version: 'preview', sets: knownSets(keys, jwksUris) } };
+  }
+
+  async namesOf(scope: ProxyScope, pointer: Pointer): Promise<ReadonlySet<string> | undefined> {
+    const key = scopeKey(scope);
+    const name = pointerName(pointer);
+    const known = [this.#compiled.get(key), this.#before.get(key)].find(
+      (one) => one !== undefined && pointerName(one.pointer) === name,
+    );
+    if (known !== undefined) return known.blobs;
+    const { blobs } = this.#options;
+    const [manifest, endpoints] = await Promise.all([
+      blobs.get(pointer.snapshot),
+      blobs.get(pointer.endpoints),
+    ]);
+    if (manifest === undefined || endpoints === undefined) return undefined;
+    return blobNames(pointer, {
+      manifest: checkedManifest(pointer.snapshot, JSON.parse(manifest)),
+      endpointManifest: checkedEndpoints(pointer.endpoints, JSON.parse(endpoints)),
+    });
+  }
+
   async #compile(scope: ProxyScope): Promise<Compiled> {
     const { inventory, keys: store } = this.#options;
     const { revision, resources } = await inventory.current();
@@ -93,6 +140,7 @@ class Pilot implements Push {
       blobs: new Set([...result.blobs, keys].map(({ name }) => name)),
       resources: result.resources,
       jwksUris,
+      secrets: secretNames(named.snapshot),
       generation,
     };
     this.#coming.add(compiled.blobs);
@@ -136,17 +184,6 @@ class Pilot implements Push {
     if (before !== undefined && canonicalJson(before.pointer) !== canonicalJson(compiled.pointer))
       this.#before.set(key, before);
   }
-}
-
-function keysBlob(store: Keys, jwksUris: readonly string[]): Blob {
-  const sets = Object.fromEntries(
-    jwksUris.flatMap((uri) => {
-      const set = store.of(uri);
-      return set === undefined ? [] : [[uri, set] as const];
-    }),
-  );
-  const text = canonicalJson({ sets } satisfies Pick<KeyOverlay, 'sets'>);
-  return { name: hashName(text), text: () => text };
 }
 
 export function createPush(options: PushOptions): Push {

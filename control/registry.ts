@@ -1,4 +1,5 @@
-/** Which instances of a proxy are there and what they run: told by their polls and acknowledgements, forgotten with their lease. */
+/** Which instances of a proxy are there and what they run: told by their polls and acknowledgements, forgotten with their lease; or as long as their sockets live. */
+import { pointerName } from '../src/delivery/pointer.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
 
@@ -24,6 +25,12 @@ export interface Registry {
   acknowledge(scope: ProxyScope, ack: Acknowledged): void;
   /** With a live lease, the latest first. */
   instances(scope: ProxyScope): readonly Instance[];
+  /** Adds who else knows live instances; what they say of one goes before its polls. */
+  addSource(source: (scope: ProxyScope) => readonly Instance[]): void;
+  /** Counts a reading of a proxy's secrets. */
+  secretsRead(scope: ProxyScope): void;
+  /** How often they were read since this control plane started. */
+  secretReads(scope: ProxyScope): number;
 }
 
 /** An edge isolate asks only while it has traffic, so a lease outlives several of its intervals. */
@@ -31,18 +38,15 @@ const LEASE_MS = 90_000;
 const MAX_INSTANCES = 1000;
 const MAX_SCOPES = 10_000;
 
-export function scopeKey(scope: ProxyScope): string {
+export function scopeKey(scope: Pick<ProxyScope, 'type' | 'namespace' | 'name'>): string {
   return `${scope.type}/${scope.namespace}/${scope.name}`;
-}
-
-/** The three hashes in one word, as the pointer's ETag has them. */
-export function pointerName({ snapshot, endpoints, keys }: Pointer): string {
-  return `${snapshot}.${endpoints}.${keys}`;
 }
 
 class Leases implements Registry {
   readonly #nowMs: () => number;
   readonly #scopes = new Map<string, Map<string, Instance>>();
+  readonly #sources: ((scope: ProxyScope) => readonly Instance[])[] = [];
+  readonly #secretReads = new Map<string, number>();
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -71,7 +75,23 @@ class Leases implements Registry {
     const oldestMs = this.#nowMs() - LEASE_MS;
     const all = this.#of(scope);
     for (const [id, instance] of all) if (instance.seenMs < oldestMs) all.delete(id);
-    return [...all.values()].toSorted((a, b) => b.seenMs - a.seenMs);
+    const live = this.#sources.flatMap((source) => source(scope));
+    const ids = new Set(live.map(({ id }) => id));
+    const others = [...all.values()].filter(({ id }) => !ids.has(id));
+    return [...live, ...others].toSorted((a, b) => b.seenMs - a.seenMs);
+  }
+
+  addSource(source: (scope: ProxyScope) => readonly Instance[]): void {
+    this.#sources.push(source);
+  }
+
+  secretsRead(scope: ProxyScope): void {
+    if (this.#secretReads.size >= MAX_SCOPES) this.#secretReads.clear();
+    this.#secretReads.set(scopeKey(scope), this.secretReads(scope) + 1);
+  }
+
+  secretReads(scope: ProxyScope): number {
+    return this.#secretReads.get(scopeKey(scope)) ?? 0;
   }
 
   #of(scope: ProxyScope): Map<string, Instance> {

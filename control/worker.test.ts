@@ -7,6 +7,7 @@ import { hashName, sha256Hex } from '../src/lib/hash.ts';
 import type { Manifest } from '../src/model/manifest.ts';
 import { partNames } from '../src/proxy/index.ts';
 import { ADMIN, serviceEntry } from '../test/fixtures/control.ts';
+import { openStream } from '../test/fixtures/stream.ts';
 import { bundleWorker } from '../workers/build.ts';
 import type { LocalWorkers } from '../workers/local.ts';
 import { startLocalWorkers } from '../workers/local.ts';
@@ -96,6 +97,28 @@ describe('control worker', () => {
       length += lines.join('').length;
     }
     expect(length).toBeGreaterThan(2_000_000);
+  });
+
+  it('pushes to a proxy over a WebSocket, through the worker', async () => {
+    const scope = { type: 'gateway', namespace: 'edge', name: 'pushed', labels: {} } as const;
+    const made = await ask('/v1/tokens', {
+      method: 'POST',
+      body: JSON.stringify({ name: 'pushed', role: 'proxy', scopes: [scope] }),
+    });
+    const { token } = (await made.json()) as { token: string };
+    await expect(openStream(url, { token: ADMIN })).rejects.toThrow('403');
+    const proxy = await openStream(url, { token });
+    proxy.subscribe(scope);
+    const first = await proxy.push();
+    proxy.ack(first);
+    const gateway = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: pushed, namespace: edge}\nspec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}\n`;
+    expect(
+      (await ask('/v1/apply?message=more', { method: 'DELETE', body: virtualService(0) })).status,
+    ).toBe(200);
+    expect((await ask('/v1/apply', { method: 'POST', body: gateway })).status).toBe(200);
+    const second = await proxy.push();
+    expect(second.pointer).not.toEqual(first.pointer);
+    proxy.close();
   });
 
   it('streams changes out of the object', async () => {

@@ -1,5 +1,7 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
+import { ObjectStreams } from './object-streams.ts';
+import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';
 import { createControlPlane } from './plane.ts';
 import type { KvNamespace } from './store/kv.ts';
@@ -37,12 +39,14 @@ function randomHex(length: number): string {
 
 export class ControlObject extends DurableObject<ControlEnv> {
   readonly #plane: ControlPlane;
+  readonly #streams: ObjectStreams;
 
   constructor(
     context: ConstructorParameters<typeof DurableObject<ControlEnv>>[0],
     env: ControlEnv,
   ) {
     super(context, env);
+    this.#streams = new ObjectStreams(context as unknown as ObjectState);
     const database = databaseOf(context.storage as ObjectStorage);
     this.#plane = createControlPlane({
       store: createSqlStore(database),
@@ -57,11 +61,30 @@ export class ControlObject extends DurableObject<ControlEnv> {
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
+      upgrade: (request, grant) => this.#streams.upgrade(request, grant),
+      wakeAt: (atMs) => this.#streams.wakeAt(atMs),
     });
+    this.#streams.attach(this.#plane.streams);
   }
 
   override async fetch(request: Request): Promise<Response> {
     return this.#plane.fetch(request);
+  }
+
+  webSocketMessage(socket: ObjectSocket, message: string | ArrayBuffer): void {
+    this.#streams.receive(socket, message);
+  }
+
+  webSocketClose(socket: ObjectSocket): void {
+    this.#streams.ended(socket);
+  }
+
+  webSocketError(socket: ObjectSocket): void {
+    this.#streams.ended(socket);
+  }
+
+  alarm(): void {
+    this.#streams.tick();
   }
 }
 

@@ -26,4 +26,7 @@ declare module 'cloudflare:test' {
     stub: unknown,
     work: (object: unknown, state: { readonly storage: unknown }) => Promise<T>,
   ): Promise<T>;
+
+  /** The object forgets everything but its storage and its sockets. */
+  export function evictDurableObject(stub: unknown): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { APP_ADDRESS } from './gateway/dial.ts';
 import type { GatewayEnv } from './gateway/env.ts';
 import { Gateway } from './gateway/serve.ts';
 import type { GatewayContext } from './gateway/serve.ts';
-import type { Bundle } from './gateway/bundle.ts';
+import type { Bundle } from '../src/delivery/bundle.ts';
 import type { Exchange } from '../src/model/exchange.ts';
 import type { Peer } from '../src/model/identity.ts';
 import type { EndpointOverlay, ProxyScope, RetryPolicy } from '../src/model/snapshot.ts';

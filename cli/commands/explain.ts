@@ -7,6 +7,7 @@ import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import { explain } from '../../src/simulate/explain.ts';
 import type { ExplainedStep, Explanation } from '../../src/simulate/explain.ts';
 import type { SimulatedRequest } from '../../src/simulate/index.ts';
+import { requestFaults } from '../../src/simulate/request.ts';
 import { call, resolveCredentials } from '../client.ts';
 import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
@@ -45,6 +46,10 @@ function pairs(list: readonly string[] | undefined, separator: string): [string,
   });
 }
 
+/** A single word is a service of the proxy's namespace. */
+const fullHost = (service: string, { namespace }: ExplainOptions): string =>
+  service.includes('.') ? service : `${service}.${namespace}.svc.cluster.local`;
+
 function scopeOf(options: ExplainOptions): ProxyScope {
   const type = SCOPES[options.as];
   if (type === undefined)
@@ -59,26 +64,29 @@ function scopeOf(options: ExplainOptions): ProxyScope {
     namespace: options.namespace,
     name: options.name,
     labels: Object.fromEntries(pairs(options.label, '=')),
-    ...(options.service === undefined ? {} : { service: options.service }),
+    ...(options.service === undefined ? {} : { service: fullHost(options.service, options) }),
   };
 }
 
 function requestOf(url: string, options: ExplainOptions): SimulatedRequest {
-  const match = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(url);
+  const match = /^(https?):\/\/([^/?#]+)([^#]*)/i.exec(url);
   if (match === null) throw new CommandError(`"${url}" is no http or https URL`, 2);
-  const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http';
-  const host = match[2] ?? '';
-  const given = options.port ?? /:(\d+)$/.exec(host)?.[1];
+  const [, schemeText = '', authority = '', target = ''] = match;
+  if (authority.includes('@'))
+    throw new CommandError(`"${url}" has user information: give it as -H "authorization: ..."`, 2);
+  const isHost = ([name]: readonly [string, string]): boolean => name.toLowerCase() === 'host';
+  const headers = pairs(options.header, ':');
+  const given = options.port ?? /:(\d+)$/.exec(authority)?.[1];
   const peer = {
     ...(options.ip === undefined ? {} : { ip: options.ip }),
     ...(options.principal === undefined ? {} : { principal: options.principal }),
   };
   return {
     method: options.method,
-    scheme,
-    host,
-    path: match[3] === '' ? '/' : (match[3] ?? '/'),
-    headers: pairs(options.header, ':'),
+    scheme: schemeText.toLowerCase() === 'https' ? 'https' : 'http',
+    host: headers.find(isHost)?.[1] ?? authority,
+    path: target.startsWith('/') ? target : `/${target}`,
+    headers: headers.filter((pair) => !isHost(pair)),
     peer,
     ...(given === undefined ? {} : { port: Number(given) }),
   };
@@ -92,6 +100,12 @@ const MARKS: Readonly<Record<ExplainedStep['outcome'], string>> = {
   denied: 'x',
 };
 
+/** Over gRPC the status of HTTP says nothing. */
+function statusText({ status, responseHeaders }: Explanation): string {
+  const grpc = responseHeaders?.['grpc-status'];
+  return grpc === undefined ? String(status ?? '') : `${status ?? ''} grpc-status ${grpc}`;
+}
+
 function lines(decision: Explanation): string[] {
   const trace = decision.trace.map((step) => {
     const { origin, place } = step;
@@ -102,7 +116,9 @@ function lines(decision: Explanation): string[] {
   if (decision.outcome !== 'forward')
     return [
       ...trace,
-      `${decision.outcome} ${decision.status ?? ''} ${decision.flags} ${decision.details}`.trim(),
+      [decision.outcome, statusText(decision), decision.flags, decision.details]
+        .filter((part) => part !== '')
+        .join(' '),
       ...decision.advice.map((text) => `to change: ${text}`),
     ];
   const to =
@@ -134,6 +150,7 @@ async function askedRequest(
     ? options.request
     : ((await readSources([options.request]))[0]?.text ?? '');
   try {
+    // A fault of its fields is found with those of a URL.
     return JSON.parse(text) as SimulatedRequest;
   } catch {
     throw new CommandError('--request is no JSON: want {"host": "shop", "path": "/", ...}', 2);
@@ -169,8 +186,17 @@ async function explainFiles(
   });
 }
 
+function requireSound(request: SimulatedRequest): void {
+  const [first] = requestFaults(request);
+  if (first !== undefined)
+    throw new CommandError(`request ${first.path.join('.')}: ${first.message}`, 2);
+}
+
 async function run(url: string | undefined, options: ExplainOptions): Promise<void> {
+  if (options.filename !== undefined && options.proxy !== undefined)
+    throw new CommandError('--proxy asks a running mesh: give it or -f, not both', 2);
   const request = await askedRequest(url, options);
+  requireSound(request);
   const random = options.random === undefined ? undefined : Number(options.random);
   if (random !== undefined && !(random >= 0 && random < 1))
     throw new CommandError(`--random ${options.random}: want a number from 0 to below 1`, 2);

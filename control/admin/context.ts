@@ -14,6 +14,8 @@ import type { Registry } from '../registry.ts';
 import { BODY } from '../resources.ts';
 import type { ApplyOptions } from '../resources.ts';
 import type { Statuses } from '../status.ts';
+import type { StreamHub } from '../stream/hub.ts';
+import type { Grant } from '../stream/socket.ts';
 
 export interface ControlDependencies {
   readonly store: Store;
@@ -39,10 +41,18 @@ export interface ControlDependencies {
   /** JWKS on private addresses may be fetched. @default false */
   readonly allowPrivateKeys?: boolean;
   log: (line: string) => void;
+  /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
+  readonly upgrade?: (request: Request, grant: Grant) => Response;
+  /** Has `streams.tick` called then, instead of when it was said last. @default nobody does */
+  readonly wakeAt?: (atMs: number) => void;
 }
 
 export interface Env {
-  Variables: { principal: Principal };
+  Variables: {
+    principal: Principal;
+    /** The answer holds private keys that this token hasn't been given before. */
+    givesSecrets: boolean | undefined;
+  };
 }
 export type App = OpenAPIHono<Env>;
 export type Ctx = Context<Env>;
@@ -55,6 +65,7 @@ export interface Services {
   readonly registry: Registry;
   readonly fleet: Fleet;
   readonly statuses: Statuses;
+  readonly streams: StreamHub;
 }
 
 const DEFAULT_MAX_RESOURCES = 50_000;

@@ -61,6 +61,17 @@ describe('places', () => {
   });
 });
 
+it.each([
+  ['peer.ip', { peer: { ip: 'here' } }],
+  ['peer.principal', { peer: { principal: '' } }],
+  ['headers[0][0]', { headers: [['a\r\nb', 'c']] }],
+  ['headers[0][1]', { headers: [['a', 'b\r\nc: d']] }],
+])('a request with a wrong %s is refused', async (path, more) => {
+  const { status, body } = await explain({ scope: client, request: { ...request, ...more } });
+  expect(status).toBe(400);
+  expect(body['errors']).toContainEqual(expect.objectContaining({ path: `request.${path}` }));
+});
+
 describe('what a proxy runs', () => {
   const scope = { ...client, name: 'known' };
   let token = '';

@@ -2,13 +2,13 @@
 import { z } from '@hono/zod-openapi';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import type { SimulatedRequest } from '../../src/simulate/index.ts';
-import { explain, explainRunning } from '../../src/simulate/explain.ts';
+import { explainRunning } from '../../src/simulate/explain.ts';
 import type { Explanation } from '../../src/simulate/explain.ts';
+import { requestFaults } from '../../src/simulate/request.ts';
 import { readRunning } from '../../src/simulate/running.ts';
-import { policyCompilers } from '../../src/presets/control.ts';
 import { createPlaces } from '../places.ts';
 import { Problem } from '../problem.ts';
-import { pointerName } from '../registry.ts';
+import { pointerName } from '../../src/delivery/pointer.ts';
 import type { App, Services } from './context.ts';
 import { allow } from './context.ts';
 import { describe } from './describe.ts';
@@ -28,24 +28,29 @@ interface Question {
 
 const header: z.ZodType<readonly [string, string]> = z.tuple([z.string(), z.string()]);
 
-const request: z.ZodType<SimulatedRequest> = z.strictObject({
-  method: z.string().max(64).exactOptional(),
-  scheme: z.enum(['http', 'https']).exactOptional(),
-  host: z.string().max(1024).exactOptional(),
-  port: z.int().min(1).max(65_535).exactOptional(),
-  path: z.string().max(16_384).exactOptional(),
-  headers: z.array(header).max(100).exactOptional(),
-  peer: z
-    .strictObject({
-      ip: z.string().exactOptional(),
-      principal: z.string().exactOptional(),
-      country: z.string().max(2).exactOptional(),
-    })
-    .exactOptional(),
-  tls: z
-    .strictObject({ sni: z.string().exactOptional(), mutual: z.boolean().exactOptional() })
-    .exactOptional(),
-});
+const request: z.ZodType<SimulatedRequest> = z
+  .strictObject({
+    method: z.string().max(64).exactOptional(),
+    scheme: z.enum(['http', 'https']).exactOptional(),
+    host: z.string().max(1024).exactOptional(),
+    port: z.int().min(1).max(65_535).exactOptional(),
+    path: z.string().max(16_384).exactOptional(),
+    headers: z.array(header).max(100).exactOptional(),
+    peer: z
+      .strictObject({
+        ip: z.string().exactOptional(),
+        principal: z.string().exactOptional(),
+        country: z.string().max(2).exactOptional(),
+      })
+      .exactOptional(),
+    tls: z
+      .strictObject({ sni: z.string().exactOptional(), mutual: z.boolean().exactOptional() })
+      .exactOptional(),
+  })
+  .superRefine((asked, refinement) => {
+    for (const { path, message } of requestFaults(asked))
+      refinement.addIssue({ code: 'custom', path: [...path], message });
+  });
 
 const question: z.ZodType<Question> = z
   .strictObject({
@@ -109,7 +114,7 @@ async function runningOf(
 }
 
 async function answer(asked: Question, services: Services): Promise<Explanation> {
-  const { deps, inventory, keys } = services;
+  const { deps, inventory, push } = services;
   const common = {
     request: asked.request,
     nowMs: deps.nowMs(),
@@ -127,14 +132,7 @@ async function answer(asked: Question, services: Services): Promise<Explanation>
       );
     return { ...(await explainRunning({ ...common, ...running })), isCurrent };
   }
-  const { resources } = await inventory.current();
-  return explain({
-    ...common,
-    resources,
-    scope: asked.scope as ProxyScope,
-    policyCompilers,
-    keysOf: (uri) => keys.of(uri),
-  });
+  return explainRunning({ ...common, ...(await push.preview(asked.scope as ProxyScope)) });
 }
 
 export function insightRoutes(app: App, services: Services): void {

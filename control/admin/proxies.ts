@@ -1,19 +1,19 @@
 /** What proxies ask and say: pointer, blobs, acknowledgements, keys. */
 import { z } from '@hono/zod-openapi';
+import { MAX_DIAGNOSTICS, MAX_INSTANCE } from '../../src/delivery/messages.ts';
+import { pointerName } from '../../src/delivery/pointer.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { Problem } from '../problem.ts';
-import { pointerName, scopeKey } from '../registry.ts';
+import { scopeKey } from '../registry.ts';
 import type { App, Ctx, Services } from './context.ts';
 import { allow } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson } from './input.ts';
 import { diagnostic, pointer as pointerAnswer, proxyPage } from './schemas.ts';
 
-const PROXY = '/v1/proxies/{type}/{namespace}/{name}';
-const PROXY_PATH = '/v1/proxies/:type/:namespace/:name';
-const MAX_INSTANCE = 64;
-const MAX_DIAGNOSTICS = 20;
+export const PROXY = '/v1/proxies/{type}/{namespace}/{name}';
+export const PROXY_PATH = '/v1/proxies/:type/:namespace/:name';
 
 interface Ack {
   readonly pointer: Pointer;
@@ -37,7 +37,8 @@ const blobsBody: z.ZodType<{ names: string[] }> = z.strictObject({
 
 const keysBody: z.ZodType<{ uri: string }> = z.strictObject({ uri: z.string().max(2048) });
 
-function scopeFor(c: Ctx): ProxyScope {
+/** The scope that a path names, if it is the token's. @throws Problem 403 */
+export function scopeFor(c: Ctx): ProxyScope {
   allow(c, 'proxy');
   const { type, namespace, name } = c.req.param();
   const scope = c

@@ -195,10 +195,23 @@ export const proxyPage: Schema = z
         runs: z.string().optional(),
         diagnostics: z.array(diagnostic),
         lastSeenMs: z.int().optional(),
+        secretReads: z.int().openapi({ description: 'since this control plane started' }),
       }),
     ),
   })
   .openapi('ProxyPage');
+
+const pem = z.string().exactOptional();
+
+export const secretsAnswer: Schema = z
+  .object({
+    version: z.string().openapi({ description: 'as pushes say it; nothing follows from it' }),
+    secrets: z.record(
+      z.string(),
+      z.object({ certificate: pem, key: pem, authorities: pem, revoked: pem }),
+    ),
+  })
+  .openapi('Secrets', { description: 'PEM by namespace/name' });
 
 export const token: Schema = z
   .object({

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { SourceMap } from '../model/config.ts';
 import { gatewayApiKinds } from '../resources/gateway-api/index.ts';
 import { istioKinds } from '../resources/index.ts';
 import { readConfig } from './pipeline.ts';
@@ -69,6 +70,21 @@ spec:
   expect(lineOf('spec.servers[0]')).toBe(6);
   expect(lineOf('spec.listeners[0]')).toBe(14);
   expect(placeOf({ resource: 'Gateway default/other', path: 'spec' })).toBeUndefined();
+});
+
+test('a text is walked once, and its map has only what is written', () => {
+  const [admitted] = resources;
+  let walks = 0;
+  const sourceMap = (): SourceMap => {
+    walks++;
+    return map as SourceMap;
+  };
+  const placeOf = placesOf(admitted === undefined ? [] : [{ ...admitted, sourceMap }]);
+  const of = (path: string) => placeOf({ resource: 'VirtualService default/shop', path });
+  expect(of('spec.http[1]')?.line).toBe(14);
+  expect(of('spec.hosts')?.line).toBe(7);
+  expect(of('constructor')).toBeUndefined();
+  expect(walks).toBe(1);
 });
 
 test('the deepest nodes give way where there are too many', () => {

@@ -49,16 +49,25 @@ function textOf(steps: readonly (string | number)[]): string {
   return path;
 }
 
+const has = ({ places }: SourceMap, path: string): boolean => Object.hasOwn(places, path);
+
 /** The place of the node at a path, else of its nearest ancestor. */
-export function placeIn({ file, places }: SourceMap, path: string): Place | undefined {
+export function placeIn(map: SourceMap, path: string): Place | undefined {
   for (const steps = pathSteps(path); steps.length > 0; steps.pop()) {
-    const found = places[textOf(steps)];
-    if (found !== undefined) return { file, line: found[0], column: found[1] };
+    const step = textOf(steps);
+    const found = has(map, step) ? map.places[step] : undefined;
+    if (found !== undefined) return { file: map.file, line: found[0], column: found[1] };
   }
   return undefined;
 }
 
-/** Places in the texts of what was admitted. Kinds of two groups may share a name: the one that has such a path is meant. */
+/** Kinds of two groups may share a name: the one that has such a path is meant. */
+export function nearestPlace(maps: readonly SourceMap[], path: string): Place | undefined {
+  const map = maps.find((one) => has(one, path)) ?? maps[0];
+  return map === undefined ? undefined : placeIn(map, path);
+}
+
+/** Places in the texts of what was admitted; each text is walked once, when first asked for. */
 export function placesOf(
   admitted: readonly AdmittedResource[],
 ): (origin: Origin) => Place | undefined {
@@ -66,9 +75,11 @@ export function placesOf(
     admitted,
     ({ resource: { kind, metadata } }) => `${kind} ${metadata.namespace}/${metadata.name}`,
   );
+  const maps = new Map<string, readonly SourceMap[]>();
   return ({ resource, path }) => {
-    const maps = (byName.get(resource) ?? []).flatMap((one) => one.sourceMap?.() ?? []);
-    const map = maps.find(({ places }) => path in places) ?? maps[0];
-    return map === undefined ? undefined : placeIn(map, path);
+    const own =
+      maps.get(resource) ?? (byName.get(resource) ?? []).flatMap((one) => one.sourceMap?.() ?? []);
+    maps.set(resource, own);
+    return nearestPlace(own, path);
   };
 }

@@ -6,6 +6,8 @@ export interface Host {
   readonly random: Random;
   /** Writes one access-log or diagnostic line (without line feed). */
   readonly log: (line: string) => void;
+  /** Whether requests are logged; asked for each. @default true */
+  readonly accessLog?: { readonly isOn: boolean };
   /** Lets work outlive the response (waitUntil). */
   readonly background: (work: Promise<unknown>) => void;
   /** Sends a request of the proxy's own. Rejects when no answer comes in time. */

@@ -92,9 +92,14 @@ export class FieldIndex {
 
   /** In lower case. */
   name(field: number): string {
+    return this.receivedName(field).toLowerCase();
+  }
+
+  /** Of a field that wasn't taken out. */
+  receivedName(field: number): string {
     const at = field * STRIDE;
     const start = this.#numbers[at + NAME] as number;
-    return this.text.slice(start, start + ((this.#numbers[at] as number) >> 16)).toLowerCase();
+    return this.text.slice(start, start + ((this.#numbers[at] as number) >> 16));
   }
 
   /** Of a field whose key is the name's. */

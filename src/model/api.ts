@@ -195,7 +195,8 @@ export interface TrafficPolicy {
     readonly port?: { readonly number?: number };
   })[];
   readonly tunnel?: Readonly<Record<string, unknown>>;
-  readonly proxyProtocol?: Readonly<Record<string, unknown>>;
+  /** @default V1 */
+  readonly proxyProtocol?: { readonly version?: 'V1' | 'V2' };
   readonly retryBudget?: Readonly<Record<string, unknown>>;
 }
 

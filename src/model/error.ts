@@ -10,6 +10,8 @@ export type UpstreamFailure =
   | 'reset'
   | 'protocol-error'
   | 'timeout'
+  /** More waited for a connection than the cluster lets wait. */
+  | 'overflow'
   | 'unknown';
 
 /** Error with a stable code. `detail` may be shown to a client, `cause` never. */

@@ -11,6 +11,7 @@ import type {
 } from './api.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import type { Exchange, LocalReply } from './exchange.ts';
+import type { MongoRules } from './mongo.ts';
 import type { FilterConfig, KeySet, MeshSettings, Origin } from './snapshot.ts';
 
 /** Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router. */
@@ -142,6 +143,8 @@ export interface PolicyPart<Schema = unknown> {
   /** Markdown: the rules that a table of fields can't hold. */
   readonly notes: string;
   readonly refusals: readonly PartRefusal[];
+  /** What the page says in place of the table, where it isn't HTTP that is refused. */
+  readonly refusesOtherwise?: string;
   /** The part in YAML, without its key. */
   readonly example: string;
 }
@@ -155,6 +158,8 @@ export interface Filter {
   response?(x: Exchange): void;
   /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it; `x.details` may say why. */
   connection?(x: Exchange): boolean;
+  /** Of a connection that speaks MongoDB's protocol: what becomes of its operations. */
+  readonly mongo?: MongoRules;
   done?(x: Exchange): void;
 }
 

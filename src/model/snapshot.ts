@@ -57,6 +57,8 @@ export interface Listener {
   readonly direction: 'gateway' | 'outbound' | 'inbound';
   /** TLS and TCP: connections are carried as they are, or as they come out of TLS. */
   readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
+  /** What is spoken over carried connections, where somebody said so: they are looked into, and go on as they are. */
+  readonly application?: 'MONGO';
   /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
   readonly serverNames?: readonly string[];
   readonly tls?: ListenerTls;
@@ -99,11 +101,28 @@ export interface ListenerTls {
     | 'ISTIO_MUTUAL'
     | 'PASSTHROUGH'
     | 'AUTO_PASSTHROUGH';
-  /** Names of secrets, never their content. */
+  /** Names of secrets, never their content: `namespace/name`, or `file:` and paths. Those of one type are chosen from by server name. */
   readonly credentialNames: readonly string[];
+  /** Secret with the authorities whose client certificates are taken. @default those of the credentials */
+  readonly authorityName?: string;
   /** PEM of the authorities whose client certificates are taken. */
   readonly clientAuthorities?: readonly string[];
+  /** OPTIONAL_MUTUAL: a certificate that proves nothing counts as none, instead of ending the handshake. @default false */
+  readonly takesUnverified?: boolean;
+  /** @default TLSv1.2; TLSv1.3 under ISTIO_MUTUAL */
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+  /** Of TLS 1.2 and below; OpenSSL's names. @default the runtime's */
+  readonly cipherSuites?: readonly string[];
+  /** A client certificate must show one of them, exactly. */
+  readonly subjectAltNames?: readonly string[];
+  /** Base64 of SHA-256 over the public key of a client certificate; this or `verifyCertificateHash` must fit. */
+  readonly verifyCertificateSpki?: readonly string[];
+  /** Hex of SHA-256 over a client certificate, with or without colons. */
+  readonly verifyCertificateHash?: readonly string[];
 }
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
 export interface VirtualHost {
   readonly name: string;
@@ -129,6 +148,8 @@ export interface Route {
   readonly retry?: RetryPolicy;
   readonly mirrors?: readonly Mirror[];
   readonly origin: Origin;
+  /** Of a delegate's rule, which has no hosts: the rule that delegates to it. */
+  readonly root?: Origin;
 }
 
 export type StringMatch =
@@ -282,13 +303,44 @@ export interface Cluster {
     readonly mode: 'SIMPLE' | 'MUTUAL' | 'ISTIO_MUTUAL';
     readonly sni?: string;
     readonly subjectAltNames?: readonly string[];
-    /** PEM of the authorities that the certificate must come from; absent = those of the platform. */
+    /** PEM of the authorities that the certificate must come from; absent = those of the credential, else of the platform. */
     readonly authorities?: readonly string[];
+    /** Secret with the client's certificate (MUTUAL) and authorities: `namespace/name`, or `file:` and paths. */
+    readonly credentialName?: string;
+    /** Whoever answers is believed. @default false */
+    readonly insecureSkipVerify?: boolean;
   };
   readonly connectTimeoutMs: number;
+  /** What endpoints are spoken to with. @default http1 */
+  readonly protocol?: 'http1' | 'http2';
+  /** Bounds of connections to each endpoint, for runtimes that keep some. @default none */
+  readonly pool?: PoolLimits;
+  /** A header before the first byte of each connection tells endpoints who the client is. @default none */
+  readonly proxyProtocol?: 'V1' | 'V2';
   /** Carried for later enforcement; status says NotEnforced. */
   readonly carried?: Readonly<Record<string, unknown>>;
   readonly origin: Origin;
+}
+
+/** Absent fields bound nothing. */
+export interface PoolLimits {
+  readonly maxConnections?: number;
+  /** Requests that wait for a connection. */
+  readonly maxPendingRequests?: number;
+  readonly maxRequestsPerConnection?: number;
+  /** Streams at a time over one connection of HTTP/2. */
+  readonly maxConcurrentStreams?: number;
+  /** Requests under way, however they are carried. */
+  readonly maxRequests?: number;
+  /** A connection without a request. */
+  readonly idleTimeoutMs?: number;
+  /** A connection, whatever it does. */
+  readonly maxConnectionDurationMs?: number;
+  readonly keepAlive?: {
+    readonly probes?: number;
+    readonly timeMs?: number;
+    readonly intervalMs?: number;
+  };
 }
 
 /** A policy's compiled part; `kind` names the slice that links it. */
@@ -308,7 +360,7 @@ export interface Endpoint {
   readonly healthy: boolean;
   readonly locality?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Service account that its certificate must show. */
+  /** Whom its certificate must show, `trust.domain/ns/a/sa/b`. */
   readonly identity?: string;
 }
 

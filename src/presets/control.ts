@@ -10,13 +10,15 @@ import { faultCompiler } from '../policies/fault/compile.ts';
 import { headersCompiler } from '../policies/headers/compile.ts';
 import { headersPart } from '../policies/headers/schema.ts';
 import { jwtCompiler } from '../policies/jwt/compile.ts';
+import { mongoCompiler } from '../policies/mongo/compile.ts';
+import { mongoPart } from '../policies/mongo/schema.ts';
 import { customCompiler } from '../policies/rbac/custom-compile.ts';
 import { rbacCompiler } from '../policies/rbac/compile.ts';
 import { gatewayApiKinds } from '../resources/gateway-api/index.ts';
 import { coreKinds, istioKinds, policyKind } from '../resources/index.ts';
 import type { AnyPart } from '../resources/index.ts';
 
-export const policyParts: readonly AnyPart[] = [accessPart, bodyPart, headersPart];
+export const policyParts: readonly AnyPart[] = [accessPart, bodyPart, headersPart, mongoPart];
 
 export const kinds: readonly ResourceKind[] = [
   ...istioKinds,
@@ -32,6 +34,7 @@ export const policyCompilers: readonly PolicyCompiler[] = [
   accessCompiler,
   bodyCompiler,
   faultCompiler,
+  mongoCompiler,
   corsCompiler,
   headersCompiler,
 ];

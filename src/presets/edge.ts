@@ -6,6 +6,7 @@ import { corsFilter } from '../policies/cors/filter.ts';
 import { faultFilter } from '../policies/fault/filter.ts';
 import { headersFilter } from '../policies/headers/filter.ts';
 import { jwtFilter } from '../policies/jwt/filter.ts';
+import { mongoFilter } from '../policies/mongo/filter.ts';
 import { customFilter } from '../policies/rbac/custom-filter.ts';
 import { rbacFilter } from '../policies/rbac/filter.ts';
 
@@ -16,6 +17,7 @@ export const filters: readonly PolicyFilter[] = [
   accessFilter,
   bodyFilter,
   faultFilter,
+  mongoFilter,
   corsFilter,
   headersFilter,
 ];

@@ -3,12 +3,19 @@ import { RequestHeaderList } from '../lib/header-list.ts';
 import type { Host } from '../host/host.ts';
 import type { Exchange, LocalReply } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
-import type { FilterConfig } from '../model/snapshot.ts';
+import type { FilterConfig, Route } from '../model/snapshot.ts';
 import { beginAttempt, beginPassthrough, drawDestination } from './attempt.ts';
-import { isLetThrough, lacksClientCertificate, isMtlsRefused, traceListener } from './decide.ts';
+import {
+  isLetThrough,
+  lacksClientCertificate,
+  isMtlsRefused,
+  traceListener,
+  traceNoListener,
+} from './decide.ts';
 import type { EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
 import type { LinkedSnapshot } from './link.ts';
+import type { LinkedListener } from './matcher/hosts.ts';
 import { closed } from './rescue.ts';
 
 export interface ConnectionArrival {
@@ -18,6 +25,8 @@ export interface ConnectionArrival {
   readonly port: number;
   /** Address that the client wanted, where it is known. */
   readonly destinationIp?: string;
+  /** Service that the client means, where the connection alone says it. */
+  readonly host?: string;
   /** Collects the reasons of every step (explain). @default false */
   readonly trace?: boolean;
 }
@@ -29,7 +38,7 @@ const NO_HEAD = { method: '', scheme: 'http', authority: '', target: '/' } as co
 export function decideConnection(arrival: ConnectionArrival, host: Host): Exchange {
   const head = new RequestHeaderList(NO_HEAD, []);
   const x = createExchange({ ...arrival, head }, host.clock.nowMs());
-  const refused = decide(x, arrival.destinationIp, host);
+  const refused = decide(x, arrival, host);
   if (refused === undefined) return x;
   x.reply = refused;
   x.flags = refused.flag;
@@ -40,12 +49,15 @@ export function decideConnection(arrival: ConnectionArrival, host: Host): Exchan
 
 function decide(
   x: EngineExchange,
-  destinationIp: string | undefined,
+  { destinationIp, host: wanted }: ConnectionArrival,
   host: Host,
 ): LocalReply | undefined {
   const sni = x.peer.tls?.sni;
   const linked = x.linked.listeners.find(x.port, sni);
-  if (linked === undefined) return passOrClose(x, isLetThrough(x), 'no_listener');
+  if (linked === undefined) {
+    traceNoListener(x);
+    return passOrClose(x, isLetThrough(x), 'no_listener');
+  }
   const { listener } = linked;
   x.linkedListener = linked;
   x.listener = listener;
@@ -61,6 +73,11 @@ function decide(
     for (const filter of filters)
       if (filter.connection?.(x) === false)
         return closed('', x.details === '' ? 'rbac_access_denied' : x.details);
+  const own = wanted === undefined ? undefined : routeTo(linked, wanted);
+  if (own?.action.kind === 'forward') {
+    x.route = own;
+    return forward(x, own.action.destinations, host);
+  }
   const found = linked.connections?.match(sni, destinationIp);
   if (found === undefined)
     return passOrClose(
@@ -77,6 +94,14 @@ function decide(
   });
   if (found.connection.passthrough === true) return passOrClose(x, true, '');
   return forward(x, found.connection.destinations, host);
+}
+
+/** What becomes of all that is for a service, whatever it carries: its rule without conditions. */
+function routeTo({ hosts }: LinkedListener, host: string): Route | undefined {
+  const found = hosts.lookup(host.toLowerCase());
+  return found?.host.routes.find(
+    ({ match, action }) => action.kind === 'forward' && Object.keys(match).length === 0,
+  );
 }
 
 function passOrClose(x: EngineExchange, passes: boolean, details: string): LocalReply | undefined {

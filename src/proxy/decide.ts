@@ -26,7 +26,7 @@ function canonicalise(x: EngineExchange): LocalReply | undefined {
   const target = canonicalTarget(absolute?.target ?? given, pathNormalization);
   if (target === undefined)
     return given === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
-  const authority = canonicalAuthority(absolute?.authority ?? x.request.authority.trim());
+  const authority = canonicalAuthority(absolute?.authority ?? x.authority.trim());
   if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
   x.query = target.query;
@@ -76,6 +76,16 @@ export function traceListener({ trace }: Exchange, { name, origins = [] }: Liste
   });
 }
 
+export function traceNoListener({ trace, port, peer }: EngineExchange): void {
+  const { sni } = peer.tls ?? {};
+  trace?.push({
+    step: 'listener',
+    name: `port ${port}`,
+    outcome: 'not-matched',
+    ...(sni === undefined ? {} : { detail: `no server for ${sni}` }),
+  });
+}
+
 /** Of a virtual host the domain that takes the name: the name itself, else the longest wildcard. */
 function takingDomain(domains: readonly string[], name: string): string {
   const [taking = name] = domains
@@ -87,7 +97,8 @@ function takingDomain(domains: readonly string[], name: string): string {
 }
 
 function traceHost({ trace, host }: Exchange, { name, domains, routes }: VirtualHost): void {
-  const origin = routes[0]?.origin;
+  const [first] = routes;
+  const origin = first?.root ?? first?.origin;
   trace?.push({
     step: 'virtual-host',
     name,
@@ -97,14 +108,19 @@ function traceHost({ trace, host }: Exchange, { name, domains, routes }: Virtual
   });
 }
 
-/** Where a kind says its hosts. */
-const hostsPath = (resource: string): string =>
-  /^(?:HTTP|GRPC)Route /.test(resource) ? 'spec.hostnames' : 'spec.hosts';
+/** Where a kind says its hosts; that of a Service is made of its name. */
+function hostsPath(resource: string): string {
+  if (resource.startsWith('Service ')) return 'metadata.name';
+  return /^(?:HTTP|GRPC)Route /.test(resource) ? 'spec.hostnames' : 'spec.hosts';
+}
 
 /** Listener and canonical request; a reply when either can't be had. */
 export function accept(x: EngineExchange): LocalReply | undefined {
   const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
-  if (linked === undefined) return isLetThrough(x) ? canonicalise(x) : replies.noListener;
+  if (linked === undefined) {
+    traceNoListener(x);
+    return isLetThrough(x) ? canonicalise(x) : replies.noListener;
+  }
   x.linkedListener = linked;
   x.listener = linked.listener;
   x.listenerFilters = x.linked.filtersOf(linked.listener.filters);

@@ -10,7 +10,7 @@ import type { UpstreamFailure } from '../model/error.ts';
 import type { Exchange, LocalReply, Step } from '../model/exchange.ts';
 import type { ResponseHead } from '../model/head.ts';
 import type { Filter } from '../model/policy.ts';
-import type { Endpoint } from '../model/snapshot.ts';
+import type { Cluster, Endpoint } from '../model/snapshot.ts';
 import { beginAttempt, beginForward, beginPassthrough, endAttempt } from './attempt.ts';
 import type { EngineStats } from './counters.ts';
 import { RequestCounters } from './counters.ts';
@@ -42,6 +42,7 @@ export interface Engine {
 }
 
 export interface MirrorTarget {
+  readonly cluster: Cluster;
   readonly scheme: 'http' | 'https';
   /** Undefined: to the authority that the request names. */
   readonly endpoint: Endpoint | undefined;
@@ -132,10 +133,11 @@ class StateMachine implements Engine {
     return exchange.mirrors.flatMap(({ cluster: name }): MirrorTarget[] => {
       const linked = clusters.get(name);
       if (linked === undefined) return [];
-      const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
-      if (linked.cluster.discovery === 'original') return [{ scheme, endpoint: undefined }];
+      const { cluster } = linked;
+      const scheme = cluster.tls === undefined ? 'http' : 'https';
+      if (cluster.discovery === 'original') return [{ cluster, scheme, endpoint: undefined }];
       const endpoint = linked.balancing.pick([]);
-      return endpoint === undefined ? [] : [{ scheme, endpoint }];
+      return endpoint === undefined ? [] : [{ cluster, scheme, endpoint }];
     });
   }
 

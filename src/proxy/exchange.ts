@@ -45,6 +45,8 @@ export interface Arrival {
   readonly peer: Peer;
   /** Listener port that the request reached. */
   readonly port: number;
+  /** Whom the client means, where the connection alone says it. @default what the head says */
+  readonly authority?: string;
   /** Reads ahead in the body. @default there is none */
   readonly readBody?: (maxBytes: number) => Promise<BodyStart>;
   /** Collects the reasons of every step (explain). @default false */
@@ -60,7 +62,7 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     remoteIp: peer.ip,
     method: head.method,
     scheme: head.scheme,
-    authority: head.authority,
+    authority: arrival.authority ?? head.authority,
     host: '',
     path: '',
     query: '',

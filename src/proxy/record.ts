@@ -1,4 +1,4 @@
-/** The one place that writes telemetry: one JSON line for each request. */
+/** The one place that writes telemetry: one JSON line for each request, and for each connection that isn't read as HTTP. */
 import type { Host } from '../host/host.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
@@ -10,6 +10,17 @@ export interface RequestEnd {
   readonly bytesReceived?: number;
   /** The client went away. */
   readonly cancelled?: boolean;
+}
+
+/** How a carried connection ended. */
+export interface ConnectionEnd {
+  /** To the client. */
+  readonly bytesSent: number;
+  /** From the client. */
+  readonly bytesReceived: number;
+  /** What ended it, as Envoy's response flag; absent = one side after the other was done. */
+  readonly flag?: string;
+  readonly details?: string;
 }
 
 const ESCAPED = /["\\\x00-\x1f\x7f-\uffff]/;
@@ -93,10 +104,27 @@ function listenerAndRoute({ listener, route }: EngineExchange): string {
 
 /** Request and trace ids were checked or made by trace-context.ts: plain tokens. */
 export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): void {
+  if (host.accessLog?.isOn === false) return;
   host.log(
     `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
       `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
       `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
       `,"request_id":"${x.requestId}","trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
+  );
+}
+
+/** The same names as a request's line has, as far as there is such a thing. */
+export function recordConnection(x: EngineExchange, end: ConnectionEnd, host: Host): void {
+  if (host.accessLog?.isOn === false) return;
+  const { cluster, endpoint } = x;
+  const name = cluster === undefined ? '' : partOf(cluster, 'cluster', cluster.name);
+  const target = endpoint === undefined ? '' : endpointPart(endpoint);
+  host.log(
+    `{"time":${x.startMs},"protocol":"tcp","port":${x.port}${optional('sni', x.peer.tls?.sni)}` +
+      `${optional('flags', x.flags)}${optional('details', x.details)}${listenerAndRoute(x)}${name}${target}` +
+      `,"attempts":${x.attempts},"duration_ms":${host.clock.nowMs() - x.startMs}` +
+      `,"bytes_sent":${end.bytesSent},"bytes_received":${end.bytesReceived}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
+      `,"snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }

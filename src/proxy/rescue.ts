@@ -78,6 +78,7 @@ const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: 
   reset: ['UC', 'connection termination'],
   'protocol-error': ['UPE', 'protocol error'],
   timeout: ['UT', 'timeout'],
+  overflow: ['UO', 'overflow'],
   unknown: ['UF', 'connection termination'],
 };
 

@@ -83,6 +83,8 @@ export function retriesFailure(
   method: string,
   failure: UpstreamFailure,
 ): boolean {
+  // What waited in vain for a connection would only wait again.
+  if (failure === 'overflow') return false;
   const { on } = policy;
   const isSafe = NEVER_EXECUTED.has(failure);
   if (!isSafe && !mayRepeat(policy, method)) return false;

@@ -263,6 +263,26 @@ suite(
   ],
 );
 
+describe('TLS of a server', () => {
+  it('says what is left out, and what lets nobody in', () => {
+    const tls =
+      '{mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA, X, AES128-SHA], verifyCertificateSpki: [x], verifyCertificateHash: [y]}';
+    const faults = faultsOf(
+      'Gateway',
+      `{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: ["*"], tls: ${tls}}]}`,
+    );
+    expect(
+      faults.map(({ level, path }) => `${level} ${path.slice('spec.servers[0].tls.'.length)}`),
+    ).toEqual([
+      'warning cipherSuites',
+      'warning cipherSuites',
+      'warning maxProtocolVersion',
+      'warning verifyCertificateSpki[0]',
+      'warning verifyCertificateHash[0]',
+    ]);
+  });
+});
+
 describe('mesh settings', () => {
   const check = (mesh: string) => {
     const kind = kindOf('ConfigMap');

@@ -14,6 +14,11 @@ export interface Refused {
 
 const MAX_NAMED = 8;
 
+const NO_CERTIFICATE =
+  'the listener wants a client certificate that its authorities signed: send one';
+const INVALID_HOST = 'the authority is no host name with an optional port: correct it';
+const NO_PATH = 'routes take paths, and the target of the request is none: ask for a path';
+
 function listed(names: Iterable<string>): string {
   const all = [...new Set(names)];
   const more = all.length - MAX_NAMED;
@@ -21,15 +26,23 @@ function listed(names: Iterable<string>): string {
   return more > 0 ? `${text} and ${more} more` : text;
 }
 
-const bareHost = ({ host = '' }: SimulatedRequest): string =>
-  host.replace(/:\d+$/, '').toLowerCase();
+/** As the proxy read it, which an absolute-form target decides over the authority. */
+const askedHost = ({ trace, request: { host = '' } }: Refused): string => {
+  const unknown = trace.find(
+    ({ step, outcome }) => step === 'virtual-host' && outcome === 'not-matched',
+  );
+  return unknown?.name ?? host.replace(/:\d+$/, '').toLowerCase();
+};
 
 function meant(word: string, candidates: readonly string[]): string {
   const near = closest(word, candidates);
   return near === undefined || near === word ? '' : ` (did you mean ${near}?)`;
 }
 
-function listenerAdvice({ linked, request }: Refused): string {
+function listenerAdvice({ linked, request, trace }: Refused): string {
+  // One that took the connection and still gives none back wants a certificate.
+  if (trace.some(({ step, outcome }) => step === 'listener' && outcome === 'matched'))
+    return NO_CERTIFICATE;
   const { listeners, scope } = linked.named.snapshot;
   const port = request.port ?? (request.scheme === 'https' ? 443 : 80);
   const there = listeners.filter((listener) => listener.port === port);
@@ -58,11 +71,15 @@ function listenerOf({ trace, linked }: Refused): Listener | undefined {
 
 function routeAdvice(refused: Refused): string {
   const { trace, request, linked } = refused;
-  const host = bareHost(request);
   const isTaken = trace.some(
     ({ step, outcome }) => step === 'virtual-host' && outcome === 'matched',
   );
+  if (!trace.some(({ step }) => step === 'virtual-host')) {
+    const isPathless = request.method === 'CONNECT' || request.path === '*';
+    return isPathless ? NO_PATH : INVALID_HOST;
+  }
   if (!isTaken) {
+    const host = askedHost(refused);
     const domains = domainsOf(listenerOf(refused));
     const known = domains.length === 0 ? 'no host at all' : listed(domains);
     const where =
@@ -73,8 +90,19 @@ function routeAdvice(refused: Refused): string {
   }
   const tried = trace.filter(({ step }) => step === 'route');
   const nearest = tried.find(({ detail = '' }) => !detail.startsWith('path ')) ?? tried[0];
-  if (nearest === undefined) return `the virtual host of ${host} has no routes: add one`;
+  if (nearest === undefined)
+    return `the virtual host of ${askedHost(refused)} has no routes: add one`;
   return `none of ${tried.length} routes takes the request; nearest is ${nearest.name} (${nearest.detail}): widen its match, or add a route without one`;
+}
+
+function connectionAdvice(refused: Refused): string {
+  const { tls, host = '' } = refused.request;
+  const name = tls?.sni ?? host.replace(/:\d+$/, '');
+  const asked = name === '' ? 'a connection without a server name' : `server name ${name}`;
+  const known = listenerOf(refused)?.connections?.flatMap(({ serverNames = [] }) => serverNames);
+  const has =
+    known === undefined || known.length === 0 ? '' : `, there are rules for ${listed(known)}`;
+  return `no rule of tls or tcp, TLSRoute or TCPRoute takes ${asked}${has}: add one`;
 }
 
 /** `outbound|port|subset|host` to its parts. */
@@ -127,12 +155,11 @@ function policyAdvice({ trace }: Refused): string {
 const BY_DETAILS: Readonly<Record<string, string>> = {
   peer_authentication:
     'PeerAuthentication asks for another kind of connection: call through a proxy of the mesh, with its identity, or set mode PERMISSIVE for the port',
-  no_client_certificate:
-    'the listener wants a client certificate that its authorities signed: send one',
+  no_client_certificate: NO_CERTIFICATE,
   misdirected_request:
     'the connection was opened for the server name of another listener: ask for the host over a connection of its own',
   path_normalization_failed: 'the path can be read in two ways: send it in its canonical form',
-  invalid_host: 'the authority is no host name with an optional port: correct it',
+  invalid_host: INVALID_HOST,
   backend_invalid:
     'the route names a backend that can not be used: its ResolvedRefs condition says why',
   no_destination: 'the route has no destination with a weight: give one a weight',
@@ -144,7 +171,7 @@ const BY_DETAILS: Readonly<Record<string, string>> = {
 
 /** Empty for what is forwarded, and for answers that a route gives on purpose. */
 export function adviceOn(refused: Refused): readonly string[] {
-  const { decision, trace, linked, request } = refused;
+  const { decision, trace, linked } = refused;
   if (decision.outcome === 'forward') return [];
   const details = decision.details.replace(/\{.*$/s, '');
   const cluster = trace.find(({ step, outcome }) => step === 'cluster' && outcome === 'denied');
@@ -153,11 +180,12 @@ export function adviceOn(refused: Refused): readonly string[] {
     case 'no_listener':
       return [listenerAdvice(refused)];
     case 'route_not_found':
-    case 'no_route':
       return [routeAdvice(refused)];
+    case 'no_route':
+      return [connectionAdvice(refused)];
     case 'host_not_in_registry':
       return [
-        `only hosts of the registry may be called (REGISTRY_ONLY): apply a ServiceEntry for ${bareHost(request)}, or set outboundTrafficPolicy ALLOW_ANY`,
+        `only hosts of the registry may be called (REGISTRY_ONLY): apply a ServiceEntry for ${askedHost(refused)}, or set outboundTrafficPolicy ALLOW_ANY`,
       ];
     case 'no_healthy_upstream':
       return [endpointAdvice(refused)];
@@ -165,6 +193,6 @@ export function adviceOn(refused: Refused): readonly string[] {
   }
   const text = BY_DETAILS[details];
   if (text !== undefined) return [text];
-  const isPolicy = decision.status === 401 || decision.status === 403 || details.startsWith('rbac');
-  return isPolicy ? [policyAdvice(refused)] : [];
+  const isDenied = trace.some(({ step, outcome }) => step === 'policy' && outcome === 'denied');
+  return isDenied || details.startsWith('rbac') ? [policyAdvice(refused)] : [];
 }

@@ -132,6 +132,79 @@ metadata: {name: readers, namespace: edge}
 spec: {rules: [{to: [{operation: {methods: [GET]}}]}, {from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}
 `;
 
+it('says the hosts of a virtual host at the VirtualService that delegates', async () => {
+  const delegated = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: part, namespace: shop}
+spec: {http: [{directResponse: {status: 200}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: whole, namespace: shop}
+spec: {hosts: [cart], http: [{match: [{uri: {prefix: /}}], delegate: {name: part}}]}
+`;
+  const { trace } = await ask({ host: 'cart', path: '/' }, delegated, client);
+  expect(trace.map(({ origin }) => origin).slice(1)).toEqual([
+    { resource: 'VirtualService shop/whole', path: 'spec.hosts' },
+    { resource: 'VirtualService shop/part', path: 'spec.http[0]' },
+    undefined,
+  ]);
+});
+
+it('names a port where nothing listens, also where calls to it are let through', async () => {
+  const { trace, outcome } = await ask({ host: 'cart', port: 81 }, '', client);
+  expect(outcome).toBe('forward');
+  const missing = { step: 'listener', name: 'port 81', outcome: 'not-matched' };
+  expect(trace[0]).toEqual(missing);
+  expect((await ask({ port: 81 }, '', client)).trace[0]).toEqual(missing);
+  const other = await ask({ host: 'other.test', scheme: 'https' });
+  expect(other.trace[0]?.detail).toBe('no server for other.test');
+});
+
+const MORE_SERVERS = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: more, namespace: edge}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 444, name: mtls, protocol: HTTPS}, hosts: [m.test], tls: {mode: MUTUAL, credentialName: shop}}
+  - {port: {number: 445, name: tls, protocol: TLS}, hosts: ['*.test'], tls: {mode: PASSTHROUGH}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: more, namespace: edge}
+spec:
+  hosts: [m.test, a.test]
+  gateways: [more]
+  http: [{directResponse: {status: 403}}]
+  tls: [{match: [{sniHosts: [a.test]}], route: [{destination: {host: cart.shop.svc.cluster.local, port: {number: 80}}}]}]
+`;
+const DRY_DENY = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: tried, namespace: edge, annotations: {istio.io/dry-run: "true"}}
+spec: {action: DENY, rules: [{}]}
+`;
+const TOKENS = `
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: edge}
+spec: {jwtRules: [{issuer: me, jwks: '{"keys":[]}'}]}
+`;
+
+it('takes an identity for a certificate, and its lack for what closes the connection', async () => {
+  const request = { host: 'm.test', port: 444, scheme: 'https', path: '/' } as const;
+  const bare = await ask(request, MORE_SERVERS);
+  expect(bare.advice).toEqual([expect.stringContaining('wants a client certificate')]);
+  const known = { ...request, peer: { principal: 'cluster.local/ns/a/sa/b' } };
+  // A route that answers so on purpose needs no advice.
+  expect(await ask(known, `${MORE_SERVERS}---${DRY_DENY}`)).toMatchObject({
+    status: 403,
+    advice: [],
+  });
+});
+
 describe('advice', () => {
   it.each<[string, SimulatedRequest, RegExp, string?]>([
     [
@@ -172,6 +245,45 @@ describe('advice', () => {
       { ...to('/'), method: 'POST' },
       /no ALLOW policy takes the request.*edge\/readers: rule 0: method is "POST", want GET; rule 1: source address is "192\.0\.2\.1", want 10\.0\.0\.0\/8/,
       ALLOW,
+    ],
+    [
+      'a name that is none',
+      { host: 'shöp', path: '/' },
+      /^the authority is no host name with an optional port/,
+    ],
+    [
+      'a target without a path',
+      { ...to('*'), method: 'OPTIONS' },
+      /^routes take paths, and the target/,
+    ],
+    [
+      'the host of an absolute form',
+      { ...to('http://shpo.example.com/'), host: 'shop.example.com' },
+      /no virtual host takes shpo\.example\.com \(did you mean shop/,
+    ],
+    [
+      'ALLOW policies behind a DENY that is only tried',
+      { ...to('/'), method: 'POST' },
+      /no ALLOW policy takes the request/,
+      `${ALLOW}---${DRY_DENY}`,
+    ],
+    [
+      'a token in a call of gRPC',
+      {
+        ...to('/'),
+        headers: [
+          ['content-type', 'application/grpc'],
+          ['authorization', 'Bearer a.b.c'],
+        ],
+      },
+      /RequestAuthentication edge\/tokens refuses/,
+      TOKENS,
+    ],
+    [
+      'a server name without rule',
+      { host: 'b.test', port: 445, scheme: 'https' },
+      /takes server name b\.test, there are rules for a\.test/,
+      MORE_SERVERS,
     ],
   ])('on %s', async (_name, request, wanted, more) => {
     const { advice, outcome } = await ask(request, more);

@@ -8,7 +8,6 @@ import type { PolicyCompiler } from '../model/policy.ts';
 import type {
   EndpointOverlay,
   KeyOverlay,
-  KeySet,
   NamedSnapshot,
   Origin,
   ProxyScope,
@@ -28,13 +27,12 @@ interface Question {
   placeOf?(origin: Origin): Place | undefined | Promise<Place | undefined>;
 }
 
+/** Keys of issuers that have to be fetched are not known. */
 export interface ExplainOptions extends Question {
   readonly resources: readonly Resource[];
   /** Whose configuration decides. */
   readonly scope: ProxyScope;
   readonly policyCompilers: readonly PolicyCompiler[];
-  /** Keys by name of their set; @default none */
-  keysOf?(name: string): KeySet | undefined;
 }
 
 /** What a proxy runs. */
@@ -61,14 +59,9 @@ export interface Explanation extends Omit<SimulatedDecision, 'trace'> {
 
 export async function explain(options: ExplainOptions): Promise<Explanation> {
   const { resources, scope, policyCompilers } = options;
-  const { named, endpoints, jwksUris } = compile({ resources, scope }, policyCompilers);
-  const sets = Object.fromEntries(
-    jwksUris.flatMap((uri) => {
-      const set = options.keysOf?.(uri);
-      return set === undefined ? [] : [[uri, set] as const];
-    }),
-  );
-  return explainRunning({ ...options, named, endpoints, keys: { version: 'explain', sets } });
+  const { named, endpoints } = compile({ resources, scope }, policyCompilers);
+  const keys = { version: 'explain', sets: {} };
+  return explainRunning({ ...options, named, endpoints, keys });
 }
 
 export async function explainRunning(options: RunningOptions): Promise<Explanation> {

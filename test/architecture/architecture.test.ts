@@ -27,7 +27,8 @@ function fault(edge: Import): string | undefined {
   const rule = rules[folder];
   if (rule === undefined) return undefined;
   if (!edge.isProject) {
-    if (edge.to.startsWith('node:') && folder === 'control' && !nodeOnlyFiles.includes(edge.from))
+    const isOfNode = edge.to.startsWith('node:') || edge.to === 'ws';
+    if (isOfNode && folder === 'control' && !nodeOnlyFiles.includes(edge.from))
       return `${edge.from} imports ${edge.to}: node modules only in ${nodeOnlyFiles.join(', ')}`;
     // A slice's schema is the control plane's; nothing else of it may bring the library along.
     if (edge.to === 'zod' && /^src\/policies\/[^/]+\/schema\.ts$/.test(edge.from)) return undefined;

@@ -14,6 +14,7 @@ const sourceForDataPlanes = [
   ...portable,
   'src/proxy',
   'src/drivers',
+  'src/delivery',
   'src/http1',
   'src/presets/edge',
   'src/presets/node',
@@ -28,6 +29,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod', 'yaml'] },
   'src/proxy': { may: portable },
   'src/http1': { may: ['src/lib', 'src/model'] },
+  'src/http2': { may: ['src/lib', 'src/model'] },
+  'src/mongo': { may: ['src/lib', 'src/model'] },
+  'src/delivery': { may: [...portable, 'src/proxy'] },
   'src/drivers': { may: [...portable, 'src/proxy', 'src/http1'] },
   'src/presets/control': { may: ['src/policies', 'src/resources', 'src/model'] },
   'src/presets/edge': { may: ['src/policies', 'src/model'] },
@@ -49,9 +53,28 @@ export const rules: Readonly<Record<string, Rule>> = {
     may: sourceForDataPlanes,
     packages: ['cloudflare:', 'itty-router', 'jose', 'esbuild', 'miniflare', 'node:'],
   },
+  'node-adapter': {
+    may: [
+      ...portable,
+      'src/proxy',
+      'src/delivery',
+      'src/http1',
+      'src/http2',
+      'src/mongo',
+      'src/presets/node',
+    ],
+    packages: ['node:', 'ws'],
+  },
   control: {
-    may: [...portable, 'src/config', 'src/resources', 'src/simulate', 'src/presets/control'],
-    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:'],
+    may: [
+      ...portable,
+      'src/config',
+      'src/delivery',
+      'src/resources',
+      'src/simulate',
+      'src/presets/control',
+    ],
+    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:', 'ws'],
   },
   cli: {
     may: [
@@ -63,7 +86,9 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/presets/control',
       'src/presets/node',
       'src/presets/edge',
+      'control/keys.ts',
       'control/node.ts',
+      'node-adapter',
       'workers/local.ts',
       'workers/build.ts',
       'examples',
@@ -75,6 +100,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 /** Narrower than their folder: these files may import only what stands here. */
 export const nodeOnlyFiles: readonly string[] = [
   'control/node.ts',
+  'control/node-streams.ts',
   'control/store/sqlite.ts',
   'workers/build.ts',
   'workers/local.ts',

@@ -55,7 +55,7 @@ ${part}
 function partPage(part: PolicyPart): string {
   const refusals =
     part.refusals.length === 0
-      ? 'It refuses nothing.'
+      ? (part.refusesOtherwise ?? 'It refuses nothing.')
       : `${table(
           ['refused when', 'status', 'body', 'details'],
           part.refusals.map((one) => refusalRow(one)),

@@ -7,7 +7,7 @@ import type { Resource } from '../../src/model/api.ts';
 import type { CompileResult } from '../../src/model/config.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { policyCompilers } from '../../src/presets/control.ts';
-import { certificatePem } from '../fixtures/certificates.ts';
+import { certificatePem, keyPem } from '../fixtures/certificates.ts';
 import type { Named } from '../fixtures/meshes.ts';
 import { SCOPES, admit, anyOtherPart, anyPart, keyOfNamed } from '../fixtures/meshes.ts';
 
@@ -202,11 +202,12 @@ describe('a compiler that has compiled before', () => {
       created: undefined,
       spec,
     });
+    const front = {
+      gatewayClassName: 'istio',
+      listeners: [{ name: 'web', port: 8080, protocol: 'HTTP' }],
+    };
     const mesh = [
-      named('Gateway', {
-        gatewayClassName: 'istio',
-        listeners: [{ name: 'web', port: 8080, protocol: 'HTTP' }],
-      }),
+      named('Gateway', front),
       named('HTTPRoute', {
         parentRefs: [{ name: 'r0' }],
         rules: [{ backendRefs: [{ name: 'r0', port: 80 }] }],
@@ -225,6 +226,15 @@ describe('a compiler that has compiled before', () => {
       kind: 'ConfigMap',
       body: { data: { 'ca.crt': pem } },
     });
+    const backend = { clientCertificateRef: { name: 'r0' } };
+    const identified = [
+      named('Gateway', { ...front, tls: { backend } }),
+      {
+        ...named('', undefined),
+        kind: 'Secret',
+        body: { stringData: { 'tls.crt': certificatePem, 'tls.key': keyPem } },
+      },
+    ];
     const stored = new Stored();
     const compiler = createCompiler(policyCompilers);
     const scope = { type: 'gateway', namespace: 'a', name: 'r0', labels: {} } as const;
@@ -233,6 +243,7 @@ describe('a compiler that has compiled before', () => {
       [policy],
       [trust(certificatePem)],
       [trust(certificatePem.repeat(2))],
+      identified,
     ].map((list) => {
       const puts = list.map((one) => ({ ...one, onto: undefined }));
       stored.apply({ puts, deletes: [], seed: 0 });
@@ -241,7 +252,7 @@ describe('a compiler that has compiled before', () => {
       expect(shown(result)).toEqual(shown(compile(input, policyCompilers)));
       return result.named.version;
     });
-    expect(new Set(versions).size).toBe(4);
+    expect(new Set(versions).size).toBe(5);
   });
 
   it('gives the same for resources that were read anew', () => {

@@ -7,8 +7,9 @@ import type { EndpointOverlay, KeyOverlay, Pointer } from '../../src/model/snaps
 import { filters } from '../../src/presets/edge.ts';
 import type { LinkedSnapshot, Linker } from '../../src/proxy/index.ts';
 import { CurrentSnapshot, LinkError, createLinker } from '../../src/proxy/index.ts';
-import type { Bundle } from './bundle.ts';
-import type { ControlClient } from './control-client.ts';
+import type { Bundle } from '../../src/delivery/bundle.ts';
+import type { ControlClient } from '../../src/delivery/control-client.ts';
+import { KeyRefreshes } from '../../src/delivery/key-refreshes.ts';
 import type { LastGood } from './last-good.ts';
 
 export interface ConfigSourceOptions {
@@ -30,10 +31,6 @@ const WAIT_MS = 2000;
 const REST_MS = 1000;
 /** A refresh that began longer ago belongs to a request that the runtime has ended: it never settles. */
 const ABANDONED_MS = 10_000;
-/** An unknown kid asks the control plane at most so often, for each key set. */
-const KEY_REFRESH_MS = 30_000;
-const MAX_KEY_SETS = 1000;
-
 type Background = (work: Promise<unknown>) => void;
 
 export class ConfigSource {
@@ -49,10 +46,7 @@ export class ConfigSource {
   #running: { readonly work: Promise<void>; readonly sinceMs: number } | undefined;
   /** A pointer that couldn't be linked isn't tried again until it changes. */
   #refused = '';
-  readonly #keyRefreshes = new Map<
-    string,
-    { readonly work: Promise<void>; readonly atMs: number }
-  >();
+  readonly #keyRefreshes = new KeyRefreshes();
 
   constructor(options: ConfigSourceOptions) {
     this.#options = options;
@@ -167,20 +161,15 @@ export class ConfigSource {
   }
 
   /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
-  async #refreshKeys(uri: string, host: Host): Promise<void> {
+  #refreshKeys(uri: string, host: Host): Promise<void> {
     const background = this.#background;
-    const nowMs = host.clock.nowMs();
-    const last = this.#keyRefreshes.get(uri);
-    if (last === undefined || nowMs - last.atMs >= KEY_REFRESH_MS) {
-      if (this.#keyRefreshes.size >= MAX_KEY_SETS) this.#keyRefreshes.clear();
-      const work = this.#options.control
-        .refreshKeys(uri)
-        .then(() => this.#refresh(host, background))
-        .catch(() => undefined);
-      this.#keyRefreshes.set(uri, { work, atMs: nowMs });
-      background(work);
-    }
-    // Another request's work may be ended with it, so nobody waits without a bound.
-    await Promise.race([this.#keyRefreshes.get(uri)?.work, host.clock.sleep(WAIT_MS)]);
+    return this.#keyRefreshes.ask(uri, {
+      clock: host.clock,
+      background,
+      refresh: async (wanted) => {
+        await this.#options.control.refreshKeys(wanted);
+        await this.#refresh(host, background);
+      },
+    });
   }
 }

@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest';
 import { deliveryOf, packed } from '../../test/fixtures/delivery.ts';
 import { listener, route, snapshot, virtualHost } from '../../test/fixtures/snapshots.ts';
-import type { Bundle } from './bundle.ts';
-import { assembleBundle, checkedEndpoints, checkedManifest, partsOf } from './bundle.ts';
+import type { Bundle } from '../../src/delivery/bundle.ts';
+import {
+  assembleBundle,
+  checkedEndpoints,
+  checkedManifest,
+  partsOf,
+} from '../../src/delivery/bundle.ts';
 import { createCachedLastGood } from './last-good.ts';
 
 const scope = { type: 'gateway', namespace: 'edge', name: 'front', labels: {} } as const;

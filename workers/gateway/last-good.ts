@@ -2,8 +2,8 @@
 import { hashName } from '../../src/lib/hash.ts';
 import type { PartItem, PartName } from '../../src/model/manifest.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
-import type { Bundle, BundleHead } from './bundle.ts';
-import { assembleBundle, partsOf } from './bundle.ts';
+import type { Bundle, BundleHead } from '../../src/delivery/bundle.ts';
+import { assembleBundle, partsOf } from '../../src/delivery/bundle.ts';
 
 export interface LastGood {
   read(): Promise<Bundle | undefined>;

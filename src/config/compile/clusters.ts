@@ -4,17 +4,21 @@ import { parseDuration } from '../../lib/duration.ts';
 import type {
   DestinationRuleSpec,
   Resource,
+  ServiceEntrySpec,
   TrafficPolicy,
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { ClusterEndpoints } from '../../model/manifest.ts';
 import type { Balancer, Cluster, Endpoint, Origin } from '../../model/snapshot.ts';
+import { GATEWAY_NAME_LABEL } from '../gateway-api/words.ts';
 import type { CompileContext } from './context.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
+import { poolFields } from './pool.ts';
 import type { Service, ServicePort } from './services.ts';
 import { step } from './step.ts';
 import { table } from './table.ts';
+import { clientTls } from './tls.ts';
 
 export interface CompiledClusters {
   readonly clusters: readonly Cluster[];
@@ -169,10 +173,9 @@ function balancerOf(policy: TrafficPolicy): Balancer {
 }
 
 function carriedFrom(policy: TrafficPolicy): Record<string, unknown> | undefined {
-  const { connectionPool, outlierDetection, loadBalancer, retryBudget } = policy;
+  const { outlierDetection, loadBalancer, retryBudget } = policy;
   const { simple: _simple, ...balancing } = loadBalancer ?? {};
   const carried = {
-    ...(connectionPool === undefined ? {} : { connectionPool }),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
     ...(Object.keys(balancing).length === 0 ? {} : { loadBalancer: balancing }),
@@ -180,7 +183,8 @@ function carriedFrom(policy: TrafficPolicy): Record<string, unknown> | undefined
   return Object.keys(carried).length === 0 ? undefined : carried;
 }
 
-function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort): Endpoint {
+/** `accounts`: what stands before the name of a service account in its identity. */
+function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort, accounts: string): Endpoint {
   const named =
     own(entry.ports, port.name) ??
     (typeof port.targetPort === 'string' ? own(entry.ports, port.targetPort) : undefined);
@@ -192,7 +196,7 @@ function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort): Endpoint {
     healthy: true,
     ...(entry.locality === undefined ? {} : { locality: entry.locality }),
     ...(entry.labels === undefined ? {} : { labels: entry.labels }),
-    ...(entry.serviceAccount === undefined ? {} : { identity: entry.serviceAccount }),
+    ...(entry.serviceAccount === undefined ? {} : { identity: accounts + entry.serviceAccount }),
   };
 }
 
@@ -203,15 +207,6 @@ interface ClusterWanted {
   readonly subset?: string;
 }
 
-function ruleTls({ tls }: TrafficPolicy): Cluster['tls'] {
-  if (tls?.mode === undefined || tls.mode === 'DISABLE') return undefined;
-  return {
-    mode: tls.mode,
-    ...(tls.sni === undefined ? {} : { sni: tls.sni }),
-    ...(tls.subjectAltNames === undefined ? {} : { subjectAltNames: tls.subjectAltNames }),
-  };
-}
-
 /** A BackendTLSPolicy is for gateways, and before what a DestinationRule says. */
 function backendTls(
   { gatewayApi, scope }: CompileContext,
@@ -220,8 +215,12 @@ function backendTls(
   const tls =
     scope.type === 'gateway' ? gatewayApi.backendTls.of(service.host, port.number) : undefined;
   if (tls === undefined || 'reason' in tls) return undefined;
+  const gateway = scope.labels[GATEWAY_NAME_LABEL] ?? scope.name;
+  const certificate = gatewayApi.clientCertificateOf(scope.namespace, gateway);
   return {
-    mode: 'SIMPLE',
+    ...(certificate === undefined
+      ? { mode: 'SIMPLE' }
+      : { mode: 'MUTUAL', credentialName: certificate }),
     sni: tls.sni,
     subjectAltNames: tls.subjectAltNames.length > 0 ? tls.subjectAltNames : [tls.sni],
     ...(tls.authorities.length === 0 ? {} : { authorities: tls.authorities }),
@@ -232,7 +231,12 @@ function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
   const { service, port, rule, subset } = wanted;
   const policy = policyFor(rule, subset, port.number);
   const connectTimeout = policy.connectionPool?.tcp?.connectTimeout ?? context.mesh.connectTimeout;
-  const tls = backendTls(context, wanted) ?? ruleTls(policy);
+  const tls =
+    backendTls(context, wanted) ??
+    clientTls(policy.tls, {
+      namespace: () => context.scope.namespace,
+      subjectAltNames: (service.resource.spec as Partial<ServiceEntrySpec>).subjectAltNames,
+    });
   const carried = carriedFrom(policy);
   return {
     name: clusterName(service.host, port.number, subset),
@@ -246,6 +250,10 @@ function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
       connectTimeout === undefined
         ? DEFAULT_CONNECT_TIMEOUT_MS
         : (parseDuration(connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS),
+    ...(policy.proxyProtocol === undefined
+      ? {}
+      : { proxyProtocol: policy.proxyProtocol.version ?? 'V1' }),
+    ...poolFields(port, policy),
     ...(carried === undefined ? {} : { carried }),
     origin: clusterOrigin(wanted, context),
   };
@@ -282,6 +290,7 @@ function clustersOf(
   const clusters: Cluster[] = [];
   const members: ClusterEndpoints[] = [];
   const all = membersOf(service);
+  const accounts = `${context.mesh.settings.trustDomain}/ns/${service.namespace}/sa/`;
   for (const port of service.ports) {
     const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
       const wanted = { service, port, rule, ...(subset === undefined ? {} : { subset }) };
@@ -292,7 +301,7 @@ function clustersOf(
           cluster.name,
           all
             .filter((member) => selects(labels, member.labels ?? {}))
-            .map((member) => toEndpoint(member, port)),
+            .map((member) => toEndpoint(member, port, accounts)),
         ]);
     };
     add();

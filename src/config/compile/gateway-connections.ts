@@ -7,6 +7,7 @@ import type { CompileContext } from './context.ts';
 import type { Server } from './gateway-servers.ts';
 import { isTls, serverOrigin } from './gateway-servers.ts';
 import { covers, intersectHosts } from './names.ts';
+import { serverTls } from './tls.ts';
 import { boundServices } from './virtual-services.ts';
 
 /** The server name says service, subset and port, as clients of another mesh network write it. */
@@ -63,16 +64,15 @@ export function connectionListener(
 ): Listener {
   const { server } = entry;
   const { tls } = server;
-  const credentials =
-    tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
   const protocol = isTls(server) ? 'TLS' : 'TCP';
   return {
     name: `${protocol.toLowerCase()}.${server.port.number}${isTls(server) ? `.${server.hosts.join(',')}` : ''}`,
     port: server.port.number,
     direction: 'gateway',
     protocol,
+    ...(server.port.protocol.toUpperCase() === 'MONGO' ? { application: 'MONGO' } : {}),
     ...(isTls(server)
-      ? { tls: { mode: tls?.mode ?? 'PASSTHROUGH', credentialNames: credentials } }
+      ? { tls: serverTls(tls?.mode ?? 'PASSTHROUGH', tls, context.scope.namespace) }
       : {}),
     filters,
     virtualHosts: [],

@@ -12,6 +12,7 @@ import { intersectHosts, selects } from './names.ts';
 import type { RouteList } from './routes.ts';
 import { compileRoutes } from './routes.ts';
 import { table } from './table.ts';
+import { serverTls } from './tls.ts';
 import type { BoundService } from './virtual-services.ts';
 import { boundServices } from './virtual-services.ts';
 
@@ -190,8 +191,6 @@ function tlsListeners(
       continue;
     }
     const { tls } = entry.server;
-    const credentials =
-      tls?.credentialNames ?? (tls?.credentialName === undefined ? [] : [tls.credentialName]);
     listeners.push(
       buildListener(
         [entry],
@@ -199,7 +198,7 @@ function tlsListeners(
         {
           protocol: 'HTTPS',
           serverNames: names,
-          tls: { mode: tls?.mode ?? 'SIMPLE', credentialNames: credentials },
+          tls: serverTls(tls?.mode ?? 'SIMPLE', tls, context.scope.namespace),
           filters,
         },
         used,

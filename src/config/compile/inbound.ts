@@ -66,6 +66,7 @@ function carriedListener(
     port: listenPort(port),
     direction: 'inbound',
     protocol: 'TCP',
+    ...(port.protocol === 'MONGO' ? { application: 'MONGO' } : {}),
     ...fields,
     virtualHosts: [],
     connections: [

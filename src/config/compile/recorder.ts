@@ -9,6 +9,7 @@ import { Origins } from './context.ts';
 
 type Backend = GatewayApi['backend'];
 type TlsOf = GatewayApi['backendTls']['of'];
+type ClientCertificateOf = GatewayApi['clientCertificateOf'];
 
 type What =
   | 'service'
@@ -18,7 +19,8 @@ type What =
   | 'scope'
   | 'whole'
   | 'backend'
-  | 'backendTls';
+  | 'backendTls'
+  | 'clientCertificate';
 
 /** Each reading, as it is done for the first time and again. What is resolved anew for each revision is compared as text. */
 const READINGS: Readonly<Record<What, (context: CompileContext, of: string) => unknown>> = {
@@ -36,6 +38,10 @@ const READINGS: Readonly<Record<What, (context: CompileContext, of: string) => u
     const [host, port] = JSON.parse(args) as Parameters<TlsOf>;
     return canonicalJson(context.gatewayApi.backendTls.of(host, port));
   },
+  clientCertificate(context, args) {
+    const [namespace, name] = JSON.parse(args) as Parameters<ClientCertificateOf>;
+    return context.gatewayApi.clientCertificateOf(namespace, name);
+  },
 };
 
 export interface Reading {
@@ -52,7 +58,8 @@ export function readsTheSame(readings: readonly Reading[], context: CompileConte
 /** The larger part of a context that a reading belongs to: while it is the same object, so is whatever was read of it. */
 export function facetOf({ what, of }: Reading, context: CompileContext): string {
   if (what === 'service') return `visible ${context.scope.namespace}`;
-  if (what === 'backend' || what === 'backendTls') return 'whole gatewayApi';
+  if (what === 'backend' || what === 'backendTls' || what === 'clientCertificate')
+    return 'whole gatewayApi';
   return what === 'delegate' || what === 'scope' ? what : `${what} ${of}`;
 }
 
@@ -150,8 +157,13 @@ export class Recorder implements CompileContext {
       this.#read('backendTls', JSON.stringify([host, port]));
       return api.backendTls.of(host, port);
     };
+    const clientCertificateOf: ClientCertificateOf = (namespace, name) => {
+      this.#read('clientCertificate', JSON.stringify([namespace, name]));
+      return api.clientCertificateOf(namespace, name);
+    };
     return {
       backend,
+      clientCertificateOf,
       backendTls: {
         of,
         get outcomes() {

@@ -31,6 +31,8 @@ export interface SourcedRoute {
   readonly path: string;
   /** What a Policy may name to reach it, the root of a delegate first. */
   readonly targets: readonly PolicyTarget[];
+  /** Of a delegate's rule the one that delegates. */
+  readonly root?: Pick<SourcedRoute, 'resource' | 'path'>;
 }
 
 export interface RouteScope extends MatchScope {
@@ -228,7 +230,8 @@ function compileRoute(
   { given, match, path }: CompiledMatch,
   builder: RouteBuilder,
 ): Route {
-  const { route, resource } = source;
+  const { route, resource, root } = source;
+  const { origins } = builder.context;
   const name = [route.name, given?.name]
     .filter((part) => part !== undefined && part !== '')
     .join('.');
@@ -243,7 +246,8 @@ function compileRoute(
     timeoutMs: route.timeout === undefined ? 0 : (parseDuration(route.timeout) ?? 0),
     ...(retry === undefined ? {} : { retry }),
     ...(mirrors.length === 0 ? {} : { mirrors }),
-    origin: builder.context.origins.of(resource, path),
+    origin: origins.of(resource, path),
+    ...(root === undefined ? {} : { root: origins.of(root.resource, root.path) }),
   };
 }
 

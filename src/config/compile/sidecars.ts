@@ -108,6 +108,10 @@ function isTlsPort({ ports }: Service, number: number): boolean {
   return ports.some((port) => port.number === number && TLS_PROTOCOLS.has(port.protocol));
 }
 
+function speaksMongo({ ports }: Service, number: number): boolean {
+  return ports.some((port) => port.number === number && port.protocol === 'MONGO');
+}
+
 /** Would a connection for the service, by its name or one of its addresses, take the rule? */
 function leadsTo({ serverNames, destinationCidrs }: ConnectionRoute, service: Service): boolean {
   const isNamed = serverNames?.some((name) => covers(name, service.host)) ?? true;
@@ -332,6 +336,7 @@ export function compileOutbound(context: CompileContext): {
       port,
       direction: 'outbound',
       protocol: 'HTTP',
+      ...(list.some((service) => speaksMongo(service, port)) ? { application: 'MONGO' } : {}),
       filters: [],
       virtualHosts: withoutClashes(hosts, context, port),
       ...(connections.length === 0 ? {} : { connections }),

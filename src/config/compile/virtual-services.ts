@@ -143,6 +143,7 @@ function delegateRoutes(root: SourcedRoute, context: CompileContext): SourcedRou
       resource: delegate,
       path: `spec.http[${index}]`,
       targets: [...root.targets, targetOf(delegate, route.name)],
+      root: { resource: root.resource, path: root.path },
     };
     if (merged !== undefined) return [{ ...source, route: merged }];
     context.diagnostics.push({

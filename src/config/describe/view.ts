@@ -170,7 +170,10 @@ function viewOf(
 
 /** What the host may mean, the likeliest first. */
 export function viewsOf(options: DescribeOptions, ground: Ground): View[] {
-  const given = options.host.toLowerCase().replace(/\.$/, '');
+  const given = options.host
+    .toLowerCase()
+    .replace(/^([^:]+):\d+$/, '$1')
+    .replace(/\.$/, '');
   const namespace = options.namespace ?? DEFAULT_NAMESPACE;
   const service =
     namedService(given, namespace, ground) ??

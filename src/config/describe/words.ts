@@ -173,9 +173,14 @@ export function clusterText({
   tls,
   connectTimeoutMs,
   carried,
+  pool,
 }: Cluster): string {
   const { loadBalancer, ...others } = carried ?? {};
-  const names = [...Object.keys(others), ...Object.keys(loadBalancer ?? {})];
+  const names = [
+    ...(pool === undefined ? [] : ['connectionPool']),
+    ...Object.keys(others),
+    ...Object.keys(loadBalancer ?? {}),
+  ];
   const sni = tls?.sni === undefined ? '' : ` (${tls.sni})`;
   return allOf([
     discovery === 'original'

@@ -9,6 +9,7 @@ import type { BackendTlsTable } from './backend-tls.ts';
 import { resolveBackendTls } from './backend-tls.ts';
 import type { BackendReferrer, ResolvedBackend } from './backends.ts';
 import { resolveBackend } from './backends.ts';
+import type { ResolvedSecret } from './certificates.ts';
 import { resolveCertificate } from './certificates.ts';
 import type { ResolvedListener } from './listeners.ts';
 import { resolveListeners } from './listeners.ts';
@@ -25,6 +26,8 @@ export interface ResolvedGateway {
   readonly refusal: Refusal | undefined;
   /** Of the certificate that it shows backends. */
   readonly unresolved: Refusal | undefined;
+  /** Secret with that certificate, `namespace/name`. */
+  readonly clientCertificate: string | undefined;
 }
 
 export interface ResolvedListenerSet {
@@ -41,6 +44,8 @@ export interface GatewayApi {
   readonly outcomes: readonly ParentOutcome[];
   readonly backendTls: BackendTlsTable;
   backend(ref: BackendRef, from: BackendReferrer): ResolvedBackend;
+  /** Secret with the certificate that a Gateway shows backends, `namespace/name`. */
+  clientCertificateOf(namespace: string, gateway: string): string | undefined;
 }
 
 const ADDRESS_TYPES: ReadonlySet<string> = new Set(['IPAddress', 'Hostname']);
@@ -65,14 +70,11 @@ function gatewayRefusal(gateway: Resource<ApiGatewaySpec>, source: ApiSource): R
       );
 }
 
-function clientCertificate(
-  gateway: Resource<ApiGatewaySpec>,
-  source: ApiSource,
-): Refusal | undefined {
+function clientCertificate(gateway: Resource<ApiGatewaySpec>, source: ApiSource): ResolvedSecret {
   const ref = gateway.spec.tls?.backend?.clientCertificateRef;
-  if (ref === undefined) return undefined;
+  if (ref === undefined) return {};
   const from = { kind: 'Gateway', namespace: gateway.metadata.namespace };
-  return resolveCertificate(ref, from, source, 'InvalidClientCertificateRef').refusal;
+  return resolveCertificate(ref, from, source, 'InvalidClientCertificateRef');
 }
 
 /** ListenerSets are asked for by the set and let in by the Gateway; without a word of it none are. */
@@ -129,11 +131,13 @@ function resolveAll(resources: readonly Resource[], domain: string): GatewayApi 
   for (const resource of source.gateways) {
     const { allowed, refused } = setsOf(resource, source);
     const listeners = resolveListeners(resource, allowed, source);
+    const certificate = clientCertificate(resource, source);
     gateways.push({
       resource,
       listeners,
       refusal: gatewayRefusal(resource, source),
-      unresolved: clientCertificate(resource, source),
+      unresolved: certificate.refusal,
+      clientCertificate: certificate.secret,
     });
     for (const set of allowed)
       listenerSets.push({
@@ -152,6 +156,10 @@ function resolveAll(resources: readonly Resource[], domain: string): GatewayApi 
     outcomes: attachRoutes(listenersByParent(gateways, listenerSets), source),
     backendTls: resolveBackendTls(source),
     backend: (ref, from) => resolveBackend(ref, from, source),
+    clientCertificateOf: (namespace, name) =>
+      gateways.find(
+        ({ resource: { metadata } }) => metadata.namespace === namespace && metadata.name === name,
+      )?.clientCertificate,
   };
 }
 

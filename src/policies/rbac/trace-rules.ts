@@ -17,7 +17,8 @@ export function traceRule(
     const origin = { resource, path: `spec.rules[${rule}]` };
     x.trace.push({
       ...step,
-      outcome,
+      // What is only tried refuses nothing.
+      outcome: policy.dryRun ? 'passed' : outcome,
       detail: `${policy.action} rule ${rule} matches${shadow}`,
       origin,
     });

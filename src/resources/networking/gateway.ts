@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CIPHER_SUITES } from '../../lib/cipher-suites.ts';
 import type { GatewayServer, GatewaySpec, Resource, ServerTls } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
 import { checkDryRun, checkPort, isDnsLabel, isFqdn } from '../checks.ts';
@@ -94,6 +95,39 @@ function checkIstioMutual(settings: ServerTls, path: string, faults: Faults): vo
     }
 }
 
+const VERSIONS = ['TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'];
+const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
+const SHA256_HEX = /^(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$/;
+
+/** What is left out, and what leaves nobody to be let in. */
+function warnOfProtocol(settings: ServerTls, path: string, faults: Faults): void {
+  const { cipherSuites = [], minProtocolVersion = '', maxProtocolVersion = '' } = settings;
+  const unknown = cipherSuites.filter((name) => !CIPHER_SUITES.has(name));
+  if (unknown.length > 0)
+    faults.warn(`${path}.cipherSuites`, `ignoring invalid cipher suites: ${unknown.join(', ')}`);
+  const twice = cipherSuites.filter((name, index) => cipherSuites.indexOf(name) !== index);
+  if (twice.length > 0)
+    faults.warn(`${path}.cipherSuites`, `ignoring duplicate cipher suites: ${twice.join(', ')}`);
+  const max = VERSIONS.indexOf(maxProtocolVersion);
+  if (max >= 0 && VERSIONS.indexOf(minProtocolVersion) > max)
+    faults.warn(
+      `${path}.maxProtocolVersion`,
+      `${maxProtocolVersion} is below minProtocolVersion ${minProtocolVersion}: no client gets in`,
+    );
+  for (const [index, pin] of (settings.verifyCertificateSpki ?? []).entries())
+    if (!SHA256_BASE64.test(pin))
+      faults.warn(
+        `${path}.verifyCertificateSpki[${index}]`,
+        'want SHA-256 in base64: no certificate fits this one',
+      );
+  for (const [index, pin] of (settings.verifyCertificateHash ?? []).entries())
+    if (!SHA256_HEX.test(pin))
+      faults.warn(
+        `${path}.verifyCertificateHash[${index}]`,
+        'want SHA-256 in hex: no certificate fits this one',
+      );
+}
+
 function checkTls(
   settings: ServerTls,
   server: GatewayServer,
@@ -110,6 +144,7 @@ function checkTls(
       faults.error(path, `server of protocol ${protocol} takes no TLS settings`);
     return;
   }
+  warnOfProtocol(settings, path, faults);
   if (settings.httpsRedirect === true)
     faults.warn(`${path}.httpsRedirect`, 'httpsRedirect is for plain HTTP servers');
   if (isGiven(settings.credentialName) && isGiven(settings.credentialNames))

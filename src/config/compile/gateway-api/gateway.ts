@@ -83,6 +83,7 @@ function listenerTls({ certificates, clients }: ResolvedListener): ListenerTls {
     mode: clients === undefined ? 'SIMPLE' : modes[clients.mode],
     credentialNames: certificates,
     ...(clients === undefined ? {} : { clientAuthorities: clients.authorities }),
+    ...(clients?.mode === 'AllowInsecureFallback' ? { takesUnverified: true } : {}),
   };
 }
 

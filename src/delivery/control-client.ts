@@ -1,9 +1,11 @@
 /** What a gateway asks and tells the control plane. Answers are held against their names and shapes: garbage is an error, never configuration. */
-import type { Diagnostic } from '../../src/model/diagnostic.ts';
-import type { PartItem } from '../../src/model/manifest.ts';
-import type { KeyOverlay, Pointer, ProxyScope } from '../../src/model/snapshot.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { PartItem } from '../model/manifest.ts';
+import type { KeyOverlay, Pointer, ProxyScope } from '../model/snapshot.ts';
 import type { Bundle, BundleHead } from './bundle.ts';
 import { assembleBundle, checkedEndpoints, checkedManifest, partsOf } from './bundle.ts';
+import type { ScopeName } from './messages.ts';
+import { isPointer, isRecord, pointerName } from './pointer.ts';
 
 export interface ControlClientOptions {
   readonly scope: ProxyScope;
@@ -20,11 +22,17 @@ export interface Acknowledgement {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** Blobs by name, as they came; nobody has held them against their names yet. */
+export type Texts = Readonly<Record<string, string>>;
+
 export interface ControlClient {
   /** Undefined = what this gateway has is current. */
   pointer(known: Pointer | undefined): Promise<Pointer | undefined>;
-  /** What stands in `known` already is not fetched again. @throws LinkError for a format that isn't known */
-  bundle(pointer: Pointer, known: Bundle | undefined): Promise<Bundle>;
+  /**
+   * What stands in `known` already, or in `sent` (texts by name), is not fetched.
+   * @throws LinkError for a format that isn't known
+   */
+  bundle(pointer: Pointer, known: Bundle | undefined, sent?: Texts): Promise<Bundle>;
   acknowledge(ack: Acknowledgement): Promise<void>;
   /** The control plane fetches a key set again, if it may; resolves when it has tried. */
   refreshKeys(uri: string): Promise<void>;
@@ -33,21 +41,7 @@ export interface ControlClient {
 const TIMEOUT_MS = 5000;
 /** The control plane answers at most so many at once. */
 const BLOBS_AT_ONCE = 128;
-const HASH = /^[0-9a-z]{8,128}$/i;
-
-function isPointer(value: unknown): value is Pointer {
-  const pointer = value as Partial<Record<keyof Pointer, unknown>> | null;
-  return (
-    typeof pointer === 'object' &&
-    pointer !== null &&
-    [pointer.snapshot, pointer.endpoints, pointer.keys].every(
-      (name) => typeof name === 'string' && HASH.test(name),
-    )
-  );
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const NOTHING_SENT: Texts = {};
 
 const encoder = new TextEncoder();
 
@@ -65,7 +59,12 @@ function checkedKeys(version: string, value: unknown): KeyOverlay {
 }
 
 export function etagOf(pointer: Pointer): string {
-  return `"${pointer.snapshot}.${pointer.endpoints}.${pointer.keys}"`;
+  return `"${pointerName(pointer)}"`;
+}
+
+/** Where a proxy asks for what is its own. */
+export function proxyPath({ type, namespace, name }: ScopeName): string {
+  return `/v1/proxies/${[type, namespace, name].map((part) => encodeURIComponent(part)).join('/')}`;
 }
 
 class HttpControlClient implements ControlClient {
@@ -73,9 +72,8 @@ class HttpControlClient implements ControlClient {
   readonly #base: string;
 
   constructor(options: ControlClientOptions) {
-    const { type, namespace, name } = options.scope;
     this.#options = options;
-    this.#base = `/v1/proxies/${[type, namespace, name].map((part) => encodeURIComponent(part)).join('/')}`;
+    this.#base = proxyPath(options.scope);
   }
 
   async pointer(known: Pointer | undefined): Promise<Pointer | undefined> {
@@ -91,18 +89,18 @@ class HttpControlClient implements ControlClient {
     return known !== undefined && etagOf(known) === etagOf(value) ? undefined : value;
   }
 
-  async bundle(pointer: Pointer, known: Bundle | undefined): Promise<Bundle> {
-    const head = await this.#head(pointer, known);
+  async bundle(
+    pointer: Pointer,
+    known: Bundle | undefined,
+    sent: Texts = NOTHING_SENT,
+  ): Promise<Bundle> {
+    const head = await this.#head(pointer, known, sent);
     const missing = partsOf(head).filter((name) => known?.parts.has(name) !== true);
-    const batches: Promise<ReadonlyMap<string, unknown>>[] = [];
-    for (let at = 0; at < missing.length; at += BLOBS_AT_ONCE)
-      batches.push(this.#blobs(missing.slice(at, at + BLOBS_AT_ONCE)));
     const fetched = new Map<string, readonly PartItem[]>();
-    for (const batch of await Promise.all(batches))
-      for (const [name, value] of batch) {
-        if (!Array.isArray(value)) throw new Error(`blob ${name} is no part of a snapshot`);
-        fetched.set(name, value as readonly PartItem[]);
-      }
+    for (const [name, value] of await this.#blobs(missing, sent)) {
+      if (!Array.isArray(value)) throw new Error(`blob ${name} is no part of a snapshot`);
+      fetched.set(name, value as readonly PartItem[]);
+    }
     return assembleBundle(head, fetched, known);
   }
 
@@ -136,10 +134,10 @@ class HttpControlClient implements ControlClient {
   }
 
   /** Manifests and keys; those that are known are not asked for. */
-  async #head(pointer: Pointer, known: Bundle | undefined): Promise<BundleHead> {
+  async #head(pointer: Pointer, known: Bundle | undefined, sent: Texts): Promise<BundleHead> {
     const isKnown = (part: keyof Pointer): boolean => known?.pointer[part] === pointer[part];
     const parts = (['snapshot', 'endpoints', 'keys'] as const).filter((part) => !isKnown(part));
-    const fetched = await this.#blobs([...new Set(parts.map((part) => pointer[part]))]);
+    const fetched = await this.#blobs([...new Set(parts.map((part) => pointer[part]))], sent);
     const fresh = (part: keyof Pointer): unknown => fetched.get(pointer[part]);
     return {
       pointer,
@@ -153,9 +151,23 @@ class HttpControlClient implements ControlClient {
     };
   }
 
-  /** One line for each, and each must be what its name says. */
-  async #blobs(names: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
-    if (names.length === 0) return new Map();
+  /** Each must be what its name says, whoever sent it. */
+  async #blobs(names: readonly string[], sent: Texts): Promise<ReadonlyMap<string, unknown>> {
+    const known = names.filter((name) => Object.hasOwn(sent, name));
+    const missing = names.filter((name) => !Object.hasOwn(sent, name));
+    const works = [
+      parsed(
+        known,
+        known.map((name) => sent[name] ?? ''),
+      ),
+    ];
+    for (let at = 0; at < missing.length; at += BLOBS_AT_ONCE)
+      works.push(this.#fetch(missing.slice(at, at + BLOBS_AT_ONCE)));
+    return new Map((await Promise.all(works)).flat());
+  }
+
+  /** One line for each. */
+  async #fetch(names: readonly string[]): Promise<(readonly [string, unknown])[]> {
     const response = await this.#ask('blobs', {
       method: 'POST',
       body: JSON.stringify({ names }),
@@ -163,15 +175,19 @@ class HttpControlClient implements ControlClient {
     });
     if (!response.ok)
       throw new Error(`control plane answers ${response.status} to blobs ${names[0]}, ...`);
-    const lines = (await response.text()).split('\n');
-    const hashes = await Promise.all(names.map((_name, index) => hashOf(lines[index] ?? '')));
-    return new Map(
-      names.map((name, index) => {
-        if (hashes[index] !== name) throw new Error(`blob ${name} isn't what its name says`);
-        return [name, JSON.parse(lines[index] ?? '') as unknown];
-      }),
-    );
+    return parsed(names, (await response.text()).split('\n'));
   }
+}
+
+async function parsed(
+  names: readonly string[],
+  texts: readonly string[],
+): Promise<(readonly [string, unknown])[]> {
+  const hashes = await Promise.all(names.map((_name, index) => hashOf(texts[index] ?? '')));
+  return names.map((name, index) => {
+    if (hashes[index] !== name) throw new Error(`blob ${name} isn't what its name says`);
+    return [name, JSON.parse(texts[index] ?? '') as unknown];
+  });
 }
 
 export function createControlClient(options: ControlClientOptions): ControlClient {

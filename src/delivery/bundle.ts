@@ -1,17 +1,8 @@
 /** All that one pointer stands for: manifests, their parts, and what was assembled from them. */
-import type { EndpointManifest, Manifest, PartName, PartTable } from '../../src/model/manifest.ts';
-import type {
-  EndpointOverlay,
-  KeyOverlay,
-  NamedSnapshot,
-  Pointer,
-} from '../../src/model/snapshot.ts';
-import {
-  LinkError,
-  assembleEndpoints,
-  assembleSnapshot,
-  partNames,
-} from '../../src/proxy/index.ts';
+import type { EndpointManifest, Manifest, PartName, PartTable } from '../model/manifest.ts';
+import type { EndpointOverlay, KeyOverlay, NamedSnapshot, Pointer } from '../model/snapshot.ts';
+import { LinkError, assembleEndpoints, assembleSnapshot, partNames } from '../proxy/index.ts';
+import { isRecord } from './pointer.ts';
 
 export interface BundleHead {
   readonly pointer: Pointer;
@@ -29,9 +20,6 @@ export interface Bundle extends BundleHead {
 
 /** Some hundred times what a mesh of 10,000 hosts has. */
 const MAX_PARTS = 50_000;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export function checkedManifest(version: string, value: unknown): Manifest {
   if (!isRecord(value)) throw new Error(`blob ${version} is no manifest`);
@@ -78,4 +66,13 @@ export function assembleBundle(
         ? known.endpoints
         : assembleEndpoints(pointer.endpoints, endpointManifest, parts),
   };
+}
+
+/** Names of all that a pointer leads to, by its manifests. */
+export function blobNames(
+  pointer: Pointer,
+  heads: Pick<BundleHead, 'manifest' | 'endpointManifest'>,
+): ReadonlySet<string> {
+  const { manifest, endpointManifest } = heads;
+  return new Set([...Object.values(pointer), ...partNames(manifest), ...endpointManifest.parts]);
 }

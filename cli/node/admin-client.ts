@@ -1,0 +1,51 @@
+/** Asks the admin endpoint of a node. */
+import { request } from 'node:http';
+import { CommandError } from '../errors.ts';
+import { adminOf } from './options.ts';
+
+export interface AdminAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export type Ask = (method: 'GET' | 'POST', path: string) => Promise<AdminAnswer>;
+
+/** @param at URL, [host:]port, or path of a socket */
+export function adminClient(at: string): Ask {
+  const place = adminOf(at.replace(/^https?:\/\//, ''));
+  if (place === undefined) throw new CommandError('--admin off: want where it is', 2);
+  const target =
+    'path' in place
+      ? { socketPath: place.path }
+      : { host: place.host, port: place.port, agent: false as const };
+  return (method, path) =>
+    new Promise((resolve, reject) => {
+      const outgoing = request({ ...target, method, path }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+      });
+      outgoing.on('error', () =>
+        reject(
+          new CommandError(
+            `no proxy answers at ${at}: is \`lateen sidecar\` or \`lateen gateway\` running? (--admin names another endpoint)`,
+          ),
+        ),
+      );
+      outgoing.end();
+    });
+}
+
+/** @throws CommandError on any other answer than 200 */
+export async function askJson<Body>(ask: Ask, path: string): Promise<Body> {
+  const { status, text } = await ask('GET', path);
+  if (status !== 200)
+    throw new CommandError(`the proxy answers ${status} to ${path}: ${text.trim()}`);
+  return JSON.parse(text) as Body;
+}

@@ -1,0 +1,45 @@
+/** Why a node didn't start, and what helps. */
+import { CommandError } from '../errors.ts';
+
+interface Context {
+  readonly kind: 'sidecar' | 'gateway';
+  readonly admin?: { readonly host: string; readonly port: number } | { readonly path: string };
+}
+
+interface SystemError extends Error {
+  readonly code?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly address?: string;
+}
+
+function remedyOf({ code, port }: SystemError, { kind, admin }: Context): string | undefined {
+  const isAdmin = admin !== undefined && 'port' in admin && admin.port === port;
+  switch (code) {
+    case 'EADDRINUSE':
+      if (isAdmin) return 'is in use: give --admin another, or --admin off';
+      return kind === 'gateway'
+        ? `is in use: stop what listens there, or --map ${port}=another`
+        : 'is in use: stop what listens there, or give another';
+    case 'EACCES':
+      return kind === 'gateway'
+        ? `needs rights that this user hasn't: --map ${port}=${(port ?? 0) + 8000}, or --map-offset 8000 for all ports below 1024`
+        : "needs rights that this user hasn't: give one from 1024 on";
+    case 'EADDRNOTAVAIL':
+      return 'is no address of this machine';
+    default:
+      return undefined;
+  }
+}
+
+/** What is told to whoever started it. */
+export function startFault(error: unknown, context: Context): Error {
+  if (!(error instanceof Error)) return new CommandError('unknown fault');
+  const system = error as SystemError;
+  const remedy = remedyOf(system, context);
+  if (remedy === undefined)
+    return error instanceof CommandError ? error : new CommandError(error.message);
+  const host = system.host ?? system.address;
+  const what = system.port === undefined ? error.message : `${host}:${system.port}`;
+  return new CommandError(`${what} ${remedy}`);
+}

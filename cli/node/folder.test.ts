@@ -1,0 +1,184 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFolderSource } from '../../node-adapter/config/folder-source.ts';
+import { applyWith } from '../../node-adapter/config/source.ts';
+import { createNodeHost } from '../../node-adapter/host.ts';
+import { Plane } from '../../node-adapter/plane.ts';
+import type { Configuration } from '../../node-adapter/plane.ts';
+import { GivenSecrets } from '../../node-adapter/secrets.ts';
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
+import type { SecretMaterial } from '../../src/model/secret.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
+import { certificatePem, keyPem } from '../../test/fixtures/certificates.ts';
+import { serviceEntry } from '../../test/fixtures/control.ts';
+import type { FolderWatch } from './folder.ts';
+import { watchFolder } from './folder.ts';
+
+const scope: ProxyScope = { type: 'sidecar-outbound', namespace: 'default', name: 'a', labels: {} };
+const gateway: ProxyScope = {
+  type: 'gateway',
+  namespace: 'edge',
+  name: 'front',
+  labels: { app: 'front' },
+};
+
+interface Given {
+  readonly scope: ProxyScope;
+  readonly configuration: Configuration;
+  readonly secrets: Readonly<Record<string, SecretMaterial>>;
+}
+
+let folder: string;
+let given: Given[] = [];
+let said: Diagnostic[] = [];
+let refusal: Diagnostic[] = [];
+let watch: FolderWatch | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lateen-folder-'));
+  given = [];
+  said = [];
+  refusal = [];
+});
+afterEach(() => {
+  watch?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+
+async function start(...scopes: readonly ProxyScope[]): Promise<void> {
+  watch = await watchFolder(
+    [folder],
+    scopes,
+    (own, configuration, secrets) => {
+      given.push({ scope: own, configuration, secrets });
+      return refusal;
+    },
+    (diagnostics) => void said.push(...diagnostics),
+  );
+}
+
+const hosts = (one: Given | undefined): readonly string[] =>
+  (one?.configuration.named.snapshot.clusters ?? []).map(({ service }) => service);
+
+describe('a folder as configuration', () => {
+  it('is given once for each scope, and again when a file changes', async () => {
+    write('one.yaml', serviceEntry('one'));
+    await start(scope, gateway);
+    expect(given.map((one) => one.scope)).toEqual([scope, gateway]);
+    expect(hosts(given[0])).toEqual(['one.example.com']);
+    write('two.yaml', serviceEntry('two'));
+    await expect.poll(() => hosts(given.at(-1))).toContain('two.example.com');
+    // The gateway's doesn't change with it.
+    expect(given.filter((one) => one.scope === gateway)).toHaveLength(1);
+  });
+
+  it('keeps what is in force over a faulty edit, and says where the fault is', async () => {
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    write('one.yaml', serviceEntry('one').replace('number: 80', 'number: 99999'));
+    await expect.poll(() => said).toHaveLength(1);
+    expect(said[0]).toMatchObject({
+      level: 'error',
+      place: { file: join(folder, 'one.yaml'), line: 4 },
+    });
+    write('one.yaml', 'spec: [\n');
+    await expect.poll(() => said.at(-1)?.code).toBe('LAT0001');
+    expect(given).toHaveLength(1);
+    write('one.yaml', serviceEntry('mended'));
+    await expect.poll(() => hosts(given.at(-1))).toEqual(['mended.example.com']);
+  });
+
+  it('takes a burst as one change, and a comment as none', async () => {
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    for (let count = 0; count < 20; count++) write(`${count}.yaml`, serviceEntry(`n${count}`));
+    await expect.poll(() => hosts(given.at(-1)).length).toBe(21);
+    expect(given).toHaveLength(2);
+    write('draft', `# a comment\n${serviceEntry('one')}`);
+    renameSync(join(folder, 'draft'), join(folder, 'one.yaml'));
+    await new Promise((wake) => {
+      setTimeout(wake, 400);
+    });
+    expect(given).toHaveLength(2);
+  });
+
+  it('stays when its files go away, and says so', async () => {
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    renameSync(join(folder, 'one.yaml'), join(folder, 'one.txt'));
+    await expect.poll(() => said.at(-1)?.message).toContain('no .yaml');
+    expect(given).toHaveLength(1);
+  });
+
+  it('says why a proxy refuses', async () => {
+    refusal = [{ code: 'LAT0201', level: 'error', message: 'no such filter' }];
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    expect(said).toEqual(refusal);
+  });
+
+  it('brings the secrets that are named, and fetches key sets', async () => {
+    const issuer = createServer((_request, response) => {
+      response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'one' }] }));
+    });
+    await new Promise<void>((resolve) => {
+      issuer.listen(0, '127.0.0.1', resolve);
+    });
+    const uri = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`;
+    const indented = (text: string): string => text.replaceAll(/^/gm, '    ');
+    const secret = (name: string): string =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: edge}\nstringData:\n  tls.crt: |\n${indented(certificatePem)}\n  tls.key: |\n${indented(keyPem)}\n`;
+    write('secrets.yaml', `${secret('cert')}---\n${secret('unused')}`);
+    write(
+      'gateway.yaml',
+      `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: edge}\nspec: {selector: {app: front}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: cert}}]}\n---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: jwt, namespace: edge}\nspec: {jwtRules: [{issuer: "https://issuer.test", jwksUri: "${uri}"}]}\n`,
+    );
+    await start(gateway);
+    expect(Object.keys(given.at(-1)?.secrets ?? {})).toEqual(['edge/cert']);
+    expect(given.at(-1)?.configuration.keys.sets[uri]?.keys).toHaveLength(1);
+    issuer.close();
+  });
+
+  it('begins with something, or not at all', async () => {
+    await expect(start(scope)).rejects.toThrow('no .yaml');
+    await expect(
+      watchFolder(
+        ['-'],
+        [scope],
+        () => [],
+        () => undefined,
+      ),
+    ).rejects.toThrow('standard');
+  });
+});
+
+it('is a source of a proxy', async () => {
+  write('one.yaml', serviceEntry('one'));
+  const host = createNodeHost({
+    log: () => undefined,
+    dial: () => Promise.reject(new Error('nobody is called')),
+  });
+  const plane = new Plane({ host, scope });
+  const source = createFolderSource({
+    watch: (give) => watchFolder([folder], [scope], give, (found) => void said.push(...found)),
+    apply: applyWith(
+      (_scope, configuration) => plane.apply(configuration),
+      (fault) => expect.unreachable(String(fault)),
+    ),
+    secrets: new GivenSecrets(),
+  });
+  await source.start();
+  expect(plane.linked?.listeners).toBeDefined();
+  write('two.yaml', serviceEntry('two'));
+  await expect
+    .poll(() => [...(plane.linked?.clusters.values() ?? [])].map(({ cluster }) => cluster.service))
+    .toContain('two.example.com');
+  await source.stop();
+  expect(said).toEqual([]);
+});

@@ -1,0 +1,80 @@
+/** Options that sidecars and gateways share. */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { AdminAt } from '../../node-adapter/process/index.ts';
+import { withConnection } from '../context.ts';
+import type { GlobalOptions } from '../context.ts';
+import { CommandError } from '../errors.ts';
+import { collect } from '../files.ts';
+import { parseAddress, parseTime } from './addresses.ts';
+
+export interface SharedOptions extends GlobalOptions {
+  readonly namespace: string;
+  readonly name?: string;
+  readonly label?: readonly string[];
+  readonly config?: readonly string[];
+  readonly admin: string;
+  readonly dataDir: string;
+  readonly drainTimeout: string;
+  readonly workers: string;
+  readonly accessLog: string;
+}
+
+export const ADMIN_DEFAULT = '127.0.0.1:15000';
+export const DATA_DIR_DEFAULT: string = join('.lateen', 'proxy');
+
+export function withShared(command: Command, workers: string): Command {
+  return withConnection(command)
+    .option('-n, --namespace <name>', "the proxy's namespace", 'default')
+    .option('-l, --label <key=value>', "label of the proxy's workload (repeatable)", collect)
+    .option('--config <name>', 'file or folder to be configured by, watched (repeatable)', collect)
+    .option('--admin <at>', 'admin endpoint: [host:]port, path of a socket, or off', ADMIN_DEFAULT)
+    .option('--data-dir <folder>', 'last good configuration, process record', DATA_DIR_DEFAULT)
+    .option('--drain-timeout <time>', 'how long what is under way may take to end', '30s')
+    .option('--workers <count>', 'processes that carry the traffic, or auto: one a core', workers)
+    .option('--access-log <on|off>', 'a line of JSON for each request, to standard output', 'on');
+}
+
+const MAX_WORKERS = 256;
+
+function workersOf(text: string): number {
+  if (text === 'auto') return availableParallelism();
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS)
+    throw new CommandError(`--workers ${text}: want auto, or 1 to ${MAX_WORKERS}`, 2);
+  return count;
+}
+
+export function adminOf(text: string): AdminAt | undefined {
+  if (text === 'off') return undefined;
+  if (text.includes('/')) return { path: text };
+  return parseAddress(text, '--admin');
+}
+
+function accessLogOf(text: string): boolean {
+  if (text !== 'on' && text !== 'off')
+    throw new CommandError(`--access-log ${text}: want on or off`, 2);
+  return text === 'on';
+}
+
+export interface Shared {
+  readonly namespace: string;
+  readonly workers: number;
+  readonly admin?: AdminAt;
+  readonly dataDir: string;
+  readonly drainMs: number;
+  readonly accessLog: boolean;
+}
+
+export function sharedOf(options: SharedOptions): Shared {
+  const admin = adminOf(options.admin);
+  return {
+    namespace: options.namespace,
+    workers: workersOf(options.workers),
+    ...(admin === undefined ? {} : { admin }),
+    dataDir: options.dataDir,
+    drainMs: parseTime(options.drainTimeout, '--drain-timeout'),
+    accessLog: accessLogOf(options.accessLog),
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * Chunked bodies, byte by byte and strictly: sizes of hexadecimal digits alone, no extensions, CRLF where CRLF must
+ * stand. RFC 9112, 7.1. What is read is told as ranges of the given bytes; nothing is copied but trailers.
+ */
+import { CR, LF } from './chars.ts';
+import type { HeadFault, HeadLimits } from './fault.ts';
+import { DEFAULT_LIMITS, malformed, tooLarge } from './fault.ts';
+import { FieldIndex } from './field-index.ts';
+import { scanFields } from './fields.ts';
+
+/** Names and values in wire order, names as received. */
+export type Trailers = readonly (readonly [name: string, value: string])[];
+
+export const NO_TRAILERS: Trailers = [];
+
+/** Takes the payload; the bytes may be overwritten when the call has returned. */
+export interface BodySink {
+  onBody(bytes: Uint8Array, start: number, end: number): void;
+}
+
+/** As many as any size that a sender can mean. */
+const MAX_SIZE_DIGITS = 13;
+
+/** They say where a message ends, where it goes or who sent it: behind the body nobody may say that any more. */
+const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
+  'transfer-encoding',
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+  'authorization',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'www-authenticate',
+  'cookie',
+  'set-cookie',
+  'expect',
+  'max-forwards',
+  'cache-control',
+  'age',
+  'expires',
+  'date',
+  'location',
+  'retry-after',
+  'vary',
+]);
+
+type State = 'size' | 'size-end' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'fault';
+
+const HEX: Int8Array = Int8Array.from({ length: 256 }, (_, code) => {
+  const digit = Number.parseInt(String.fromCharCode(code), 16);
+  return Number.isNaN(digit) ? -1 : digit;
+});
+
+export class ChunkedReader {
+  #state: State = 'size';
+  #size = 0;
+  #digits = 0;
+  #trailerText = '';
+  #trailers: Trailers = NO_TRAILERS;
+  #fault: HeadFault | undefined;
+  readonly #limits: HeadLimits;
+
+  constructor(limits: HeadLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** The last chunk and the trailers behind it are read. */
+  get isDone(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** Why the body can't be read on. */
+  get fault(): HeadFault | undefined {
+    return this.#fault;
+  }
+
+  get trailers(): Trailers {
+    return this.#trailers;
+  }
+
+  /** Reads what belongs to the body and says where it stopped: at `end`, behind the body, or where the fault is. */
+  read(bytes: Uint8Array, start: number, end: number, sink: BodySink): number {
+    let at = start;
+    while (at < end) {
+      switch (this.#state) {
+        case 'size':
+          at = this.#readSize(bytes, at, end);
+          break;
+        case 'data': {
+          const stop = Math.min(end, at + this.#size);
+          this.#size -= stop - at;
+          if (this.#size === 0) this.#state = 'data-cr';
+          sink.onBody(bytes, at, stop);
+          at = stop;
+          break;
+        }
+        case 'size-end':
+        case 'data-cr':
+        case 'data-lf':
+          if (!this.#readMark(bytes[at] as number)) return at;
+          at++;
+          break;
+        case 'trailers':
+          at = this.#readTrailers(bytes, at, end);
+          break;
+        case 'done':
+        case 'fault':
+          return at;
+        default:
+          return this.#state satisfies never;
+      }
+    }
+    return at;
+  }
+
+  #readSize(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    for (; at < end; at++) {
+      const code = bytes[at] as number;
+      const digit = HEX[code] as number;
+      if (digit >= 0) {
+        if (++this.#digits > MAX_SIZE_DIGITS) return this.#fail('chunk_size_too_large', at);
+        this.#size = this.#size * 16 + digit;
+        continue;
+      }
+      if (code !== CR || this.#digits === 0) return this.#fail(sizeFault(code, this.#digits), at);
+      this.#state = 'size-end';
+      return at + 1;
+    }
+    return at;
+  }
+
+  #readMark(code: number): boolean {
+    const wanted = this.#state === 'data-cr' ? CR : LF;
+    if (code !== wanted) {
+      this.#fail(this.#state === 'size-end' ? 'chunk_size_malformed' : 'chunk_end_malformed', 0);
+      return false;
+    }
+    if (this.#state === 'data-cr') this.#state = 'data-lf';
+    else if (this.#state === 'data-lf') this.#state = 'size';
+    else this.#state = this.#size === 0 ? 'trailers' : 'data';
+    if (this.#state === 'size') this.#digits = 0;
+    return true;
+  }
+
+  /** Trailers are few and seldom: their text is gathered until it is whole. */
+  #readTrailers(bytes: Uint8Array, start: number, end: number): number {
+    let text = this.#trailerText;
+    for (let at = start; at < end; at++) {
+      text += String.fromCharCode(bytes[at] as number);
+      if (text === '\r\n' || text.endsWith('\r\n\r\n')) {
+        this.#trailerText = '';
+        this.#state = 'done';
+        if (text.length > 2) this.#parseTrailers(text);
+        return at + 1;
+      }
+      if (text.endsWith('\n') && !text.endsWith('\r\n')) return this.#fail('bare_line_feed', at);
+      if (text.length >= this.#limits.headBytes) {
+        this.#state = 'fault';
+        this.#fault = tooLarge('trailers_too_large');
+        return at;
+      }
+    }
+    this.#trailerText = text;
+    return end;
+  }
+
+  #parseTrailers(text: string): void {
+    const index = new FieldIndex();
+    index.reset(text);
+    const fault = scanFields(index, 0, text.length - 2, this.#limits);
+    if (fault !== undefined) {
+      this.#state = 'fault';
+      this.#fault = fault;
+      return;
+    }
+    const trailers: [string, string][] = [];
+    for (let i = 0; i < index.count; i++) {
+      if (FORBIDDEN_TRAILERS.has(index.name(i))) {
+        this.#fail('trailer_forbidden', 0);
+        return;
+      }
+      trailers.push([index.receivedName(i), index.value(i)]);
+    }
+    this.#trailers = trailers;
+  }
+
+  #fail(reason: string, at: number): number {
+    this.#state = 'fault';
+    this.#fault = malformed(reason);
+    return at;
+  }
+}
+
+function sizeFault(code: number, digits: number): string {
+  if (digits === 0) return 'chunk_size_malformed';
+  if (code === LF) return 'bare_line_feed';
+  return code === 0x3b || code === 0x20 || code === 0x09
+    ? 'chunk_extension'
+    : 'chunk_size_malformed';
+}
+
+/** Size line of a chunk. */
+export const chunkStart = (size: number): string => `${size.toString(16)}\r\n`;
+
+/** Behind the last chunk. */
+export function chunksEnd(trailers: Trailers): string {
+  if (trailers.length === 0) return '0\r\n\r\n';
+  return `0\r\n${trailers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+}
+
+/** A trailer that may be sent: from another protocol's, where nobody has looked at its name. */
+export const isTrailer = (name: string): boolean => !FORBIDDEN_TRAILERS.has(name.toLowerCase());

@@ -1,0 +1,119 @@
+/** How many connections that aren't read as HTTP were carried and how they ended, by listener and by cluster. */
+import type { EngineExchange } from './exchange.ts';
+
+/** Connections of one listener or cluster, as plain JSON. */
+export interface ConnectionCounts {
+  /** Begun so far. */
+  readonly connections: number;
+  /** Begun and not ended. */
+  readonly active: number;
+  /** To clients. */
+  readonly bytesSent: number;
+  /** From clients. */
+  readonly bytesReceived: number;
+  /** By response flags as logged; only those that occurred. */
+  readonly flags: Readonly<Record<string, number>>;
+}
+
+export interface ConnectionStats {
+  /** Connections that no listener took are under ''. */
+  readonly listeners: Readonly<Record<string, ConnectionCounts>>;
+  readonly clusters: Readonly<Record<string, ConnectionCounts>>;
+}
+
+/** Combinations of flags are few; were they not, the rest is counted together. */
+const MAX_FLAGS = 64;
+const OTHER_FLAGS = 'other';
+
+class Counts {
+  connections = 0;
+  active = 0;
+  #bytesSent = 0;
+  #bytesReceived = 0;
+  readonly #flags = new Map<string, number>();
+
+  begin(): void {
+    this.connections++;
+    this.active++;
+  }
+
+  end(given: string, bytesSent: number, bytesReceived: number): void {
+    this.active--;
+    this.#bytesSent += bytesSent;
+    this.#bytesReceived += bytesReceived;
+    if (given === '') return;
+    const flags = this.#flags.has(given) || this.#flags.size < MAX_FLAGS ? given : OTHER_FLAGS;
+    this.#flags.set(flags, (this.#flags.get(flags) ?? 0) + 1);
+  }
+
+  view(): ConnectionCounts {
+    return {
+      connections: this.connections,
+      active: this.active,
+      bytesSent: this.#bytesSent,
+      bytesReceived: this.#bytesReceived,
+      flags: Object.fromEntries(this.#flags),
+    };
+  }
+}
+
+class Table {
+  readonly #byName = new Map<string, Counts>();
+
+  of(name: string): Counts {
+    let counts = this.#byName.get(name);
+    if (counts === undefined) {
+      counts = new Counts();
+      this.#byName.set(name, counts);
+    }
+    return counts;
+  }
+
+  active(name: string): number {
+    return this.#byName.get(name)?.active ?? 0;
+  }
+
+  view(): Record<string, ConnectionCounts> {
+    return Object.fromEntries([...this.#byName].map(([name, counts]) => [name, counts.view()]));
+  }
+}
+
+export interface CountedBytes {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
+/** By name, so that a count outlives the snapshot that it began in. */
+export class ConnectionCounters {
+  readonly #listeners = new Table();
+  readonly #clusters = new Table();
+
+  activeAt(cluster: string): number {
+    return this.#clusters.active(cluster);
+  }
+
+  begin(x: EngineExchange): void {
+    this.#listeners.of(x.listener?.name ?? '').begin();
+  }
+
+  /** The connection's cluster is now this one. */
+  join(cluster: string): void {
+    this.#clusters.of(cluster).begin();
+  }
+
+  /** It goes elsewhere. */
+  leave(cluster: string, flags: string): void {
+    this.#clusters.of(cluster).end(flags, 0, 0);
+  }
+
+  /** @param joined whether its cluster counts it */
+  end(x: EngineExchange, { bytesSent, bytesReceived }: CountedBytes, joined: boolean): void {
+    this.#listeners.of(x.listener?.name ?? '').end(x.flags, bytesSent, bytesReceived);
+    if (joined && x.cluster !== undefined)
+      this.#clusters.of(x.cluster.name).end(x.flags, bytesSent, bytesReceived);
+  }
+
+  view(): ConnectionStats {
+    return { listeners: this.#listeners.view(), clusters: this.#clusters.view() };
+  }
+}
