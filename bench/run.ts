@@ -4,17 +4,21 @@ import { benchControl } from './control.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEdge } from './edge.ts';
 import { benchEngine } from './engine.ts';
+import { benchHttp2 } from './http2.ts';
 import { benchObject } from './object.ts';
 import { benchRoutes } from './routes.ts';
+import { benchTcp } from './tcp.ts';
 
 const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   engine: benchEngine,
   routes: benchRoutes,
+  http2: benchHttp2,
   compile: benchCompile,
   delivery: benchDelivery,
   control: benchControl,
   edge: benchEdge,
   object: benchObject,
+  tcp: benchTcp,
 };
 
 const asked = process.argv.slice(2);

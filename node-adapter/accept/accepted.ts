@@ -1,0 +1,255 @@
+/**
+ * A connection that was accepted. What it carries is told by its front, by the listener of its port and by its first
+ * bytes; then a codec has it, or it is carried as it is.
+ */
+import type { Socket } from 'node:net';
+import type { Peer } from '../../src/model/identity.ts';
+import type { Listener } from '../../src/model/snapshot.ts';
+import { Connection } from '../exchanges.ts';
+import type { ConnectionServices } from '../exchanges.ts';
+import type { FrontRole } from '../front-role.ts';
+import { Http1Server } from '../http1/server.ts';
+import { Http2Server } from '../http2/server.ts';
+import type { Plane } from '../plane.ts';
+import { clientHello } from '../sniff/client-hello.ts';
+import type { ClientHello } from '../sniff/client-hello.ts';
+import { sniff } from '../sniff/protocol.ts';
+import { readProxyHeader } from '../sniff/proxy-protocol.ts';
+import type { Address } from '../sniff/proxy-protocol.ts';
+import { readAccepted, readSecured } from '../sockets/reading.ts';
+import type { BytesReader } from '../sockets/reading.ts';
+import { carryConnection } from '../tcp/carry.ts';
+import type { Secured } from '../tls/termination.ts';
+import { peek } from './peek.ts';
+import { carriedProtocol, portOfRequest } from './roles.ts';
+
+export interface AcceptOptions {
+  readonly plane: Plane;
+  readonly role: FrontRole;
+  readonly services: ConnectionServices;
+  onClosed(): void;
+}
+
+/** What reads a connection once its protocol is known. */
+interface Codec extends BytesReader {
+  attach(socket: Socket, early?: Buffer): void;
+  drain(): void;
+}
+
+/** How long a client may say nothing where either side may speak first. */
+const SERVER_FIRST_MS = 300;
+const NOTHING = Buffer.alloc(0);
+
+export class Accepted {
+  readonly #options: AcceptOptions;
+  #peer: Peer;
+  #socket: Socket;
+  #destination: Address | undefined;
+  #held: { drain(): void } | undefined;
+  #isOver = false;
+
+  constructor(socket: Socket, options: AcceptOptions) {
+    this.#options = options;
+    this.#socket = socket;
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    this.#peer = { ip: remoteAddress, port: remotePort, mutual: false };
+    socket.on('error', () => socket.destroy());
+  }
+
+  /** Nothing was read before. */
+  start(): void {
+    const { proxyProtocol } = this.#options.services;
+    if (proxyProtocol === undefined || this.#options.role.kind === 'proxy') this.#tell(NOTHING);
+    else this.#readProxyHeader(proxyProtocol);
+  }
+
+  drain(): void {
+    if (this.#held === undefined) this.#socket.destroy();
+    else this.#held.drain();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  get #port(): number {
+    const { role } = this.#options;
+    return role.kind === 'proxy' ? 0 : role.listenerPort;
+  }
+
+  #readProxyHeader(wanted: 'required' | 'allowed'): void {
+    this.#peek(NOTHING, (early, isOver) => {
+      const header = readProxyHeader(early);
+      if (header === 'incomplete' && !isOver) return false;
+      if (typeof header === 'string') {
+        if (wanted === 'required') this.#refuse('proxy_protocol_missing');
+        else this.#tell(early);
+        return true;
+      }
+      if ('fault' in header) {
+        this.#refuse('proxy_protocol_malformed');
+        return true;
+      }
+      const { source } = header;
+      if (source !== undefined) this.#peer = { ...this.#peer, ip: source.ip, port: source.port };
+      this.#destination = header.destination;
+      this.#tell(early.subarray(header.length));
+      return true;
+    });
+  }
+
+  /** By the listener of the port, and by the first bytes where these decide. */
+  #tell(early: Buffer): void {
+    const { plane, role } = this.#options;
+    const carried = carriedProtocol(plane.linked, role);
+    if (carried === 'tcp') this.#carry(this.#socket, early);
+    else if (carried === 'tls') this.#readHello(early);
+    else this.#sniff(early, carried === 'any');
+  }
+
+  #sniff(early: Buffer, serverMaySpeakFirst: boolean): void {
+    const { limits } = this.#options.services;
+    const timeoutMs = serverMaySpeakFirst ? SERVER_FIRST_MS : limits.headTimeoutMs;
+    this.#peek(
+      early,
+      (bytes, isOver) => {
+        const protocol = sniff(bytes);
+        if (protocol === 'incomplete' && !isOver) return false;
+        if (protocol === 'tls' && this.#options.role.kind === 'inbound') this.#readHello(bytes);
+        else if (protocol === 'http2') this.#serve(this.#context('http'), 'h2', bytes);
+        // What is no HTTP is refused by the codec, in words that a client of HTTP understands.
+        else if (protocol === 'http1' || !serverMaySpeakFirst)
+          this.#serve(this.#context('http'), 'http/1.1', bytes);
+        else this.#carry(this.#socket, bytes);
+        return true;
+      },
+      timeoutMs,
+    );
+  }
+
+  #readHello(early: Buffer): void {
+    this.#peek(early, (bytes, isOver) => {
+      const hello = clientHello(bytes);
+      if (hello === 'incomplete' && !isOver) return false;
+      if (typeof hello === 'string') this.#refuse(`client_hello_${hello.replace('-', '_')}`);
+      else this.#secure(bytes, hello);
+      return true;
+    });
+  }
+
+  /** The server name chooses the listener, which says whether TLS ends here. */
+  #secure(early: Buffer, hello: ClientHello): void {
+    const { plane, services } = this.#options;
+    const listener = plane.linked?.listeners.find(this.#port, hello.sni)?.listener;
+    if (listener === undefined) {
+      this.#refuse('no_listener');
+      return;
+    }
+    const { termination } = services;
+    if (!termination.terminates(listener, hello)) {
+      this.#carry(this.#socket, early, hello.sni);
+      return;
+    }
+    termination.terminate(this.#socket, early, listener).then(
+      (secured) => this.#secured(listener, secured),
+      // It was logged, and the connection is closed.
+      () => this.#over(),
+    );
+  }
+
+  #secured(listener: Listener, secured: Secured): void {
+    const { socket, sni, alpn, principal, mutual } = secured;
+    if (this.#isOver) {
+      socket.destroy();
+      return;
+    }
+    this.#socket = socket;
+    this.#peer = {
+      ...this.#peer,
+      ...(principal === undefined ? {} : { principal }),
+      tls: { sni, mutual },
+      mutual: listener.direction === 'inbound' && mutual,
+    };
+    if (listener.protocol === 'TLS' || listener.protocol === 'TCP') {
+      this.#carry(socket, NOTHING, sni);
+      return;
+    }
+    const codec = this.#codec(this.#context('https'), alpn === 'h2' ? 'h2' : 'http/1.1');
+    readSecured(socket, codec, this.#options.services.mode);
+    codec.attach(socket);
+  }
+
+  #serve(context: Connection, protocol: 'h2' | 'http/1.1', early: Buffer): void {
+    const codec = this.#codec(context, protocol);
+    this.#socket = readAccepted(this.#socket, codec, this.#options.services.mode);
+    codec.attach(this.#socket, early);
+  }
+
+  #codec(context: Connection, protocol: 'h2' | 'http/1.1'): Codec {
+    const codec = protocol === 'h2' ? new Http2Server(context) : new Http1Server(context);
+    this.#held = codec;
+    return codec;
+  }
+
+  #context(scheme: 'http' | 'https'): Connection {
+    const { plane, role, services } = this.#options;
+    const port = this.#port;
+    return new Connection(services, {
+      plane,
+      peer: this.#peer,
+      scheme,
+      portOf: role.kind === 'proxy' ? portOfRequest : () => port,
+      ...(role.kind === 'service' ? { authority: role.authority } : {}),
+      onClosed: () => this.#over(),
+    });
+  }
+
+  #carry(socket: Socket, early: Buffer, sni?: string): void {
+    const { plane, role, services } = this.#options;
+    socket.once('close', () => this.#over());
+    this.#held = carryConnection(
+      socket,
+      early,
+      {
+        plane,
+        peer: this.#peer,
+        port: this.#port,
+        ...(sni === undefined ? {} : { sni }),
+        ...(role.kind === 'service' ? { host: role.host } : {}),
+        ...(this.#destination === undefined ? {} : { destination: this.#destination }),
+      },
+      services,
+    );
+  }
+
+  #peek(
+    early: Buffer,
+    look: (early: Buffer, isOver: boolean) => boolean,
+    timeoutMs: number = this.#options.services.limits.headTimeoutMs,
+  ): void {
+    if (early.length > 0 && look(early, false)) return;
+    peek(this.#socket, {
+      timeoutMs,
+      look: (more, isOver) =>
+        look(early.length === 0 ? more : Buffer.concat([early, more]), isOver),
+      onGone: () => {
+        this.#socket.destroy();
+        this.#over();
+      },
+    });
+  }
+
+  #refuse(details: string): void {
+    this.#options.services.host.log(
+      `{"time":${Date.now()},"protocol":"tcp","port":${this.#port},"details":"${details}","client":"${this.#peer.ip}"}`,
+    );
+    this.#socket.destroy();
+    this.#over();
+  }
+
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onClosed();
+  }
+}

@@ -1,0 +1,153 @@
+/** Counters of a proxy in Prometheus' text format (0.0.4). */
+import type { EngineStats, RequestCounts } from '../../src/proxy/index.ts';
+import type { Sidecar } from '../sidecar.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+const escaped = (value: string): string =>
+  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+function labelText(labels: Labels): string {
+  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return parts.length === 0 ? '' : `{${parts.join(',')}}`;
+}
+
+function metric(
+  name: string,
+  { type, help }: { readonly type: 'counter' | 'gauge'; readonly help: string },
+  samples: readonly Sample[],
+): string {
+  if (samples.length === 0) return '';
+  const lines = samples.map(({ labels, value }) => `${name}${labelText(labels)} ${value}`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
+}
+
+function byClass(
+  counts: Readonly<Record<string, RequestCounts>>,
+  labels: Labels,
+  of: string,
+): Sample[] {
+  return Object.entries(counts).flatMap(([name, { classes }]) =>
+    Object.entries(classes).map(([response_class, value]) => ({
+      labels: { ...labels, [of]: name, response_class },
+      value,
+    })),
+  );
+}
+
+function byFlag(
+  counts: Readonly<Record<string, RequestCounts>>,
+  labels: Labels,
+  of: string,
+): Sample[] {
+  return Object.entries(counts).flatMap(([name, { flags }]) =>
+    Object.entries(flags).map(([response_flags, value]) => ({
+      labels: { ...labels, [of]: name, response_flags },
+      value,
+    })),
+  );
+}
+
+interface Scoped {
+  readonly labels: Labels;
+  readonly stats: EngineStats;
+}
+
+function poolSamples(sidecar: Sidecar, read: 'connections' | 'idle' | 'waiting'): Sample[] {
+  return sidecar.upstreams.stats().map(({ cluster, address, pool }) => ({
+    labels: { cluster, endpoint: address },
+    value: pool[read],
+  }));
+}
+
+const gauge = (help: string): { readonly type: 'gauge'; readonly help: string } => ({
+  type: 'gauge',
+  help,
+});
+const counter = (help: string): { readonly type: 'counter'; readonly help: string } => ({
+  type: 'counter',
+  help,
+});
+
+function ofProcess(): string {
+  const { user, system } = process.cpuUsage();
+  const { rss, heapUsed } = process.memoryUsage();
+  const one = (value: number): Sample[] => [{ labels: {}, value }];
+  return [
+    metric(
+      'process_cpu_seconds_total',
+      counter('CPU time of the process.'),
+      one((user + system) / 1e6),
+    ),
+    metric('process_resident_memory_bytes', gauge('Resident memory.'), one(rss)),
+    metric('nodejs_heap_used_bytes', gauge('Heap in use.'), one(heapUsed)),
+    metric(
+      'process_start_time_seconds',
+      gauge('Start of the process.'),
+      one(Math.round(Date.now() / 1000 - process.uptime())),
+    ),
+  ].join('');
+}
+
+export function prometheusText(sidecar: Sidecar): string {
+  const scoped = sidecar.planes.map(({ scope, engine }): Scoped => ({
+    labels: { scope: scope.type },
+    stats: engine.stats(),
+  }));
+  const all = (read: (one: Scoped) => Sample[]): Sample[] => scoped.flatMap((one) => read(one));
+  return [
+    metric(
+      'lateen_requests_total',
+      counter('Requests that ended, by listener.'),
+      all(({ labels, stats }) => byClass(stats.listeners, labels, 'listener')),
+    ),
+    metric(
+      'lateen_request_flags_total',
+      counter('Requests that ended with response flags, by listener.'),
+      all(({ labels, stats }) => byFlag(stats.listeners, labels, 'listener')),
+    ),
+    metric(
+      'lateen_cluster_requests_total',
+      counter('Requests that ended, by cluster.'),
+      all(({ labels, stats }) => byClass(stats.clusters, labels, 'cluster')),
+    ),
+    metric(
+      'lateen_requests_active',
+      gauge('Requests under way.'),
+      all(({ labels, stats }) => [{ labels, value: stats.active }]),
+    ),
+    metric('lateen_connections_active', gauge('Open connections of clients.'), [
+      { labels: {}, value: sidecar.connections },
+    ]),
+    metric(
+      'lateen_upstream_connections',
+      gauge('Open connections to an endpoint.'),
+      poolSamples(sidecar, 'connections'),
+    ),
+    metric(
+      'lateen_upstream_connections_idle',
+      gauge('Of these, without a request.'),
+      poolSamples(sidecar, 'idle'),
+    ),
+    metric(
+      'lateen_upstream_requests_pending',
+      gauge('Requests that wait for a connection.'),
+      poolSamples(sidecar, 'waiting'),
+    ),
+    metric(
+      'lateen_configuration_info',
+      gauge('The snapshot in force.'),
+      sidecar.planes.flatMap(({ scope, linked }) =>
+        linked === undefined
+          ? []
+          : [{ labels: { scope: scope.type, snapshot: linked.pointer.snapshot }, value: 1 }],
+      ),
+    ),
+    ofProcess(),
+  ].join('');
+}

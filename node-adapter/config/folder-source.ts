@@ -1,0 +1,52 @@
+/** Configuration that somebody else in this process compiles, of files. */
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
+import type { SecretMaterial } from '../../src/model/secret.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
+import type { Configuration } from '../plane.ts';
+import type { GivenSecrets } from '../secrets.ts';
+import type { Apply, ConfigSource } from './source.ts';
+
+/** Why it is refused; nothing = it is in force. */
+export type Give = (
+  scope: ProxyScope,
+  configuration: Configuration,
+  secrets: Readonly<Record<string, SecretMaterial>>,
+) => readonly Diagnostic[];
+
+export interface Watching {
+  stop(): void;
+  refreshKeys(uri: string): Promise<void>;
+}
+
+export interface FolderSourceOptions {
+  /** Compiles, gives, and gives again whatever changes. Resolves when all was given once. */
+  readonly watch: (give: Give) => Promise<Watching>;
+  readonly apply: Apply;
+  readonly secrets: GivenSecrets;
+}
+
+export function createFolderSource({ watch, apply, secrets }: FolderSourceOptions): ConfigSource {
+  const material = new Map<ProxyScope, Readonly<Record<string, SecretMaterial>>>();
+  let known = '';
+  let watching: Watching | undefined;
+  return {
+    async start() {
+      watching = await watch((scope, configuration, given) => {
+        material.set(scope, given);
+        // Before the configuration that names them.
+        const all: Record<string, SecretMaterial> = Object.assign({}, ...material.values());
+        const text = JSON.stringify(all);
+        if (text !== known) secrets.replace(all);
+        known = text;
+        return apply(scope, configuration);
+      });
+    },
+    stop() {
+      watching?.stop();
+      return Promise.resolve();
+    },
+    async refreshKeys(_scope, uri) {
+      await watching?.refreshKeys(uri);
+    },
+  };
+}

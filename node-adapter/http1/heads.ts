@@ -1,0 +1,101 @@
+/** Heads as they are sent, whichever protocol they came by. */
+import { RawRequestHead, RawResponseHead } from '../../src/http1/index.ts';
+import type { BodyFraming } from '../../src/http1/index.ts';
+import { sendableTarget, sendableValue } from '../../src/http1/chars.ts';
+import type { HeaderBlock, ResponseHead } from '../../src/model/head.ts';
+import type { OutgoingRequest } from '../stream.ts';
+import { reasonOf } from './reasons.ts';
+
+function fieldsOf(head: HeaderBlock): string {
+  let out = '';
+  head.forEach((name, value) => {
+    out += `${name}: ${sendableValue(value)}\r\n`;
+  });
+  return out;
+}
+
+/** How a body goes out whose length nobody has declared. */
+function declare(head: HeaderBlock, isEnd: boolean, wantsLength: boolean): BodyFraming {
+  const length = head.get('content-length');
+  if (length !== undefined) return Number(length);
+  if (!isEnd) {
+    head.set('transfer-encoding', 'chunked');
+    return 'chunked';
+  }
+  if (wantsLength) head.set('content-length', '0');
+  return 0;
+}
+
+export interface WrittenHead {
+  readonly text: string;
+  readonly framing: BodyFraming;
+}
+
+/** These say in their length that no body follows, or receivers may wait for one. */
+const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** A request for an upstream that speaks HTTP/1.1. The head is sent as often as an attempt is made. */
+export function writeRequest(out: OutgoingRequest, isEnd: boolean): WrittenHead {
+  const { head, method, target, authority, upgrade } = out;
+  if (upgrade !== undefined) {
+    head.set('connection', 'Upgrade');
+    head.set('upgrade', upgrade);
+  }
+  if (head instanceof RawRequestHead) {
+    const framing = head.isChunked ? 'chunked' : Math.max(0, head.contentLength);
+    return { text: head.write(method, target, authority), framing };
+  }
+  const framing = declare(head, isEnd, WITH_BODY.has(method));
+  const line = `${method} ${sendableTarget(target)} HTTP/1.1\r\nHost: ${sendableValue(authority)}\r\n`;
+  return { text: `${line}${fieldsOf(head)}\r\n`, framing };
+}
+
+export interface ResponseSetting {
+  /** Of the client's request. */
+  readonly method: string;
+  /** 0 or 1: HTTP/1.0 or HTTP/1.1. */
+  readonly minorVersion: number;
+  readonly isEnd: boolean;
+  /** The connection ends behind this response. */
+  readonly closes: boolean;
+}
+
+const bodiless = (status: number, method: string): boolean =>
+  method === 'HEAD' || status === 204 || status === 304 || status < 200;
+
+/** A client of HTTP/1.0 knows no chunks: the end of the connection ends the body. */
+function framingFor(head: ResponseHead, setting: ResponseSetting): BodyFraming {
+  const { method, minorVersion, isEnd } = setting;
+  if (bodiless(head.status, method)) return 0;
+  const length = head.get('content-length');
+  if (length !== undefined) return Number(length);
+  if (isEnd) {
+    head.set('content-length', '0');
+    return 0;
+  }
+  if (minorVersion === 0) {
+    head.remove('transfer-encoding');
+    return 'until-close';
+  }
+  if (!head.has('transfer-encoding')) head.set('transfer-encoding', 'chunked');
+  return 'chunked';
+}
+
+/** A response for a client that speaks HTTP/1. */
+export function writeResponse(head: ResponseHead, setting: ResponseSetting): WrittenHead {
+  const framing = framingFor(head, setting);
+  const closes = setting.closes || framing === 'until-close';
+  if (closes) head.set('connection', 'close');
+  else if (setting.minorVersion === 0) head.set('connection', 'keep-alive');
+  if (head instanceof RawResponseHead) return { text: head.write(), framing };
+  return {
+    text: `HTTP/1.1 ${head.status} ${reasonOf(head.status)}\r\n${fieldsOf(head)}\r\n`,
+    framing,
+  };
+}
+
+/** An interim head, or one behind which the connection is no longer HTTP. */
+export function writeBare(head: ResponseHead): string {
+  if (head instanceof RawResponseHead) return head.write();
+  return `HTTP/1.1 ${head.status} ${reasonOf(head.status)}\r\n${fieldsOf(head)}\r\n`;
+}

@@ -1,0 +1,407 @@
+/** A client's connection that speaks HTTP/1: requests one after the other, answers in their order. */
+import type { Socket } from 'node:net';
+import { HeadFault, NO_TRAILERS, parseRequest, requestFraming } from '../../src/http1/index.ts';
+import type { BodySink, HeadLimits, RawRequestHead, Trailers } from '../../src/http1/index.ts';
+import type { LocalReply } from '../../src/model/exchange.ts';
+import type { ResponseHead } from '../../src/model/head.ts';
+import type { ServerContext } from '../server-context.ts';
+import { Deadline } from '../sockets/deadlines.ts';
+import { Outbox } from '../sockets/outbox.ts';
+import type { BytesReader } from '../sockets/reading.ts';
+import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
+import type { ServerStream, ServerStreamEvents } from '../stream.ts';
+import { BodyReader } from './body-reader.ts';
+import { BodyWriter } from './body-writer.ts';
+import { writeBare, writeResponse } from './heads.ts';
+
+/**
+ * head: a request's head is awaited. body: its body is. answer: it is whole, its response isn't. raw: no HTTP any more.
+ * linger: the answer is out, what the client still sends is thrown away. closed.
+ */
+type State = 'head' | 'body' | 'answer' | 'raw' | 'linger' | 'closed';
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+/** Who half-closes behind its request does it at once; a FIN that comes later is from a client that has given up. */
+const HALF_CLOSE_MS = 100;
+
+/** RFC 9112, 3.2.2 lets the target win; whoever reads the message next may let Host win. */
+function saysTwoHosts({ target, authority }: RawRequestHead): boolean {
+  if (target.startsWith('/') || authority === '') return false;
+  const named = /^https?:\/\/([^/?#]*)/i.exec(target)?.[1];
+  return named !== undefined && named.toLowerCase() !== authority.toLowerCase();
+}
+
+export class Http1Server implements BytesReader, ServerStream, BodySink {
+  /** Of the request under way. */
+  request!: RawRequestHead;
+  readonly #context: ServerContext;
+  #socket!: Socket;
+  #outbox!: Outbox;
+  #out!: BodyWriter;
+  readonly #in: BodyReader;
+  readonly #deadline: Deadline;
+  #events: ServerStreamEvents | undefined;
+  #state: State = 'head';
+  /** What came of a head that isn't whole, or of requests behind the one that is answered. */
+  #ahead = '';
+  readonly #parsing: { scheme: 'http' | 'https'; limits: HeadLimits; reuse?: RawRequestHead };
+  #requests = 0;
+  #isReading = false;
+  /** The response's head is out. */
+  #isAnswered = false;
+  /** The response under way is the connection's last. */
+  #closes = false;
+  /** The client has half-closed: what it sent is answered, and no more comes. */
+  #isClientDone = false;
+  #wantsContinue = false;
+  /** When the request under way was whole. */
+  #wholeMs = 0;
+
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.#parsing = { scheme: context.scheme, limits: context.limits.head };
+    this.#in = new BodyReader(context.limits.head);
+    this.#deadline = new Deadline(() => this.#onDeadline());
+  }
+
+  /** The connection's socket, which reads into this. `early`: bytes that were read to tell the protocol. */
+  attach(socket: Socket, early?: Buffer): void {
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket);
+    this.#out = new BodyWriter(this.#outbox);
+    socket.on('end', () => this.#onClientDone());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#onClosed());
+    socket.on('drain', () => this.#inTurn(() => this.#events?.onClientDrain()));
+    this.#await(this.#context.limits.headTimeoutMs);
+    if (early !== undefined) this.onBytes(early, early.length);
+  }
+
+  onBytes(bytes: Buffer, length: number): void {
+    enterTurn();
+    try {
+      this.#read(bytes, length);
+    } catch (error) {
+      this.#context.onFault(error);
+      this.#drop();
+    } finally {
+      leaveTurn();
+    }
+  }
+
+  /** No further request: behind the answer under way, or now when there is none. */
+  drain(): void {
+    this.#closes = true;
+    if (this.#state === 'head' && this.#ahead === '') this.#close();
+  }
+
+  onBody(bytes: Uint8Array, start: number, end: number): void {
+    this.#await(this.#context.limits.bodyTimeoutMs);
+    this.#events?.onRequestBody(bytes, start, end);
+  }
+
+  get isFull(): boolean {
+    return this.#outbox.isFull;
+  }
+
+  inform(head: ResponseHead): void {
+    // HTTP/1.0 knows no interim responses.
+    if (this.#isAnswered || this.request.minorVersion === 0) return;
+    this.#outbox.text(writeBare(head));
+  }
+
+  respond(head: ResponseHead, isEnd: boolean): void {
+    const { request } = this;
+    this.#isAnswered = true;
+    this.#closes ||= !request.keepsAlive || this.#isLast() || this.#context.isDraining();
+    const { text, framing } = writeResponse(head, {
+      method: request.method,
+      minorVersion: request.minorVersion,
+      isEnd,
+      closes: this.#closes,
+    });
+    this.#outbox.text(text);
+    this.#out.begin(framing);
+    this.#await(this.#context.limits.streamIdleTimeoutMs);
+    if (framing === 'until-close') this.#closes = true;
+    if (isEnd) this.#finish(true);
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): void {
+    this.#await(this.#context.limits.streamIdleTimeoutMs);
+    if (this.#state === 'raw') this.#outbox.bytes(bytes, start, end);
+    else this.#out.write(bytes, start, end);
+  }
+
+  end(trailers: Trailers): void {
+    if (this.#state === 'raw') {
+      this.#outbox.end();
+      return;
+    }
+    // Trailers go to who said that it takes them; HTTP/1.0 has none.
+    this.#finish(this.#out.end(trailers));
+  }
+
+  reply(local: LocalReply): void {
+    if (local.close === true) {
+      this.#drop();
+      return;
+    }
+    // A body that nobody will read would be taken for the next request.
+    if (this.#state === 'body') this.#closes = true;
+    const { bytes, head } = this.#context.localResponse(local, this.request.method);
+    this.respond(head, bytes.length === 0);
+    if (bytes.length === 0) return;
+    this.write(bytes, 0, bytes.length);
+    this.end(NO_TRAILERS);
+  }
+
+  abort(): void {
+    this.#drop();
+  }
+
+  pauseRequest(): void {
+    this.#socket.pause();
+    this.#await(0);
+  }
+
+  resumeRequest(): void {
+    if (this.#wantsContinue) this.#sayContinue();
+    this.#socket.resume();
+  }
+
+  switchProtocols(head: ResponseHead): void {
+    this.#outbox.text(writeBare(head));
+    this.#isAnswered = true;
+    this.#state = 'raw';
+    this.#await(0);
+    const ahead = this.#ahead;
+    this.#ahead = '';
+    if (ahead === '') return;
+    const bytes = Buffer.from(ahead, 'latin1');
+    this.#events?.onRequestBody(bytes, 0, bytes.length);
+  }
+
+  #inTurn(work: () => void): void {
+    enterTurn();
+    try {
+      work();
+    } catch (error) {
+      this.#context.onFault(error);
+      this.#drop();
+    } finally {
+      leaveTurn();
+    }
+  }
+
+  #read(bytes: Buffer, length: number): void {
+    this.#isReading = true;
+    let at = 0;
+    while (at < length) at = this.#readOn(bytes, at, length);
+    this.#isReading = false;
+  }
+
+  /** How far it came; a state that takes nothing keeps the rest. */
+  #readOn(bytes: Buffer, at: number, length: number): number {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead(bytes, at, length);
+      case 'body':
+        return this.#readBody(bytes, at, length);
+      case 'answer':
+        this.#keepAhead(bytes.latin1Slice(at, length));
+        return length;
+      case 'raw':
+        this.#events?.onRequestBody(bytes, at, length);
+        return length;
+      case 'linger':
+      case 'closed':
+        return length;
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  #readHead(bytes: Buffer, at: number, length: number): number {
+    const known = this.#ahead;
+    const text =
+      known === '' ? bytes.latin1Slice(at, length) : known + bytes.latin1Slice(at, length);
+    const parsed = parseRequest(text, this.#parsing);
+    if (parsed === 'incomplete') {
+      if (known === '') this.#await(this.#context.limits.headTimeoutMs);
+      this.#ahead = text;
+      return length;
+    }
+    this.#ahead = '';
+    if (parsed instanceof HeadFault) {
+      this.#refuse(parsed);
+      return length;
+    }
+    // Nobody looks at a head any more when the next one is read.
+    this.#parsing.reuse ??= parsed;
+    if (saysTwoHosts(parsed)) {
+      this.#refuse(new HeadFault(400, 'host_mismatch'));
+      return length;
+    }
+    this.#begin(parsed);
+    return at + parsed.length - known.length;
+  }
+
+  #begin(head: RawRequestHead): void {
+    const framing = requestFraming(head);
+    this.request = head;
+    this.#requests++;
+    this.#isAnswered = false;
+    this.#state = framing === 0 ? 'answer' : 'body';
+    this.#in.begin(framing);
+    this.#wantsContinue = this.#expectsContinue(head);
+    this.#await(0);
+    if (framing === 0) this.#wholeMs = turnNowMs();
+    const exchange = this.#context.open(this);
+    this.#events = exchange;
+    exchange.start(framing !== 0);
+  }
+
+  /** Answered here, when the filters have let the request pass and its body is wanted. */
+  #expectsContinue(head: RawRequestHead): boolean {
+    if (!head.has('expect')) return false;
+    const isContinue = head.get('expect')?.toLowerCase() === '100-continue';
+    if (isContinue) head.remove('expect');
+    return isContinue && head.minorVersion === 1 && head.hasBody;
+  }
+
+  #sayContinue(): void {
+    this.#wantsContinue = false;
+    if (!this.#isAnswered && this.#state === 'body') this.#outbox.text(CONTINUE);
+  }
+
+  #readBody(bytes: Buffer, at: number, length: number): number {
+    this.#wantsContinue = false;
+    const stop = this.#in.read(bytes, at, length, this);
+    if (this.#state !== 'body') return stop;
+    if (this.#in.fault !== undefined) {
+      this.#brokenBody(this.#in.fault);
+      return length;
+    }
+    if (this.#in.isWhole) {
+      this.#state = 'answer';
+      this.#wholeMs = turnNowMs();
+      this.#await(0);
+      this.#events?.onRequestEnd(this.#in.trailers);
+    }
+    return stop;
+  }
+
+  /** What came of the body may be at the upstream already: only a client that heard nothing is told. */
+  #brokenBody(reason: string): void {
+    const events = this.#events;
+    this.#events = undefined;
+    if (this.#isAnswered) this.#drop();
+    else this.#refuse(new HeadFault(400, reason));
+    events?.onClientGone();
+  }
+
+  #keepAhead(text: string): void {
+    this.#ahead += text;
+    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#socket.pause();
+  }
+
+  #refuse(fault: HeadFault): void {
+    this.#context.onRefused(fault);
+    this.#outbox.text(this.#context.refusal(fault));
+    this.#linger();
+  }
+
+  #isLast(): boolean {
+    const { keepAliveRequests } = this.#context.limits;
+    return this.#isClientDone || (keepAliveRequests > 0 && this.#requests >= keepAliveRequests);
+  }
+
+  /** The response is out. */
+  #finish(isWhole: boolean): void {
+    this.#events = undefined;
+    if (!isWhole) {
+      this.#drop();
+      return;
+    }
+    if (this.#state === 'body') {
+      this.#linger();
+      return;
+    }
+    if (this.#closes) {
+      this.#close();
+      return;
+    }
+    this.#state = 'head';
+    this.#await(this.#context.limits.keepAliveTimeoutMs);
+    // Within a read its loop goes on by itself.
+    if (this.#ahead !== '' && !this.#isReading) this.#readAhead();
+  }
+
+  #readAhead(): void {
+    const bytes = Buffer.from(this.#ahead, 'latin1');
+    this.#ahead = '';
+    this.#socket.resume();
+    this.#inTurn(() => this.#read(bytes, bytes.length));
+  }
+
+  /** Closed at once, what the client still sends would answer with a reset that may overtake the response. */
+  #linger(): void {
+    this.#state = 'linger';
+    this.#outbox.end();
+    this.#socket.resume();
+    this.#await(this.#context.limits.lingerTimeoutMs);
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.#outbox.end();
+    this.#await(this.#context.limits.lingerTimeoutMs);
+  }
+
+  #drop(): void {
+    this.#state = 'closed';
+    this.#context.deadlines.set(this.#deadline, 0);
+    this.#socket.destroy();
+  }
+
+  #onClientDone(): void {
+    this.#isClientDone = true;
+    this.#inTurn(() => {
+      if (this.#state === 'raw') this.#events?.onRequestEnd(NO_TRAILERS);
+      else if (this.#state === 'body' || this.#hasGivenUp()) {
+        const events = this.#events;
+        this.#events = undefined;
+        this.#drop();
+        events?.onClientGone();
+      } else if (this.#state !== 'answer') this.#close();
+    });
+  }
+
+  #hasGivenUp(): boolean {
+    return this.#state === 'answer' && Date.now() - this.#wholeMs > HALF_CLOSE_MS;
+  }
+
+  #onClosed(): void {
+    this.#context.deadlines.set(this.#deadline, 0);
+    this.#state = 'closed';
+    const events = this.#events;
+    this.#events = undefined;
+    this.#inTurn(() => events?.onClientGone());
+    this.#context.onClosed();
+  }
+
+  #await(afterMs: number): void {
+    this.#context.deadlines.set(this.#deadline, afterMs);
+  }
+
+  #onDeadline(): void {
+    this.#inTurn(() => {
+      if (this.#state === 'head' && this.#ahead !== '')
+        this.#refuse(new HeadFault(408, 'head_timeout'));
+      else if (this.#state === 'body' && !this.#isAnswered) this.#brokenBody('body_timeout');
+      else if (this.#state === 'head') this.#close();
+      else this.#drop();
+    });
+  }
+}

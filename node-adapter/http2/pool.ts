@@ -1,0 +1,159 @@
+/** Attempts at one endpoint over few connections that each carry many of them. */
+import type { UpstreamFailure } from '../../src/model/error.ts';
+import type { PoolLimits } from '../../src/model/snapshot.ts';
+import type { Dialer } from '../pool/dial.ts';
+import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
+import { Deadline } from '../sockets/deadlines.ts';
+import type { Deadlines } from '../sockets/deadlines.ts';
+import type { ClientStream } from '../stream.ts';
+import { DEFAULT_STREAMS, Http2Client } from './client.ts';
+import type { Http2ClientOptions, Http2ClientOwner } from './client.ts';
+
+export interface Http2PoolOptions {
+  readonly dial: Dialer;
+  readonly deadlines: Deadlines;
+  readonly limits: PoolLimits;
+  /** Of each connection, beside what the limits say. */
+  readonly client?: Http2ClientOptions;
+  onFault(error: unknown): void;
+}
+
+const DEFAULT_PENDING = 1024;
+/** A connection that carries all requests is worth keeping. */
+const DEFAULT_IDLE_MS = 300_000;
+
+interface Member {
+  readonly client: Http2Client;
+  readonly idle: Deadline;
+}
+
+export class Http2Pool implements Pool, Http2ClientOwner {
+  readonly #options: Http2PoolOptions;
+  readonly #client: Http2ClientOptions;
+  /** Those that take attempts, the oldest first: it is filled before the next one is begun. */
+  #open: readonly Member[] = [];
+  readonly #closing: Set<Http2Client> = new Set();
+  #connecting = 0;
+  #waiting: Waiter[] = [];
+  #isDraining = false;
+
+  constructor(options: Http2PoolOptions) {
+    this.#options = options;
+    const { maxConcurrentStreams, maxRequestsPerConnection } = options.limits;
+    this.#client = {
+      ...(maxConcurrentStreams === undefined ? {} : { maxStreams: maxConcurrentStreams }),
+      ...(maxRequestsPerConnection === undefined ? {} : { maxRequests: maxRequestsPerConnection }),
+      ...options.client,
+    };
+  }
+
+  acquire(waiter: Waiter): ClientStream | undefined {
+    if (!this.#isDraining)
+      for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
+    const { maxPendingRequests = DEFAULT_PENDING } = this.#options.limits;
+    if (this.#isDraining || this.#waiting.length >= Math.max(1, maxPendingRequests)) {
+      queueMicrotask(() => waiter.onNoStream('overflow'));
+      return undefined;
+    }
+    this.#waiting.push(waiter);
+    this.#connectIfWanted();
+    return undefined;
+  }
+
+  cancel(waiter: Waiter): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { client } of this.#open) client.drain();
+    for (const waiter of waiting) waiter.onNoStream('overflow');
+  }
+
+  close(): void {
+    const clients = [...this.#open.map(({ client }) => client), ...this.#closing];
+    this.drain();
+    for (const client of clients) client.close();
+  }
+
+  get stats(): PoolStats {
+    const idle = this.#open.filter(({ client }) => client.taken === 0).length;
+    const connections = this.#open.length + this.#closing.size;
+    return { connections, idle, waiting: this.#waiting.length };
+  }
+
+  onPlaces(client: Http2Client): void {
+    const member = this.#memberOf(client);
+    if (member === undefined) return;
+    while (this.#waiting.length > 0 && client.hasPlace)
+      this.#waiting.shift()?.onStream(this.#take(member));
+    const { idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
+    if (client.taken === 0) this.#options.deadlines.set(member.idle, idleTimeoutMs);
+  }
+
+  onClosing(client: Http2Client): void {
+    const member = this.#memberOf(client);
+    if (member === undefined) return;
+    this.#options.deadlines.set(member.idle, 0);
+    this.#open = this.#open.filter((other) => other !== member);
+    this.#closing.add(client);
+    this.#connectIfWanted();
+  }
+
+  onClosed(client: Http2Client): void {
+    this.#closing.delete(client);
+    this.#connectIfWanted();
+  }
+
+  onFault(error: unknown): void {
+    this.#options.onFault(error);
+  }
+
+  #memberOf(client: Http2Client): Member | undefined {
+    return this.#open.find((member) => member.client === client);
+  }
+
+  #take({ client, idle }: Member): ClientStream {
+    if (client.taken === 0) this.#options.deadlines.set(idle, 0);
+    return client.take();
+  }
+
+  /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
+  #connectIfWanted(): void {
+    const { maxConnections = 0 } = this.#options.limits;
+    const { maxStreams = DEFAULT_STREAMS } = this.#client;
+    const all = this.#open.length + this.#closing.size + this.#connecting;
+    if (maxConnections > 0 && all >= maxConnections) return;
+    if (!this.#isDraining && this.#waiting.length > this.#connecting * maxStreams) this.#connect();
+  }
+
+  #connect(): void {
+    this.#connecting++;
+    const client = new Http2Client(this, this.#options.deadlines, this.#client);
+    this.#options.dial(client, {
+      onConnected: (socket) => {
+        this.#connecting--;
+        this.#open = [...this.#open, { client, idle: new Deadline(() => client.drain()) }];
+        client.attach(socket);
+        if (this.#isDraining) client.drain();
+        else this.onPlaces(client);
+      },
+      onFailed: (failure) => {
+        this.#connecting--;
+        this.#onConnectFailed(failure);
+      },
+    });
+  }
+
+  /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */
+  #onConnectFailed(failure: UpstreamFailure): void {
+    if (this.#connecting > 0 || this.#open.length > 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter.onNoStream(failure);
+    this.#connectIfWanted();
+  }
+}

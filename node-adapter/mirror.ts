@@ -1,0 +1,101 @@
+/** Copies of a request beside the first attempt: sent and forgotten. */
+import { NO_TRAILERS } from '../src/http1/index.ts';
+import type { Host } from '../src/host/host.ts';
+import { RequestHeaderList } from '../src/lib/header-list.ts';
+import type { Exchange } from '../src/model/exchange.ts';
+import type { MirrorTarget } from '../src/proxy/index.ts';
+import type { Waiter } from './pool/pool.ts';
+import type { Upstreams } from './pool/upstreams.ts';
+import type { KeptBody } from './request-body.ts';
+import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream.ts';
+
+interface Mirrored {
+  readonly target: MirrorTarget;
+  readonly request: OutgoingRequest;
+  readonly x: Exchange;
+  readonly body: KeptBody | undefined;
+  readonly upstreams: Upstreams;
+  readonly host: Host;
+}
+
+/** A mirror that answers late must not keep its connection for ever. */
+const TIMEOUT_MS = 15_000;
+
+class Mirror implements Waiter, ClientStreamEvents {
+  readonly #request: OutgoingRequest;
+  readonly #body: KeptBody | undefined;
+  #stream: ClientStream | undefined;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ request, target, body }: Mirrored) {
+    const { method, scheme, authority, head } = request;
+    const copy = new RequestHeaderList({ method, scheme, authority, target: request.target }, []);
+    // The request's own head is edited on when its attempt is repeated.
+    head.forEach((name, value) => copy.add(name, value));
+    copy.remove('host');
+    if (body === undefined) copy.remove('transfer-encoding');
+    this.#request = {
+      head: copy,
+      method,
+      scheme: target.scheme,
+      authority,
+      target: request.target,
+    };
+    this.#body = body;
+    this.#timer = setTimeout(() => this.#end(), TIMEOUT_MS);
+    this.#timer.unref();
+  }
+
+  onStream(stream: ClientStream): void {
+    this.#stream = stream;
+    stream.begin(this);
+    stream.send(this.#request, this.#body === undefined);
+    this.#body?.sendAll(stream);
+    if (this.#body !== undefined) stream.end(NO_TRAILERS);
+  }
+
+  onNoStream(): void {
+    clearTimeout(this.#timer);
+  }
+  onInform(): void {
+    // Nobody waits for it.
+  }
+  onResponse(_head: unknown, isEnd: boolean): void {
+    if (isEnd) this.#done();
+  }
+  onResponseBody(): void {
+    // Nobody reads it.
+  }
+  onResponseEnd(): void {
+    this.#done();
+  }
+  onUpstreamFailure(): void {
+    this.#done();
+  }
+  onUpstreamDrain(): void {
+    // All was written at once.
+  }
+  onSwitched(): void {
+    this.#end();
+  }
+
+  #done(): void {
+    this.#stream = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  #end(): void {
+    this.#stream?.abort();
+    this.#done();
+  }
+}
+
+export function sendMirror(mirrored: Mirrored): void {
+  const { target, upstreams, request } = mirrored;
+  const mirror = new Mirror(mirrored);
+  const stream = upstreams.acquireFor(
+    { cluster: target.cluster, endpoint: target.endpoint, authority: request.authority },
+    mirror,
+  );
+  if (stream !== undefined) mirror.onStream(stream);
+}

@@ -1,0 +1,137 @@
+/** Kept connections of HTTP/1.1 to one endpoint: the one used last is taken first, so that the others may go. */
+import type { PoolLimits } from '../../src/model/snapshot.ts';
+import type { UpstreamFailure } from '../../src/model/error.ts';
+import { Http1Client } from '../http1/client.ts';
+import type { ClientConnectionOwner } from '../http1/client.ts';
+import { Deadline } from '../sockets/deadlines.ts';
+import type { Deadlines } from '../sockets/deadlines.ts';
+import type { ClientStream } from '../stream.ts';
+import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
+import type { Dialer } from './dial.ts';
+import type { Pool, PoolStats, Waiter } from './pool.ts';
+
+export interface HttpPoolOptions {
+  readonly dial: Dialer;
+  readonly deadlines: Deadlines;
+  readonly limits: PoolLimits;
+  onFault(error: unknown): void;
+}
+
+/** Below what most servers keep an idle connection for: the one that closes first should be us. */
+const DEFAULT_IDLE_MS = 4000;
+const DEFAULT_MAX_PENDING = 1024;
+
+export class Http1Pool implements Pool, ClientConnectionOwner {
+  readonly #options: HttpPoolOptions;
+  readonly #idle: Http1Client[] = [];
+  readonly #waiting: Waiter[] = [];
+  readonly #deadlines = new Map<Http1Client, Deadline>();
+  #connecting = 0;
+  #isDraining = false;
+
+  constructor(options: HttpPoolOptions) {
+    this.#options = options;
+  }
+
+  get stats(): PoolStats {
+    return {
+      connections: this.#deadlines.size,
+      idle: this.#idle.length,
+      waiting: this.#waiting.length,
+    };
+  }
+
+  acquire(waiter: Waiter): ClientStream | undefined {
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
+      if (kept.isUsable) return this.#use(kept);
+      else kept.close();
+    const { maxPendingRequests = DEFAULT_MAX_PENDING } = this.#options.limits;
+    if (this.#waiting.length >= Math.max(1, maxPendingRequests) && !this.#hasRoom()) {
+      queueMicrotask(() => waiter.onNoStream('overflow'));
+      return undefined;
+    }
+    this.#waiting.push(waiter);
+    this.#connectIfWanted();
+    return undefined;
+  }
+
+  cancel(waiter: Waiter): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    for (const kept of this.#idle.splice(0)) kept.close();
+  }
+
+  close(): void {
+    this.drain();
+    for (const connection of this.#deadlines.keys()) connection.close();
+  }
+
+  onIdle(connection: Http1Client): void {
+    const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
+    const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
+    if (this.#isDraining || isWorn) {
+      connection.close();
+      return;
+    }
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) {
+      waiter.onStream(connection);
+      return;
+    }
+    this.#idle.push(connection);
+    const deadline = this.#deadlines.get(connection);
+    if (deadline !== undefined) this.#options.deadlines.set(deadline, idleTimeoutMs);
+  }
+
+  onClosed(connection: Http1Client): void {
+    const deadline = this.#deadlines.get(connection);
+    if (deadline !== undefined) this.#options.deadlines.set(deadline, 0);
+    this.#deadlines.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.#connectIfWanted();
+  }
+
+  onFault(error: unknown): void {
+    this.#options.onFault(error);
+  }
+
+  #use(connection: Http1Client): Http1Client {
+    const deadline = this.#deadlines.get(connection);
+    if (deadline !== undefined) this.#options.deadlines.set(deadline, 0);
+    return connection;
+  }
+
+  #hasRoom(): boolean {
+    const { maxConnections = 0 } = this.#options.limits;
+    return maxConnections === 0 || this.#deadlines.size + this.#connecting < maxConnections;
+  }
+
+  #connectIfWanted(): void {
+    if (this.#waiting.length > this.#connecting && this.#hasRoom()) this.#connect();
+  }
+
+  #connect(): void {
+    this.#connecting++;
+    const connection = new Http1Client(this, DEFAULT_CONNECTION_LIMITS.head);
+    this.#options.dial(connection, {
+      onConnected: (socket) => {
+        this.#connecting--;
+        connection.attach(socket);
+        const deadline = new Deadline(() => connection.close());
+        this.#deadlines.set(connection, deadline);
+        this.onIdle(connection);
+      },
+      onFailed: (failure: UpstreamFailure) => {
+        this.#connecting--;
+        // Each failed connection answers for one request: others may get through.
+        this.#waiting.shift()?.onNoStream(failure);
+        this.#connectIfWanted();
+      },
+    });
+  }
+}

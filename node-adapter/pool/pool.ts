@@ -1,0 +1,26 @@
+/** Where streams to one endpoint come from. */
+import type { UpstreamFailure } from '../../src/model/error.ts';
+import type { ClientStream } from '../stream.ts';
+
+/** Asks for a stream; hears of it once, unless it cancels. */
+export interface Waiter {
+  onStream(stream: ClientStream): void;
+  onNoStream(failure: UpstreamFailure): void;
+}
+
+export interface Pool {
+  /** A stream at once; undefined: the waiter hears later. */
+  acquire(waiter: Waiter): ClientStream | undefined;
+  cancel(waiter: Waiter): void;
+  /** Takes no more; what is under way ends, what idles is closed. */
+  drain(): void;
+  /** Ends every connection. */
+  close(): void;
+  readonly stats: PoolStats;
+}
+
+export interface PoolStats {
+  readonly connections: number;
+  readonly idle: number;
+  readonly waiting: number;
+}

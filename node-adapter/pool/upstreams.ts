@@ -1,0 +1,160 @@
+/** Pools by endpoint: found by object on the hot path, by name when a new snapshot brings new objects. */
+import type { ConnectionOptions } from 'node:tls';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import type { Exchange } from '../../src/model/exchange.ts';
+import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
+import type { Deadlines } from '../sockets/deadlines.ts';
+import type { ReadMode } from '../sockets/reading.ts';
+import type { ClientStream } from '../stream.ts';
+import { createDialer } from './dial.ts';
+import { Http2Pool } from '../http2/pool.ts';
+import { Http1Pool } from './http1-pool.ts';
+import type { Pool, PoolStats, Waiter } from './pool.ts';
+
+export interface UpstreamTarget {
+  readonly cluster: Cluster;
+  /** Undefined: to the authority itself. */
+  readonly endpoint: Endpoint | undefined;
+  readonly authority: string;
+}
+
+/** How TLS is spoken to a cluster, asked for each connection; undefined = it isn't. May throw: nothing can be sent. */
+export type TlsFor = (target: UpstreamTarget) => ConnectionOptions | undefined;
+
+export interface UpstreamOptions {
+  readonly deadlines: Deadlines;
+  readonly mode: ReadMode;
+  readonly tlsFor: TlsFor;
+  /** Address of the local application, where an endpoint stands for it. @default none */
+  readonly addressOf?: (
+    target: UpstreamTarget,
+  ) => { readonly host: string; readonly port: number } | undefined;
+  readonly onFault: (error: unknown) => void;
+}
+
+interface Named {
+  readonly pool: Pool;
+  readonly cluster: string;
+  readonly address: string;
+  /** What the pool was made of: another makes another pool. */
+  readonly settings: string;
+}
+
+const DEFAULT_PORTS = { http: 80, https: 443 } as const;
+
+function splitAuthority(
+  authority: string,
+  scheme: 'http' | 'https',
+): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(authority);
+  const port = match?.[3];
+  return {
+    host: match?.[1] ?? match?.[2] ?? authority,
+    port: port === undefined ? DEFAULT_PORTS[scheme] : Number(port),
+  };
+}
+
+export class Upstreams {
+  readonly #options: UpstreamOptions;
+  readonly #byEndpoint = new WeakMap<Endpoint, Pool>();
+  readonly #byName = new Map<string, Named>();
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+  }
+
+  /** For the attempt that the engine decided on. */
+  acquire(x: Exchange, waiter: Waiter): ClientStream | undefined {
+    return this.#poolOfExchange(x).acquire(waiter);
+  }
+
+  acquireFor(target: UpstreamTarget, waiter: Waiter): ClientStream | undefined {
+    return this.#poolOf(target).acquire(waiter);
+  }
+
+  cancel(x: Exchange, waiter: Waiter): void {
+    this.#poolOfExchange(x).cancel(waiter);
+  }
+
+  /** Pools of clusters and endpoints that are no more take nothing new. */
+  retain(isKept: (cluster: string, address: string) => boolean): void {
+    for (const [name, { pool, cluster, address }] of this.#byName)
+      if (!isKept(cluster, address)) {
+        pool.drain();
+        this.#byName.delete(name);
+      }
+  }
+
+  /** Every connection ends now. */
+  close(): void {
+    for (const { pool } of this.#byName.values()) pool.close();
+    this.#byName.clear();
+  }
+
+  stats(): { readonly cluster: string; readonly address: string; readonly pool: PoolStats }[] {
+    return [...this.#byName.values()].map(({ cluster, address, pool }) => ({
+      cluster,
+      address,
+      pool: pool.stats,
+    }));
+  }
+
+  #poolOfExchange(x: Exchange): Pool {
+    const { endpoint } = x;
+    if (endpoint !== undefined) {
+      const known = this.#byEndpoint.get(endpoint);
+      if (known !== undefined) return known;
+    }
+    if (x.cluster === undefined) throw new Error('a request is forwarded to no cluster');
+    return this.#poolOf({ cluster: x.cluster, endpoint, authority: x.upstreamAuthority });
+  }
+
+  #poolOf(target: UpstreamTarget): Pool {
+    const { cluster, endpoint } = target;
+    const pool = this.#named(target);
+    // An endpoint belongs to one cluster of one snapshot: what is found by it is found for good.
+    if (endpoint !== undefined && cluster.discovery !== 'original')
+      this.#byEndpoint.set(endpoint, pool);
+    return pool;
+  }
+
+  #named(target: UpstreamTarget): Pool {
+    const { cluster, endpoint, authority } = target;
+    const address =
+      endpoint === undefined ? authority : `${endpoint.address}:${String(endpoint.port)}`;
+    const name = `${cluster.name} ${address}`;
+    const settings = canonicalJson([
+      cluster.tls,
+      cluster.pool,
+      cluster.protocol,
+      cluster.connectTimeoutMs,
+    ]);
+    const known = this.#byName.get(name);
+    if (known?.settings === settings) return known.pool;
+    known?.pool.drain();
+    const pool = this.#make(target);
+    this.#byName.set(name, { pool, cluster: cluster.name, address, settings });
+    return pool;
+  }
+
+  #make(target: UpstreamTarget): Pool {
+    const { cluster, endpoint, authority } = target;
+    const { deadlines, mode, tlsFor, addressOf, onFault } = this.#options;
+    const isSecure = cluster.tls !== undefined;
+    const own =
+      endpoint === undefined
+        ? splitAuthority(authority, isSecure ? 'https' : 'http')
+        : { host: endpoint.address, port: endpoint.port };
+    const { host, port } = addressOf?.(target) ?? own;
+    const dial = createDialer({
+      host,
+      port,
+      connectTimeoutMs: cluster.connectTimeoutMs,
+      tls: isSecure ? () => tlsFor(target) : undefined,
+      mode,
+      ...(cluster.pool?.keepAlive === undefined ? {} : { keepAlive: cluster.pool.keepAlive }),
+    });
+    const options = { dial, deadlines, limits: cluster.pool ?? {}, onFault };
+    return cluster.protocol === 'http2' ? new Http2Pool(options) : new Http1Pool(options);
+  }
+}

@@ -1,0 +1,213 @@
+/** Who carries the traffic of a node: this process itself, or a crew of others. */
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
+import type { SecretMaterial } from '../../src/model/secret.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
+import { configDump } from '../admin/dump.ts';
+import type { ClusterView, ScopeDump } from '../admin/dump.ts';
+import { applyWith } from '../config/source.ts';
+import type { Apply } from '../config/source.ts';
+import { createNodeHost } from '../host.ts';
+import { Plane } from '../plane.ts';
+import type { Configuration } from '../plane.ts';
+import type { Listening } from '../sidecar.ts';
+import { Crew } from './crew.ts';
+import type { CrewOptions, WorkerView } from './crew.ts';
+import type { FrontPlan } from './setup.ts';
+import { mergeStats } from './stats-merge.ts';
+import { LocalWorker } from './worker.ts';
+
+export interface Force {
+  readonly isReady: boolean;
+  readonly hasConfiguration: boolean;
+  start(): Promise<void>;
+  /** Why it is refused; nothing = it is in force, or on its way to every worker. */
+  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[];
+  setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): void;
+  open(plans: readonly FrontPlan[]): Promise<void>;
+  workers(): readonly WorkerView[];
+  dump(): { readonly scopes: readonly ScopeDump[] };
+  listening(): Promise<readonly Listening[]>;
+  clusters(): Promise<readonly ClusterView[]>;
+  stats(): Promise<string>;
+  setAccessLog(isOn: boolean): void;
+  /** @returns connections that were cut at the deadline */
+  drain(deadlineMs: number): Promise<number>;
+  close(): Promise<void>;
+  /** Leaves no process behind; this one ends by itself. */
+  kill(): void;
+}
+
+class LocalForce implements Force {
+  readonly #options: CrewOptions;
+  readonly #apply: Apply;
+  #worker: LocalWorker | undefined;
+
+  constructor(options: CrewOptions) {
+    this.#options = options;
+    this.#apply = applyWith(
+      ({ type }, configuration) => this.#present.applyNow(type, configuration),
+      (error) => options.owner.log(faultLine(error)),
+    );
+  }
+
+  get #present(): LocalWorker {
+    if (this.#worker === undefined) throw new Error('it was not started');
+    return this.#worker;
+  }
+
+  get isReady(): boolean {
+    return this.#worker?.sidecar.isReady ?? false;
+  }
+
+  get hasConfiguration(): boolean {
+    return this.#present.sidecar.planes.every(({ linked }) => linked !== undefined);
+  }
+
+  async start(): Promise<void> {
+    this.#worker = await LocalWorker.create(this.#options.setup, this.#options.owner);
+  }
+
+  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
+    return this.#apply(scope, configuration);
+  }
+
+  setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): void {
+    void this.#present.setSecrets(secrets);
+  }
+
+  open(plans: readonly FrontPlan[]): Promise<void> {
+    return this.#present.open(plans);
+  }
+
+  workers(): readonly WorkerView[] {
+    return [{ worker: 0, pid: process.pid, ready: this.isReady, restarts: 0 }];
+  }
+
+  dump(): { readonly scopes: readonly ScopeDump[] } {
+    return configDump(this.#present.sidecar);
+  }
+
+  listening(): Promise<readonly Listening[]> {
+    return this.#present.listening();
+  }
+
+  clusters(): Promise<readonly ClusterView[]> {
+    return this.#present.clusters();
+  }
+
+  async stats(): Promise<string> {
+    return mergeStats([await this.#present.stats()]);
+  }
+
+  setAccessLog(isOn: boolean): void {
+    void this.#present.setAccessLog(isOn);
+  }
+
+  drain(deadlineMs: number): Promise<number> {
+    return this.#present.drain(deadlineMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.close();
+  }
+
+  kill(): void {
+    // There is none but this process.
+  }
+}
+
+/**
+ * Configuration comes to this process once, for all workers. It is linked here to know whether it can be: linking asks
+ * nothing but what it is given, so what is linked here is linked in every worker.
+ */
+class CrewForce implements Force {
+  readonly #crew: Crew;
+  readonly #planes: readonly Plane[];
+  readonly #apply: Apply;
+
+  constructor(options: CrewOptions) {
+    const { owner, setup } = options;
+    this.#crew = new Crew(options);
+    const host = createNodeHost({
+      log: (line) => owner.log(line),
+      dial: () => Promise.reject(new Error('this process carries no requests')),
+    });
+    this.#planes = setup.scopes.map((scope) => new Plane({ host, scope }));
+    this.#apply = applyWith(
+      ({ type }, configuration) => {
+        this.#planes.find(({ scope }) => scope.type === type)?.apply(configuration);
+        this.#crew.configure(type, configuration);
+      },
+      (error) => owner.log(faultLine(error)),
+    );
+  }
+
+  get isReady(): boolean {
+    return this.hasConfiguration && this.#crew.isReady;
+  }
+
+  get hasConfiguration(): boolean {
+    return this.#planes.every(({ linked }) => linked !== undefined);
+  }
+
+  start(): Promise<void> {
+    return this.#crew.start();
+  }
+
+  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
+    return this.#apply(scope, configuration);
+  }
+
+  setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): void {
+    this.#crew.setSecrets(secrets);
+  }
+
+  open(plans: readonly FrontPlan[]): Promise<void> {
+    return this.#crew.open(plans);
+  }
+
+  workers(): readonly WorkerView[] {
+    return this.#crew.views();
+  }
+
+  dump(): { readonly scopes: readonly ScopeDump[] } {
+    return configDump({ planes: this.#planes });
+  }
+
+  listening(): Promise<readonly Listening[]> {
+    return this.#crew.listening();
+  }
+
+  clusters(): Promise<readonly ClusterView[]> {
+    return this.#crew.clusters();
+  }
+
+  stats(): Promise<string> {
+    return this.#crew.stats();
+  }
+
+  setAccessLog(isOn: boolean): void {
+    this.#crew.setAccessLog(isOn);
+  }
+
+  drain(deadlineMs: number): Promise<number> {
+    return this.#crew.drain(deadlineMs);
+  }
+
+  close(): Promise<void> {
+    return this.#crew.close();
+  }
+
+  kill(): void {
+    this.#crew.kill();
+  }
+}
+
+function faultLine(error: unknown): string {
+  const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
+  return JSON.stringify({ level: 'error', message: 'a configuration broke the proxy', cause });
+}
+
+export function createForce(options: CrewOptions): Force {
+  return options.count === 1 ? new LocalForce(options) : new CrewForce(options);
+}

@@ -1,0 +1,14 @@
+import type { Host } from '../src/host/host.ts';
+import type { Engine } from '../src/proxy/index.ts';
+import type { Upstreams } from './pool/upstreams.ts';
+
+/** What all relays of a proxy share. */
+export interface RelayServices {
+  readonly engine: Engine;
+  readonly upstreams: Upstreams;
+  readonly host: Host;
+  /** Protocols that clients may ask a connection to become, in lower case. @default websocket */
+  readonly upgrades: ReadonlySet<string>;
+  /** Nobody foresaw it; the request ends. */
+  readonly onFault: (error: unknown) => void;
+}

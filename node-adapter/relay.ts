@@ -1,0 +1,397 @@
+/**
+ * One request from a client to an upstream and back: tells the engine what happened and does what it says. Whatever
+ * codecs carry the two sides, this is the only driver; it allocates nothing to pass a body on.
+ */
+import { NO_TRAILERS } from '../src/http1/index.ts';
+import type { UpstreamFailure } from '../src/model/error.ts';
+import type { Exchange, Step } from '../src/model/exchange.ts';
+import type { RequestHead, ResponseHead } from '../src/model/head.ts';
+import type { Arrival, MirrorTarget } from '../src/proxy/index.ts';
+import type { Waiter } from './pool/pool.ts';
+import type { RelayServices } from './relay-services.ts';
+import { KeptBody } from './request-body.ts';
+import { sendMirror } from './mirror.ts';
+import type { ServerExchange } from './server-context.ts';
+import { enterTurn, leaveTurn } from './sockets/turn.ts';
+import type {
+  ClientStream,
+  ClientStreamEvents,
+  OutgoingRequest,
+  ServerStream,
+  Trailers,
+} from './stream.ts';
+import { stripResponseHop } from './hop.ts';
+
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+]);
+
+export class Relay implements ServerExchange, ClientStreamEvents, Waiter, OutgoingRequest {
+  readonly #services: RelayServices;
+  readonly #stream: ServerStream;
+  #x!: Exchange;
+  #up: ClientStream | undefined;
+  #isWaiting = false;
+  #isRequestWhole = false;
+  #trailers: Trailers = NO_TRAILERS;
+  /** Undefined: nothing of a body has to be kept. */
+  #kept: KeptBody | undefined;
+  #mirrors: readonly MirrorTarget[] = NO_MIRRORS;
+  #attemptTimer: NodeJS.Timeout | undefined;
+  /** A kept connection that died at the wrong moment is answered by one more try on another. */
+  #hasRaced = false;
+  #isForwarding = false;
+  #isDelivering = false;
+  #isOver = false;
+  #bytesReceived = 0;
+  #bytesSent = 0;
+
+  private constructor(services: RelayServices, stream: ServerStream) {
+    this.#services = services;
+    this.#stream = stream;
+  }
+
+  static open(
+    services: RelayServices,
+    stream: ServerStream,
+    arrival: Omit<Arrival, 'readBody'>,
+  ): Relay {
+    const relay = new Relay(services, stream);
+    relay.#x = services.engine.begin(
+      arrival.head.hasBody
+        ? { ...arrival, readBody: (maxBytes: number) => relay.#readBody(maxBytes) }
+        : arrival,
+    );
+    return relay;
+  }
+
+  get head(): RequestHead {
+    return this.#x.request;
+  }
+  get method(): string {
+    return this.#x.method;
+  }
+  get scheme(): 'http' | 'https' {
+    return this.#x.upstreamScheme;
+  }
+  get authority(): string {
+    return this.#x.upstreamAuthority;
+  }
+  get target(): string {
+    return this.#x.upstreamTarget;
+  }
+  upgrade?: string;
+
+  start(hasBody: boolean): void {
+    this.#isRequestWhole = !hasBody;
+    this.#do(this.#services.engine.onRequest(this.#x));
+  }
+
+  onRequestBody(bytes: Uint8Array, start: number, end: number): void {
+    this.#bytesReceived += end - start;
+    const { bodyLimit } = this.#x;
+    if (bodyLimit !== undefined && this.#bytesReceived > bodyLimit.maxBytes) {
+      this.#refuseBody();
+      return;
+    }
+    const up = this.#up;
+    if (up === undefined) {
+      const kept = this.#keep();
+      kept.push(bytes, start, end);
+      if (kept.isFull) this.#stream.pauseRequest();
+      return;
+    }
+    if (this.#kept === undefined) up.write(bytes, start, end);
+    else {
+      this.#kept.push(bytes, start, end);
+      this.#kept.sendLast(up);
+      if (!this.#kept.isReplayable) this.#forget();
+    }
+    if (up.isFull) this.#stream.pauseRequest();
+  }
+
+  onRequestEnd(trailers: Trailers): void {
+    this.#isRequestWhole = true;
+    this.#trailers = trailers;
+    this.#kept?.end();
+    this.#up?.end(trailers);
+    this.#mirror();
+  }
+
+  onClientGone(): void {
+    if (this.#isOver) return;
+    this.#finish(true);
+  }
+
+  onClientDrain(): void {
+    this.#up?.resumeResponse();
+  }
+
+  onStream(stream: ClientStream): void {
+    this.#isWaiting = false;
+    this.#attach(stream);
+  }
+
+  onNoStream(failure: UpstreamFailure): void {
+    this.#isWaiting = false;
+    this.#failed(failure);
+  }
+
+  onInform(head: ResponseHead): void {
+    // 100 Continue was ours to say: what the upstream says of it is for nobody.
+    if (head.status !== CONTINUE) this.#stream.inform(head);
+  }
+
+  onResponse(head: ResponseHead, isEnd: boolean): void {
+    if (isEnd) this.#up = undefined;
+    this.#clearAttemptTimer();
+    stripResponseHop(head);
+    const step = this.#services.engine.onResponse(this.#x, head);
+    if (step !== 'deliver') {
+      this.#giveUp();
+      this.#do(step);
+      return;
+    }
+    this.#forget();
+    this.#isDelivering = true;
+    this.#stream.respond(head, isEnd);
+    if (isEnd) this.#finish(false);
+  }
+
+  onResponseBody(bytes: Uint8Array, start: number, end: number): void {
+    this.#bytesSent += end - start;
+    const stream = this.#stream;
+    stream.write(bytes, start, end);
+    if (stream.isFull) this.#up?.pauseResponse();
+  }
+
+  onResponseEnd(trailers: Trailers): void {
+    this.#up = undefined;
+    this.#stream.end(trailers);
+    this.#finish(false);
+  }
+
+  onUpstreamFailure(failure: UpstreamFailure, isKept: boolean): void {
+    this.#up = undefined;
+    this.#clearAttemptTimer();
+    if (this.#isDelivering) {
+      this.#stream.abort();
+      this.#finish(false);
+      return;
+    }
+    if (isKept && !this.#hasRaced && this.#mayRepeat()) {
+      this.#hasRaced = true;
+      this.#forward();
+      return;
+    }
+    this.#failed(failure);
+  }
+
+  onUpstreamDrain(): void {
+    if (!this.#isOver) this.#stream.resumeRequest();
+  }
+
+  onSwitched(head: ResponseHead): void {
+    this.#clearAttemptTimer();
+    // What a filter would make of a response can't be made of bytes that are no HTTP.
+    this.#services.engine.onResponse(this.#x, head);
+    this.#forget();
+    this.#isDelivering = true;
+    this.#stream.switchProtocols(head);
+  }
+
+  /** For filters that look into a body before it is forwarded. */
+  #readBody(maxBytes: number): ReturnType<KeptBody['peek']> {
+    const peeked = this.#keep().peek(maxBytes);
+    this.#stream.resumeRequest();
+    return peeked;
+  }
+
+  #do(step: Step): void {
+    switch (step) {
+      case 'forward':
+        this.#forward();
+        return;
+      case 'wait':
+        this.#wait();
+        return;
+      case 'reply':
+        this.#reply();
+        return;
+      case 'deliver':
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  #wait(): void {
+    const resume = (): void => {
+      if (this.#isOver) return;
+      enterTurn();
+      try {
+        this.#do(this.#services.engine.resume(this.#x));
+      } catch (error) {
+        this.#services.onFault(error);
+        this.#stream.abort();
+      } finally {
+        leaveTurn();
+      }
+    };
+    void (this.#x.waiting ?? Promise.resolve()).then(resume);
+  }
+
+  #forward(): void {
+    const { upstreams } = this.#services;
+    const x = this.#x;
+    if (!this.#isForwarding) this.#beginForwarding();
+    this.#startAttemptTimer();
+    this.#isWaiting = true;
+    const stream = upstreams.acquire(x, this);
+    if (stream === undefined) return;
+    this.#isWaiting = false;
+    this.#attach(stream);
+  }
+
+  /** Once for a request, before its first attempt. */
+  #beginForwarding(): void {
+    const services = this.#services;
+    const x = this.#x;
+    this.#isForwarding = true;
+    const asked = x.request.get('upgrade')?.toLowerCase();
+    if (asked !== undefined) {
+      x.request.remove('connection');
+      x.request.remove('upgrade');
+      if (services.upgrades.has(asked)) this.upgrade = asked;
+    }
+    if (x.mirrors.length > 0) this.#mirrors = services.engine.mirrorTargets(x);
+    const isKept = (x.route?.retry?.attempts ?? 0) > 0 || this.#mirrors.length > 0;
+    if (!this.#isRequestWhole && isKept) this.#keep();
+    if (this.#isRequestWhole) this.#mirror();
+  }
+
+  #attach(stream: ClientStream): void {
+    const kept = this.#kept;
+    this.#up = stream;
+    stream.begin(this);
+    stream.send(this, this.#isRequestWhole && kept === undefined);
+    if (kept !== undefined) {
+      kept.sendAll(stream);
+      if (this.#isRequestWhole) stream.end(this.#trailers);
+      if (!this.#mayKeep()) this.#forget();
+    }
+    if (!this.#isRequestWhole) this.#stream.resumeRequest();
+  }
+
+  #keep(): KeptBody {
+    this.#kept ??= new KeptBody();
+    return this.#kept;
+  }
+
+  #mayKeep(): boolean {
+    const isWanted = (this.#x.route?.retry?.attempts ?? 0) > 0 || this.#mirrors.length > 0;
+    return isWanted && this.#kept?.isReplayable !== false;
+  }
+
+  /** What was sent can't be sent again. */
+  #forget(): void {
+    if (this.#kept === undefined) return;
+    if (this.#kept.isReplayable && this.#mirrors.length > 0 && !this.#isDelivering) return;
+    this.#x.isReplayable = false;
+    this.#kept = undefined;
+    this.#mirrors = NO_MIRRORS;
+  }
+
+  #mayRepeat(): boolean {
+    const isWithoutBody = this.#isRequestWhole && this.#bytesReceived === 0;
+    return IDEMPOTENT.has(this.#x.method) && (isWithoutBody || this.#kept?.isReplayable === true);
+  }
+
+  #failed(failure: UpstreamFailure): void {
+    this.#clearAttemptTimer();
+    this.#do(this.#services.engine.onFailure(this.#x, failure));
+  }
+
+  #refuseBody(): void {
+    this.#giveUp();
+    if (this.#isDelivering) {
+      this.#stream.abort();
+      this.#finish(false);
+      return;
+    }
+    this.#do(this.#services.engine.onBodyTooLarge(this.#x));
+  }
+
+  #reply(): void {
+    const { reply } = this.#x;
+    this.#giveUp();
+    if (reply === undefined) throw new Error('a reply is to be sent, and there is none');
+    this.#bytesSent = typeof reply.body === 'string' ? reply.body.length : reply.body.byteLength;
+    // Ended first: the client's next request may come with the reply.
+    this.#finish(false);
+    this.#stream.reply(reply);
+  }
+
+  #mirror(): void {
+    if (this.#mirrors.length === 0 || !this.#isForwarding) return;
+    if (this.#kept?.isReplayable === false) return;
+    const { upstreams, host } = this.#services;
+    for (const target of this.#mirrors)
+      sendMirror({ target, request: this, x: this.#x, body: this.#kept, upstreams, host });
+    this.#mirrors = NO_MIRRORS;
+  }
+
+  #startAttemptTimer(): void {
+    const { attemptTimeoutMs } = this.#x;
+    if (attemptTimeoutMs === 0) return;
+    this.#clearAttemptTimer();
+    this.#attemptTimer = setTimeout(() => this.#onAttemptTimeout(), attemptTimeoutMs);
+  }
+
+  #clearAttemptTimer(): void {
+    if (this.#attemptTimer === undefined) return;
+    clearTimeout(this.#attemptTimer);
+    this.#attemptTimer = undefined;
+  }
+
+  #onAttemptTimeout(): void {
+    this.#attemptTimer = undefined;
+    if (this.#isOver) return;
+    enterTurn();
+    try {
+      this.#giveUp();
+      this.#failed('timeout');
+    } finally {
+      leaveTurn();
+    }
+  }
+
+  /** The attempt under way, if any, is over. */
+  #giveUp(): void {
+    this.#clearAttemptTimer();
+    if (this.#isWaiting) this.#services.upstreams.cancel(this.#x, this);
+    this.#isWaiting = false;
+    const up = this.#up;
+    this.#up = undefined;
+    up?.abort();
+  }
+
+  #finish(cancelled: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#giveUp();
+    this.#services.engine.onEnd(this.#x, {
+      bytesSent: this.#bytesSent,
+      bytesReceived: this.#bytesReceived,
+      ...(cancelled ? { cancelled } : {}),
+    });
+  }
+}
+
+const CONTINUE = 100;
+const NO_MIRRORS: readonly MirrorTarget[] = [];

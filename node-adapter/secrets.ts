@@ -1,0 +1,31 @@
+/** Certificates and keys of a proxy, by the names that its snapshot gives them. Never part of a snapshot. */
+import type { SecretMaterial } from '../src/model/secret.ts';
+
+export type { SecretMaterial };
+
+export interface Secrets {
+  /** `namespace/name` of a Secret, or `file:` and the paths that a resource names. Undefined = nobody has it. */
+  get(name: string): SecretMaterial | undefined;
+  /** Told after something changed. Returns what ends it. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Secrets that are handed over with a configuration. */
+export class GivenSecrets implements Secrets {
+  #given: Readonly<Record<string, SecretMaterial>> = {};
+  readonly #listeners = new Set<() => void>();
+
+  get(name: string): SecretMaterial | undefined {
+    return Object.hasOwn(this.#given, name) ? this.#given[name] : undefined;
+  }
+
+  replace(given: Readonly<Record<string, SecretMaterial>>): void {
+    this.#given = given;
+    for (const listener of this.#listeners) listener();
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * A proxy as an object: it owns its sockets, and everything that a command does with a proxy goes through it.
+ * One or two planes (a gateway's, or a sidecar's inbound and outbound) behind any number of fronts.
+ */
+import type { Host } from '../src/host/host.ts';
+import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
+import type { LinkedSnapshot } from '../src/proxy/index.ts';
+import { authorityOf } from './accept/roles.ts';
+import { createCall } from './call.ts';
+import type { ConnectionServices } from './exchanges.ts';
+import { Front } from './front.ts';
+import type { FrontRole } from './front-role.ts';
+import { GatewayPorts } from './gateway-ports.ts';
+import { createNodeHost } from './host.ts';
+import { DEFAULT_CONNECTION_LIMITS } from './limits.ts';
+import type { ConnectionLimits } from './limits.ts';
+import type { ListenAt } from './listening.ts';
+import { Plane } from './plane.ts';
+import type { Configuration } from './plane.ts';
+import { Upstreams } from './pool/upstreams.ts';
+import type { TlsFor } from './pool/upstreams.ts';
+import { GivenSecrets } from './secrets.ts';
+import type { Secrets } from './secrets.ts';
+import { Deadlines } from './sockets/deadlines.ts';
+import { probeReadMode } from './sockets/reading.ts';
+import type { ReadMode } from './sockets/reading.ts';
+import { FileSecrets } from './tls/file-secrets.ts';
+import { Originator } from './tls/originate.ts';
+import { Termination } from './tls/termination.ts';
+
+/** Where the local application listens. */
+export interface AppAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A socket to listen on, and what comes by it. */
+export type FrontSetting =
+  /** Calls to the local service; `listenerPort` is the port that policies and callers name. */
+  | { readonly kind: 'inbound'; readonly at: ListenAt; readonly listenerPort: number }
+  /** An HTTP proxy for the local application: absolute-form, CONNECT, or a Host that the mesh knows. */
+  | { readonly kind: 'proxy'; readonly at: ListenAt }
+  /** One service at a port of its own, for applications that can only set a base URL. */
+  | {
+      readonly kind: 'service';
+      readonly at: ListenAt;
+      /** As the mesh knows it. */
+      readonly host: string;
+      readonly port: number;
+    }
+  /** Every port that the configuration's gateways listen on. `portOf` moves one, as 80 to 8080. */
+  | {
+      readonly kind: 'gateway';
+      readonly host: string;
+      readonly portOf?: (port: number) => number;
+      /** A socket that somebody else owns. @default one of our own */
+      readonly handleFor?: (host: string, port: number) => Promise<ListenAt>;
+    };
+
+export interface SidecarOptions {
+  /** One gateway, or the inbound and outbound side of one service. */
+  readonly scopes: readonly ProxyScope[];
+  readonly fronts: readonly FrontSetting[];
+  /** Where inbound requests go. @default to the endpoints of the registry */
+  readonly app?: AppAddress;
+  readonly limits?: Partial<ConnectionLimits>;
+  /** Protocols that clients may ask a connection to become. @default websocket */
+  readonly upgrades?: readonly string[];
+  /** Takes lines of the access log and diagnostics, without line feed. */
+  readonly log: (line: string) => void;
+  /** May be switched while it runs. @default every request is logged */
+  readonly accessLog?: { readonly isOn: boolean };
+  /** @default those that come with a configuration */
+  readonly secrets?: Secrets;
+  /** Whether a proxy in front of gateway, inbound and service ports says whom it stands for. @default nobody does */
+  readonly proxyProtocol?: 'required' | 'allowed';
+  /** Asks the control plane for fresher keys. @default nobody can be asked */
+  readonly refreshKeys?: (scope: ProxyScope, uri: string) => Promise<void>;
+  /** @default onread, where this Node can */
+  readonly readMode?: ReadMode;
+}
+
+export interface Listening {
+  readonly kind: FrontSetting['kind'];
+  readonly host: string;
+  readonly port: number;
+  /** Of the snapshot; absent where it depends on the request. */
+  readonly listenerPort?: number;
+}
+
+const DRAIN_POLL_MS = 20;
+
+/** Own clusters lead to the local application; others are those that policies call. */
+function ownEndpoints({ named, endpoints }: Configuration, app: AppAddress): EndpointOverlay {
+  const { clusters, scope } = named.snapshot;
+  const endpoint: Endpoint = { address: app.host, port: app.port, weight: 1, healthy: true };
+  const own = clusters.filter(({ service }) => service === scope.service);
+  return {
+    version: endpoints.version,
+    clusters: {
+      ...endpoints.clusters,
+      ...Object.fromEntries(own.map(({ name }) => [name, [endpoint]])),
+    },
+  };
+}
+
+export class Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #host: Host;
+  readonly #upstreams: Upstreams;
+  readonly #planes: ReadonlyMap<ProxyScope['type'], Plane>;
+  readonly #services: ConnectionServices;
+  readonly #fronts: { readonly setting: FrontSetting; readonly front: Front }[] = [];
+  readonly #gateways: GatewayPorts[] = [];
+  readonly #deadlines = new Deadlines();
+  readonly #given = new GivenSecrets();
+  readonly #secrets: FileSecrets;
+  readonly #termination: Termination;
+  readonly #originator: Originator;
+  #isDraining = false;
+
+  constructor(options: SidecarOptions, mode: ReadMode) {
+    this.#options = options;
+    const { log } = options;
+    const onFault = (error: unknown): void => this.#fault(error);
+    this.#secrets = new FileSecrets({ log, others: options.secrets ?? this.#given });
+    const tls = { secrets: this.#secrets, log };
+    this.#termination = new Termination(tls);
+    this.#originator = new Originator({ ...tls, trustDomains: () => this.#trustDomains() });
+    const tlsFor: TlsFor = (target) => this.#originator.optionsFor(target);
+    this.#upstreams = new Upstreams({ deadlines: this.#deadlines, mode, tlsFor, onFault });
+    this.#host = createNodeHost({
+      log: options.log,
+      ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+      dial: createCall(() => this.#upstreams),
+    });
+    this.#planes = new Map(options.scopes.map((scope) => [scope.type, this.#plane(scope)]));
+    this.#services = {
+      upstreams: this.#upstreams,
+      host: this.#host,
+      upgrades: new Set(options.upgrades ?? ['websocket']),
+      onFault,
+      limits: { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },
+      deadlines: this.#deadlines,
+      mode,
+      termination: this.#termination,
+      tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),
+      ...(options.proxyProtocol === undefined ? {} : { proxyProtocol: options.proxyProtocol }),
+      isDraining: () => this.#isDraining,
+    };
+  }
+
+  /** Opens every socket, or none. @throws Error of the system when one can't be had */
+  async listen(): Promise<readonly Listening[]> {
+    try {
+      for (const setting of this.#options.fronts) await this.open(setting);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return this.listening();
+  }
+
+  listening(): readonly Listening[] {
+    const fixed = this.#fronts.flatMap(({ setting, front }): Listening[] =>
+      front.address === undefined
+        ? []
+        : [
+            {
+              kind: setting.kind,
+              host: front.address.address,
+              port: front.address.port,
+              ...(setting.kind === 'inbound' ? { listenerPort: setting.listenerPort } : {}),
+            },
+          ],
+    );
+    return [...fixed, ...this.#gateways.flatMap((ports) => ports.listening())];
+  }
+
+  /**
+   * Puts a configuration of one scope in force, whole: requests under way end on the one that they began with.
+   * @throws LinkError when it can't be run: what was in force stays
+   */
+  apply(type: ProxyScope['type'], configuration: Configuration): void {
+    const plane = this.#planeOf(type);
+    const { app } = this.#options;
+    plane.apply(
+      type === 'sidecar-inbound' && app !== undefined
+        ? { ...configuration, endpoints: ownEndpoints(configuration, app) }
+        : configuration,
+    );
+    this.#retainPools();
+  }
+
+  /** In force for a scope; undefined = nothing yet. */
+  running(type: ProxyScope['type']): LinkedSnapshot | undefined {
+    return this.#planeOf(type).linked;
+  }
+
+  /** Every scope has a configuration. */
+  get isReady(): boolean {
+    return (
+      !this.#isDraining && [...this.#planes.values()].every(({ linked }) => linked !== undefined)
+    );
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  get planes(): readonly Plane[] {
+    return [...this.#planes.values()];
+  }
+
+  get upstreams(): Upstreams {
+    return this.#upstreams;
+  }
+
+  /** Open connections of clients. */
+  get connections(): number {
+    return [...this.#allFronts()].reduce((sum, front) => sum + front.connections, 0);
+  }
+
+  /** Ports that the configuration in force wants are open, or were tried. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#gateways.map((ports) => ports.settled()));
+  }
+
+  /** Connections end behind what comes by them next: a client that comes back learns of it in time. */
+  announceEnd(): void {
+    this.#isDraining = true;
+  }
+
+  /** Takes nothing new and waits until what is under way has ended, at most so long. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    for (const front of this.#allFronts()) front.drain();
+    const untilMs = Date.now() + deadlineMs;
+    while (this.connections > 0 && Date.now() < untilMs)
+      await new Promise((resolve) => {
+        setTimeout(resolve, DRAIN_POLL_MS);
+      });
+  }
+
+  /** Ends everything now. */
+  async close(): Promise<void> {
+    this.#isDraining = true;
+    for (const front of this.#allFronts()) front.close();
+    this.#upstreams.close();
+    this.#termination.close();
+    this.#originator.close();
+    this.#secrets.close();
+    this.#deadlines.close();
+  }
+
+  *#allFronts(): Iterable<Front> {
+    for (const { front } of this.#fronts) yield front;
+    for (const ports of this.#gateways) yield* ports.fronts();
+  }
+
+  #plane(scope: ProxyScope): Plane {
+    const { refreshKeys } = this.#options;
+    return new Plane({
+      host: this.#host,
+      scope,
+      ...(refreshKeys === undefined
+        ? {}
+        : { refreshKeys: (uri: string) => refreshKeys(scope, uri) }),
+    });
+  }
+
+  #planeOf(type: ProxyScope['type']): Plane {
+    const plane = this.#planes.get(type);
+    if (plane === undefined) throw new Error(`this proxy has no scope of type ${type}`);
+    return plane;
+  }
+
+  /** Opens a further socket. @throws Error of the system when it can't be had */
+  async open(setting: FrontSetting): Promise<void> {
+    if (setting.kind === 'gateway') {
+      const { handleFor } = setting;
+      const ports = new GatewayPorts({
+        plane: this.#planeOf('gateway'),
+        host: setting.host,
+        portOf: setting.portOf ?? ((port) => port),
+        services: this.#services,
+        log: this.#options.log,
+        ...(handleFor === undefined ? {} : { handleFor }),
+      });
+      this.#gateways.push(ports);
+      await ports.open();
+      return;
+    }
+    const inbound = setting.kind === 'inbound';
+    const front = new Front({
+      at: setting.at,
+      plane: this.#planeOf(inbound ? 'sidecar-inbound' : 'sidecar-outbound'),
+      role: roleOf(setting),
+      services: this.#services,
+    });
+    this.#fronts.push({ setting, front });
+    await front.listen();
+  }
+
+  /** Connections to what no configuration names any more are let go. */
+  #retainPools(): void {
+    const wanted = new Set<string>();
+    for (const { linked } of this.#planes.values())
+      for (const [name, { balancing }] of linked?.clusters ?? [])
+        for (const { address, port } of balancing.endpoints)
+          wanted.add(`${name} ${address}:${port}`);
+    this.#upstreams.retain((cluster, address) => wanted.has(`${cluster} ${address}`));
+  }
+
+  #trustDomains(): readonly string[] {
+    const [mesh] = this.planes.flatMap(({ linked }) => linked?.named.snapshot.mesh ?? []);
+    return mesh === undefined ? [] : [mesh.trustDomain, ...mesh.trustDomainAliases];
+  }
+
+  #fault(error: unknown): void {
+    const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
+    this.#options.log(JSON.stringify({ level: 'error', message: 'a connection failed', cause }));
+  }
+}
+
+function roleOf(setting: Exclude<FrontSetting, { readonly kind: 'gateway' }>): FrontRole {
+  switch (setting.kind) {
+    case 'inbound':
+      return { kind: 'inbound', listenerPort: setting.listenerPort };
+    case 'service':
+      return {
+        kind: 'service',
+        listenerPort: setting.port,
+        host: setting.host,
+        authority: authorityOf(setting.host, setting.port),
+      };
+    case 'proxy':
+      return { kind: 'proxy' };
+    default:
+      return setting satisfies never;
+  }
+}
+
+export async function createSidecar(options: SidecarOptions): Promise<Sidecar> {
+  return new Sidecar(options, options.readMode ?? (await probeReadMode()));
+}

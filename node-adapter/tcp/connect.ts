@@ -1,0 +1,113 @@
+/** Connections to an endpoint that are read by nobody yet. */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectSecure } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
+import type { UpstreamFailure } from '../../src/model/error.ts';
+import type { PoolLimits } from '../../src/model/snapshot.ts';
+import { lookup } from '../pool/dns.ts';
+
+export interface ConnectOptions {
+  /** IP or host name. */
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  /** Undefined: plain. */
+  readonly tls: ConnectionOptions | undefined;
+  /** Written before anything else, before TLS too. */
+  readonly preface: Buffer | undefined;
+  readonly keepAlive: PoolLimits['keepAlive'];
+}
+
+export interface ConnectEvents {
+  /** Paused. */
+  onConnected(socket: Socket): void;
+  onFailed(failure: UpstreamFailure): void;
+}
+
+const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
+
+class Attempt {
+  readonly #options: ConnectOptions;
+  readonly #events: ConnectEvents;
+  readonly #plain: Socket;
+  readonly #timer: NodeJS.Timeout;
+  #socket: Socket;
+  #isOver = false;
+  readonly #onClose = (): void => this.#fail('connect-failure');
+
+  constructor(options: ConnectOptions, events: ConnectEvents) {
+    const { host, port, timeoutMs, keepAlive } = options;
+    this.#options = options;
+    this.#events = events;
+    this.#plain = connect({
+      host,
+      port,
+      lookup,
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(keepAlive === undefined
+        ? {}
+        : { keepAlive: true, keepAliveInitialDelay: keepAlive.timeMs ?? DEFAULT_KEEP_ALIVE_MS }),
+    });
+    this.#socket = this.#plain;
+    this.#timer = setTimeout(() => this.#fail('connect-timeout'), timeoutMs);
+    this.#watch(this.#plain);
+    this.#plain.once('connect', () => this.#onPlain());
+  }
+
+  cancel(): void {
+    if (this.#take()) this.#destroy();
+  }
+
+  #onPlain(): void {
+    const { tls, preface } = this.#options;
+    if (preface !== undefined) this.#plain.write(preface);
+    if (tls === undefined) {
+      this.#done();
+      return;
+    }
+    const options = { ...tls, socket: this.#plain, allowHalfOpen: true } as ConnectionOptions;
+    const secure = connectSecure(options);
+    this.#socket = secure;
+    this.#watch(secure);
+    secure.once('secureConnect', () => this.#done());
+  }
+
+  #watch(socket: Socket): void {
+    socket.on('error', this.#onClose);
+    socket.on('close', this.#onClose);
+  }
+
+  #done(): void {
+    if (!this.#take()) return;
+    this.#socket.removeListener('close', this.#onClose);
+    this.#socket.removeListener('error', this.#onClose);
+    this.#events.onConnected(this.#socket);
+  }
+
+  #fail(failure: UpstreamFailure): void {
+    if (!this.#take()) return;
+    this.#destroy();
+    this.#events.onFailed(failure);
+  }
+
+  #destroy(): void {
+    this.#socket.destroy();
+    this.#plain.destroy();
+  }
+
+  /** The first outcome counts. */
+  #take(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    return true;
+  }
+}
+
+/** Ends in one call of `events`, unless what it returns is called before. */
+export function connectTo(options: ConnectOptions, events: ConnectEvents): () => void {
+  const attempt = new Attempt(options, events);
+  return () => attempt.cancel();
+}

@@ -1,0 +1,69 @@
+/** What a carried connection is given, and what watches it. */
+import type { Host } from '../../src/host/host.ts';
+import type { Exchange } from '../../src/model/exchange.ts';
+import type { Peer } from '../../src/model/identity.ts';
+import type { MongoTarget } from '../../src/model/mongo.ts';
+import type { MongoCarried } from '../../src/proxy/index.ts';
+import type { Plane } from '../plane.ts';
+import type { TlsFor, UpstreamTarget } from '../pool/upstreams.ts';
+import type { Address } from '../sniff/proxy-protocol.ts';
+import type { Deadlines } from '../sockets/deadlines.ts';
+import type { ReadMode } from '../sockets/reading.ts';
+import type { FlowWatcher } from './flow.ts';
+
+export interface CarriedArrival {
+  readonly plane: Plane;
+  readonly peer: Peer;
+  /** Listener port in the snapshot. */
+  readonly port: number;
+  /** Of a ClientHello that was read and not answered; '' = it named none. */
+  readonly sni?: string;
+  /** Where the client wanted to go, where somebody knows. */
+  readonly destination?: Address;
+  /** The service that everything of the front is for. */
+  readonly host?: string;
+}
+
+export interface CarryServices {
+  readonly host: Host;
+  readonly deadlines: Deadlines;
+  readonly mode: ReadMode;
+  readonly tlsFor: TlsFor;
+  /** Address of the local application, where an endpoint stands for it. @default none */
+  addressOf?(target: UpstreamTarget): { readonly host: string; readonly port: number } | undefined;
+  /** Looks into what MongoDB's clients and servers say. @default nobody does */
+  readonly mongo?: MongoWatching;
+  /** Something that nobody foresaw; the connection is given up. */
+  onFault(error: unknown): void;
+}
+
+/** What a watcher may do with the connection that it watches. */
+export interface CarriedControl {
+  /** To the server, in order. */
+  toServer(bytes: Buffer, start: number, end: number): void;
+  toClient(bytes: Buffer): void;
+  /** Nothing more is read from the client until `releaseClient`. */
+  holdClient(): void;
+  releaseClient(): void;
+}
+
+export interface CarriedWatcher {
+  readonly gate?: FlowWatcher;
+  readonly fromClient?: FlowWatcher;
+  readonly fromServer: FlowWatcher;
+  /** No request waits for its answer. */
+  readonly isQuiet: boolean;
+  onEnd(): void;
+}
+
+export interface MongoWatching {
+  watch(x: Exchange, carried: MongoCarried, control: CarriedControl): CarriedWatcher;
+  /** Where the first message sends the connection; undefined = more must be read. */
+  route(carried: MongoCarried, early: Buffer): MongoTarget | 'stay' | undefined;
+}
+
+/** What a front keeps of it. */
+export interface CarriedConnection {
+  /** Ends it where nothing is under way, as far as anybody can tell. */
+  drain(): void;
+}

@@ -1,0 +1,111 @@
+import { X509Certificate, createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Pki } from '../../test/fixtures/pki.ts';
+import { canonicalIp, readCertificate } from './certificate.ts';
+import { dnsNameFits, hostFits, spiffeIdentity, subjectFits } from './names.ts';
+
+const pki = new Pki();
+afterAll(() => pki.remove());
+const authority = pki.authority('root');
+const derOf = (names?: string): Buffer =>
+  new X509Certificate(authority.issue(names === undefined ? {} : { names }).certificate).raw;
+
+const none = { dns: [], uris: [], ips: [], emails: [] };
+
+describe('readCertificate', () => {
+  const der = derOf(
+    'DNS:A.Example,DNS:*.b.example,IP:10.0.0.1,IP:2001:db8::1,email:a@b.example,URI:spiffe://a/b',
+  );
+
+  it('tells the names by type', () => {
+    expect(readCertificate(der)?.names).toEqual({
+      dns: ['a.example', '*.b.example'],
+      uris: ['spiffe://a/b'],
+      ips: ['10.0.0.1', '2001:db8::1'],
+      emails: ['a@b.example'],
+    });
+    expect(readCertificate(derOf())?.names).toEqual(none);
+  });
+
+  it('finds the public key', () => {
+    const key = new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' });
+    expect(Buffer.from(readCertificate(der)?.publicKey ?? [])).toEqual(key);
+  });
+
+  it('is not taken in by a name that looks like two', () => {
+    const forged = Buffer.from(der);
+    const at = forged.indexOf('*.b.example');
+    forged.write(',URI:spiff', at);
+    expect(readCertificate(forged)?.names.uris).toEqual(['spiffe://a/b']);
+    forged.write('a\0.example', at);
+    expect(readCertificate(forged)?.names.dns).toEqual(['a.example']);
+  });
+
+  it('never throws, whatever is cut or changed', () => {
+    for (let cut = 0; cut < der.length; cut++) readCertificate(der.subarray(0, cut));
+    const flips = fc.array(fc.tuple(fc.nat(der.length - 1), fc.nat(255)), { maxLength: 5 });
+    fc.assert(
+      fc.property(flips, (flips) => {
+        const bytes = Buffer.from(der);
+        for (const [at, value] of flips) bytes[at] = value;
+        readCertificate(bytes);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(createHash('sha256').update(der).digest().length).toBe(32);
+  });
+});
+
+describe('names', () => {
+  it.each([
+    ['a.example', 'A.Example', true],
+    ['a.example.', 'a.example', true],
+    ['*.example.com', 'a.example.com', true],
+    ['*.example.com', 'example.com', false],
+    ['*.example.com', 'a.b.example.com', false],
+    ['*.com', 'example.com', false],
+    ['*', 'example', false],
+    ['a*.example.com', 'ab.example.com', false],
+    ['*.example.com', '*.example.com', false],
+    ['*.example.com', '.example.com', false],
+    ['*.example.com', '', false],
+  ])('%s for %s: %s', (shown, wanted, fits) => {
+    expect(dnsNameFits(shown, wanted)).toBe(fits);
+  });
+
+  it('takes addresses for addresses', () => {
+    expect(hostFits({ ...none, dns: ['10.0.0.1'] }, '10.0.0.1')).toBe(false);
+    expect(hostFits({ ...none, ips: ['2001:db8::1'] }, '2001:0db8:0::1')).toBe(true);
+    expect(canonicalIp('::FFFF:a00:1')).toBe(canonicalIp('::ffff:10.0.0.1'));
+  });
+
+  it('takes listed names exactly', () => {
+    const names = {
+      ...none,
+      uris: ['spiffe://a/b'],
+      dns: ['*.x.example'],
+      emails: ['m@x.example'],
+    };
+    for (const wanted of ['spiffe://a/b', 'a.x.example', 'm@x.example'])
+      expect(subjectFits(names, wanted)).toBe(true);
+    for (const wanted of ['spiffe://a/B', 'spiffe://a', 'x.example', '*', ''])
+      expect(subjectFits(names, wanted)).toBe(false);
+  });
+
+  it.each([
+    ['spiffe://a.test/ns/b/sa/c', 'a.test/ns/b/sa/c'],
+    ['spiffe://a.test', undefined],
+    ['spiffe://A.test/x', undefined],
+    ['spiffe://a.test:1/x', undefined],
+    ['spiffe://u@a.test/x', undefined],
+    ['spiffe://a.test//x', undefined],
+    ['spiffe://a.test/../x', undefined],
+    ['spiffe://a.test/x?y', undefined],
+    ['spiffe://a.test/x%2fy', undefined],
+    ['https://a.test/x', undefined],
+  ])('%s is %s', (uri, identity) => {
+    expect(spiffeIdentity({ ...none, uris: [uri] })).toBe(identity);
+    expect(spiffeIdentity({ ...none, uris: [uri, uri] })).toBeUndefined();
+  });
+});

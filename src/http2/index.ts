@@ -1,0 +1,16 @@
+export type { FieldPairs } from './block-rules.ts';
+export { PORTABLE_BYTES } from './bytes.ts';
+export type { ByteTools } from './bytes.ts';
+export { ClientConnection, ClientStreamBase } from './client-connection.ts';
+export { PREFACE } from './connection.ts';
+export type { ConnectionOwner, ConnectionSetup } from './connection.ts';
+export { ConnectionFault, ErrorCode } from './errors.ts';
+export { FieldKind, makeField, TAKEN } from './field.ts';
+export type { Field } from './field.ts';
+export { FieldHead, Http2RequestHead, Http2ResponseHead } from './head.ts';
+export { DEFAULT_HTTP2_LIMITS } from './limits.ts';
+export type { Http2Limits } from './limits.ts';
+export type { Sender } from './sender.ts';
+export { ServerConnection, ServerStreamBase } from './server-connection.ts';
+export type { ServerOwner, ServerSetup } from './server-connection.ts';
+export type { ResetCause, Stream } from './stream.ts';
