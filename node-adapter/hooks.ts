@@ -4,7 +4,7 @@ import type { UpstreamOptions } from './pool/upstreams.ts';
 
 export interface SidecarHooks extends Pick<UpstreamOptions, 'addressOf'> {
   /** In [0, 1): decides splits, percentages and endpoints. @default a uniform draw */
-  uniform?(): number;
+  readonly uniform?: () => number;
   /** Told of each request that reached the engine, when it has ended. */
-  observe?(x: Exchange): void;
+  readonly observe?: (x: Exchange) => void;
 }

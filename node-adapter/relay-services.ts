@@ -1,4 +1,5 @@
 import type { Host } from '../src/host/host.ts';
+import type { Exchange } from '../src/model/exchange.ts';
 import type { Engine } from '../src/proxy/index.ts';
 import type { Upstreams } from './pool/upstreams.ts';
 
@@ -9,6 +10,8 @@ export interface RelayServices {
   readonly host: Host;
   /** Protocols that clients may ask a connection to become, in lower case. @default websocket */
   readonly upgrades: ReadonlySet<string>;
+  /** Told of each exchange when it has ended. @default nobody is */
+  readonly observe?: (x: Exchange) => void;
   /** Nobody foresaw it; the request ends. */
   readonly onFault: (error: unknown) => void;
 }

@@ -390,6 +390,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
       bytesReceived: this.#bytesReceived,
       ...(cancelled ? { cancelled } : {}),
     });
+    this.#services.observe?.(this.#x);
   }
 }
 

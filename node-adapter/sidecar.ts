@@ -11,6 +11,7 @@ import type { ConnectionServices } from './exchanges.ts';
 import { Front } from './front.ts';
 import type { FrontRole } from './front-role.ts';
 import { GatewayPorts } from './gateway-ports.ts';
+import type { SidecarHooks } from './hooks.ts';
 import { createNodeHost } from './host.ts';
 import { DEFAULT_CONNECTION_LIMITS } from './limits.ts';
 import type { ConnectionLimits } from './limits.ts';
@@ -78,6 +79,8 @@ export interface SidecarOptions {
   readonly refreshKeys?: (scope: ProxyScope, uri: string) => Promise<void>;
   /** @default onread, where this Node can */
   readonly readMode?: ReadMode;
+  /** For tests. @default none */
+  readonly hooks?: SidecarHooks;
 }
 
 export interface Listening {
@@ -121,27 +124,30 @@ export class Sidecar {
 
   constructor(options: SidecarOptions, mode: ReadMode) {
     this.#options = options;
-    const { log } = options;
+    const { log, hooks = {} } = options;
     const onFault = (error: unknown): void => this.#fault(error);
     this.#secrets = new FileSecrets({ log, others: options.secrets ?? this.#given });
     const tls = { secrets: this.#secrets, log };
     this.#termination = new Termination(tls);
     this.#originator = new Originator({ ...tls, trustDomains: () => this.#trustDomains() });
     const tlsFor: TlsFor = (target) => this.#originator.optionsFor(target);
-    this.#upstreams = new Upstreams({ deadlines: this.#deadlines, mode, tlsFor, onFault });
+    const deadlines = this.#deadlines;
+    this.#upstreams = new Upstreams({ ...hooks, deadlines, mode, tlsFor, onFault });
     this.#host = createNodeHost({
       log: options.log,
       ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+      ...hooks,
       dial: createCall(() => this.#upstreams),
     });
     this.#planes = new Map(options.scopes.map((scope) => [scope.type, this.#plane(scope)]));
     this.#services = {
+      ...hooks,
       upstreams: this.#upstreams,
       host: this.#host,
       upgrades: new Set(options.upgrades ?? ['websocket']),
       onFault,
       limits: { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },
-      deadlines: this.#deadlines,
+      deadlines,
       mode,
       termination: this.#termination,
       tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),

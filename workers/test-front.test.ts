@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleWorker } from './build.ts';
 import type { LocalWorkers } from './local.ts';
 import { startLocalWorkers } from './local.ts';
-import type { FrontReport } from './test-front.ts';
+import type { ExchangeReport } from './test-report.ts';
 
 const encode = (value: unknown): string => btoa(encodeURIComponent(JSON.stringify(value)));
 const scope = { type: 'gateway', namespace: 'shop', name: 'edge', labels: {} };
@@ -82,7 +82,7 @@ describe('test front', () => {
     const answer = await first;
     expect(answer.status).toBe(503);
     const report = decodeURIComponent(atob(answer.headers.get('x-lateen-test-report') ?? ''));
-    const { policy, close } = JSON.parse(report) as FrontReport;
+    const { policy, close } = JSON.parse(report) as ExchangeReport;
     expect([policy, close]).toEqual(['', false]);
   });
 });

@@ -9,7 +9,8 @@ import type { GatewayContext } from './gateway/serve.ts';
 import type { Bundle } from '../src/delivery/bundle.ts';
 import type { Exchange } from '../src/model/exchange.ts';
 import type { Peer } from '../src/model/identity.ts';
-import type { EndpointOverlay, ProxyScope, RetryPolicy } from '../src/model/snapshot.ts';
+import type { EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
+import { reportOf } from './test-report.ts';
 
 interface FrontEnv extends GatewayEnv {
   readonly TEST_TOKEN: string;
@@ -24,25 +25,6 @@ export interface FrontQuestion {
   readonly port: number;
   readonly peer: Peer;
   readonly random: number;
-}
-
-/** Of the chosen route as this isolate linked it: what one exchange that is answered at once doesn't show. */
-export interface RouteReport {
-  readonly name?: string;
-  readonly timeoutMs: number;
-  readonly retry?: RetryPolicy;
-  /** Configuration of its fault filter. */
-  readonly fault?: unknown;
-}
-
-/** What it tells beside the response, in the same form. */
-export interface FrontReport {
-  readonly policy: string;
-  readonly route?: RouteReport;
-  readonly cluster?: string;
-  readonly flags: string;
-  /** The gateway would have closed the connection. */
-  readonly close: boolean;
 }
 
 const QUESTION_HEADER = 'x-lateen-test';
@@ -124,29 +106,6 @@ function questionOf(request: Request, token: string): FrontQuestion | undefined 
   } catch {
     return undefined;
   }
-}
-
-function routeReport(x: Exchange | undefined): RouteReport | undefined {
-  const { route } = x ?? {};
-  if (route === undefined) return undefined;
-  const fault = route.filters.find(({ kind }) => kind === 'fault')?.config;
-  return {
-    timeoutMs: route.timeoutMs,
-    ...(route.name === undefined ? {} : { name: route.name }),
-    ...(route.retry === undefined ? {} : { retry: route.retry }),
-    ...(fault === undefined ? {} : { fault }),
-  };
-}
-
-function reportOf(x: Exchange | undefined): FrontReport {
-  const route = routeReport(x);
-  return {
-    policy: x?.decidedBy ?? '',
-    ...(route === undefined ? {} : { route }),
-    ...(x?.cluster === undefined ? {} : { cluster: x.cluster.name }),
-    flags: x?.flags ?? '',
-    close: x?.reply?.close === true,
-  };
 }
 
 /** As it came wherever that can be: a Request that is made anew has its URL parsed, which the platform's has not. */

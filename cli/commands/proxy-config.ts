@@ -36,7 +36,9 @@ async function scopesOf(ask: Ask): Promise<readonly ScopeView[]> {
   return (await askJson<{ readonly scopes: readonly ScopeView[] }>(ask, '/config_dump')).scopes;
 }
 
-const views: Readonly<Record<string, { text: string; read(ask: Ask): Promise<View> }>> = {
+const views: Readonly<
+  Record<string, { readonly text: string; readonly read: (ask: Ask) => Promise<View> }>
+> = {
   listeners: {
     text: 'ports, and what becomes of connections to them',
     async read(ask) {

@@ -15,21 +15,18 @@ interface SystemError extends Error {
 
 function remedyOf({ code, port }: SystemError, { kind, admin }: Context): string | undefined {
   const isAdmin = admin !== undefined && 'port' in admin && admin.port === port;
-  switch (code) {
-    case 'EADDRINUSE':
-      if (isAdmin) return 'is in use: give --admin another, or --admin off';
-      return kind === 'gateway'
-        ? `is in use: stop what listens there, or --map ${port}=another`
-        : 'is in use: stop what listens there, or give another';
-    case 'EACCES':
-      return kind === 'gateway'
-        ? `needs rights that this user hasn't: --map ${port}=${(port ?? 0) + 8000}, or --map-offset 8000 for all ports below 1024`
-        : "needs rights that this user hasn't: give one from 1024 on";
-    case 'EADDRNOTAVAIL':
-      return 'is no address of this machine';
-    default:
-      return undefined;
+  const isGateway = kind === 'gateway' && !isAdmin;
+  if (code === 'EADDRINUSE') {
+    if (isAdmin) return 'is in use: give --admin another, or --admin off';
+    return isGateway
+      ? `is in use: stop what listens there, or --map ${port}=another`
+      : 'is in use: stop what listens there, or give another';
   }
+  if (code === 'EACCES')
+    return isGateway
+      ? `needs rights that this user hasn't: --map ${port}=${(port ?? 0) + 8000}, or --map-offset 8000 for all ports below 1024`
+      : "needs rights that this user hasn't: give one from 1024 on";
+  return code === 'EADDRNOTAVAIL' ? 'is no address of this machine' : undefined;
 }
 
 /** What is told to whoever started it. */

@@ -23,7 +23,7 @@ export interface NodeRun extends Omit<NodeOptions, 'source' | 'log' | 'predecess
   readonly first: readonly FrontPlan[];
   /** Opened when the application is there. Ports are those of `behind`; the rest may depend on the configuration. */
   readonly behind: readonly FrontPlan[];
-  resolve?(plan: FrontPlan, node: MeshNode): FrontPlan;
+  readonly resolve?: (plan: FrontPlan, node: MeshNode) => FrontPlan;
   /** The application, started once the first ports are open. */
   readonly command?: readonly string[];
   readonly waitFor?: { readonly at: Address; readonly timeoutMs: number };

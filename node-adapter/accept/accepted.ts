@@ -3,10 +3,11 @@
  * bytes; then a codec has it, or it is carried as it is.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Peer } from '../../src/model/identity.ts';
 import type { Listener } from '../../src/model/snapshot.ts';
 import { Connection } from '../exchanges.ts';
-import type { ConnectionServices } from '../exchanges.ts';
+import type { ConnectionFacts, ConnectionServices } from '../exchanges.ts';
 import type { FrontRole } from '../front-role.ts';
 import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from '../http2/server.ts';
@@ -21,6 +22,8 @@ import type { BytesReader } from '../sockets/reading.ts';
 import { carryConnection } from '../tcp/carry.ts';
 import type { Secured } from '../tls/termination.ts';
 import { peek } from './peek.ts';
+import { Beginning, Tunnel } from './tunnel.ts';
+import type { TunnelTarget } from './tunnel.ts';
 import { carriedProtocol, portOfRequest } from './roles.ts';
 
 export interface AcceptOptions {
@@ -39,12 +42,16 @@ interface Codec extends BytesReader {
 /** How long a client may say nothing where either side may speak first. */
 const SERVER_FIRST_MS = 300;
 const NOTHING = Buffer.alloc(0);
+const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
+/** What comes meanwhile is read by who has taken the socket over. */
+const NOBODY: BytesReader = { onBytes: () => undefined };
 
 export class Accepted {
   readonly #options: AcceptOptions;
   #peer: Peer;
   #socket: Socket;
   #destination: Address | undefined;
+  #scheme: 'http' | 'https' = 'http';
   #held: { drain(): void } | undefined;
   #isOver = false;
 
@@ -116,10 +123,9 @@ export class Accepted {
         const protocol = sniff(bytes);
         if (protocol === 'incomplete' && !isOver) return false;
         if (protocol === 'tls' && this.#options.role.kind === 'inbound') this.#readHello(bytes);
-        else if (protocol === 'http2') this.#serve(this.#context('http'), 'h2', bytes);
+        else if (protocol === 'http2') this.#serve('h2', bytes);
         // What is no HTTP is refused by the codec, in words that a client of HTTP understands.
-        else if (protocol === 'http1' || !serverMaySpeakFirst)
-          this.#serve(this.#context('http'), 'http/1.1', bytes);
+        else if (protocol === 'http1' || !serverMaySpeakFirst) this.#serve('http/1.1', bytes);
         else this.#carry(this.#socket, bytes);
         return true;
       },
@@ -174,34 +180,73 @@ export class Accepted {
       this.#carry(socket, NOTHING, sni);
       return;
     }
-    const codec = this.#codec(this.#context('https'), alpn === 'h2' ? 'h2' : 'http/1.1');
-    readSecured(socket, codec, this.#options.services.mode);
-    codec.attach(socket);
+    this.#scheme = listener.direction === 'inbound' ? 'http' : 'https';
+    if (alpn === 'h2' || alpn === 'http/1.1') this.#serve(alpn, NOTHING);
+    // What was agreed on says nothing of what is spoken.
+    else this.#sniff(NOTHING, false);
   }
 
-  #serve(context: Connection, protocol: 'h2' | 'http/1.1', early: Buffer): void {
-    const codec = this.#codec(context, protocol);
-    this.#socket = readAccepted(this.#socket, codec, this.#options.services.mode);
+  #serve(protocol: 'h2' | 'http/1.1', early: Buffer): void {
+    const { mode } = this.#options.services;
+    const codec = this.#codec(protocol);
+    if (this.#socket instanceof TLSSocket) readSecured(this.#socket, codec, mode);
+    else this.#socket = readAccepted(this.#socket, codec, mode);
     codec.attach(this.#socket, early);
   }
 
-  #codec(context: Connection, protocol: 'h2' | 'http/1.1'): Codec {
+  #codec(protocol: 'h2' | 'http/1.1', portBehind?: number): Codec {
+    const { plane, role, services } = this.#options;
+    const port = portBehind ?? this.#port;
+    const isProxy = role.kind === 'proxy' && portBehind === undefined;
+    const facts: ConnectionFacts = {
+      plane,
+      peer: this.#peer,
+      scheme: this.#scheme,
+      portOf: isProxy ? portOfRequest : () => port,
+      ...(role.kind === 'service' ? { authority: role.authority } : {}),
+      ...(isProxy && protocol === 'http/1.1'
+        ? { tunnel: (stream) => new Tunnel(stream, (target) => this.#tunnel(codec, target)) }
+        : {}),
+      onClosed: () => this.#over(),
+    };
+    const context = new Connection(services, facts);
     const codec = protocol === 'h2' ? new Http2Server(context) : new Http1Server(context);
     this.#held = codec;
     return codec;
   }
 
-  #context(scheme: 'http' | 'https'): Connection {
-    const { plane, role, services } = this.#options;
-    const port = this.#port;
-    return new Connection(services, {
-      plane,
-      peer: this.#peer,
-      scheme,
-      portOf: role.kind === 'proxy' ? portOfRequest : () => port,
-      ...(role.kind === 'service' ? { authority: role.authority } : {}),
-      onClosed: () => this.#over(),
-    });
+  /** Behind CONNECT the client speaks whatever it likes to a host that it named. */
+  #tunnel(codec: Codec, target: TunnelTarget): void {
+    if (!(codec instanceof Http1Server)) return;
+    const { plane, services } = this.#options;
+    const beginning = new Beginning((early, isOver) => {
+      const protocol = sniff(early);
+      if (protocol === 'incomplete' && !isOver) return false;
+      const hello = protocol === 'tls' ? clientHello(early) : undefined;
+      if (hello === 'incomplete' && !isOver) return false;
+      if (protocol === 'http1' || protocol === 'http2') {
+        const inner = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1', target.port);
+        beginning.handOn(inner);
+        inner.attach(this.#socket, early);
+        return true;
+      }
+      beginning.handOn(NOBODY);
+      this.#socket.once('close', () => this.#over());
+      const sni = typeof hello === 'object' ? { sni: hello.sni } : {};
+      const arrival = { plane, peer: this.#peer, port: target.port, host: target.host, ...sni };
+      this.#held = carryConnection(
+        this.#socket,
+        early,
+        target.destination === undefined
+          ? arrival
+          : { ...arrival, destination: target.destination },
+        services,
+      );
+      return true;
+    }, SERVER_FIRST_MS);
+    const early = codec.handOver(ESTABLISHED, beginning);
+    this.#held = undefined;
+    beginning.begin(this.#socket, early);
   }
 
   #carry(socket: Socket, early: Buffer, sni?: string): void {

@@ -21,11 +21,11 @@ export interface AdminOptions {
   /** Access log on or off. */
   readonly accessLog: { isOn: boolean };
   /** Which certificates there are, without their keys. */
-  certificates(): readonly CertificateView[];
+  readonly certificates: () => readonly CertificateView[];
   /** Begins a drain; the process ends behind it. */
-  onDrain(): void;
+  readonly onDrain: () => void;
   /** @throws Error that says why it goes on as it is. @default it can't be restarted */
-  onRestart?(): Promise<Restarted>;
+  readonly onRestart?: () => Promise<Restarted>;
 }
 
 interface Answer {

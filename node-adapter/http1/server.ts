@@ -54,6 +54,13 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** The client has half-closed: what it sent is answered, and no more comes. */
   #isClientDone = false;
   #wantsContinue = false;
+  #successor: BytesReader | undefined;
+  readonly #listeners: readonly (readonly [string, () => void])[] = [
+    ['end', () => this.#onClientDone()],
+    ['error', () => this.#socket.destroy()],
+    ['close', () => this.#onClosed()],
+    ['drain', () => this.#inTurn(() => this.#events?.onClientDrain())],
+  ];
   /** When the request under way was whole. */
   #wholeMs = 0;
 
@@ -69,15 +76,16 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#socket = socket;
     this.#outbox = new Outbox(socket);
     this.#out = new BodyWriter(this.#outbox);
-    socket.on('end', () => this.#onClientDone());
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#onClosed());
-    socket.on('drain', () => this.#inTurn(() => this.#events?.onClientDrain()));
+    for (const [name, told] of this.#listeners) socket.on(name, told);
     this.#await(this.#context.limits.headTimeoutMs);
     if (early !== undefined) this.onBytes(early, early.length);
   }
 
   onBytes(bytes: Buffer, length: number): void {
+    if (this.#successor !== undefined) {
+      this.#successor.onBytes(bytes, length);
+      return;
+    }
     enterTurn();
     try {
       this.#read(bytes, length);
@@ -87,6 +95,21 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     } finally {
       leaveTurn();
     }
+  }
+
+  /**
+   * Answers the request under way with a head alone, and is done: `successor` reads on, from the returned bytes that
+   * came behind the request.
+   */
+  handOver(head: string, successor: BytesReader): Buffer {
+    this.#outbox.text(head);
+    this.#outbox.flush();
+    this.#events = undefined;
+    this.#state = 'closed';
+    this.#await(0);
+    for (const [name, told] of this.#listeners) this.#socket.removeListener(name, told);
+    this.#successor = successor;
+    return Buffer.from(this.#ahead, 'latin1');
   }
 
   /** No further request: behind the answer under way, or now when there is none. */
@@ -215,7 +238,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
         this.#events?.onRequestBody(bytes, at, length);
         return length;
       case 'linger':
+        return length;
       case 'closed':
+        this.#successor?.onBytes(bytes.subarray(at, length), length - at);
         return length;
       default:
         return this.#state satisfies never;

@@ -132,7 +132,7 @@ describe('a client of HTTP/2 before a server of HTTP/1.1', () => {
       }),
     );
     expect(answers.map(({ body }, i) => body === bodies[i])).toEqual([true, true, true, true]);
-  });
+  }, 10_000);
 
   it('opens a WebSocket by extended CONNECT', async () => {
     const { proxy, server } = await beforeHttp1(() => undefined);

@@ -1,10 +1,8 @@
 /** Calls between two processes over the channel that Node opens between parent and child; an answer may bring a handle. */
-import type { Serializable } from 'node:child_process';
-
 /** Either side: `process`, or a ChildProcess. */
 export interface ChannelEnd {
   readonly connected: boolean;
-  send?(message: Serializable, handle?: unknown, done?: (error: Error | null) => void): boolean;
+  send?(message: object, handle?: unknown, done?: (error: Error | null) => void): boolean;
   on(event: 'message', told: (message: unknown, handle: unknown) => void): unknown;
   on(event: 'disconnect', told: () => void): unknown;
 }
@@ -48,8 +46,8 @@ export function isGone(error: unknown): boolean {
 }
 
 interface Waiting {
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
 }
 
 export class Channel {
@@ -86,7 +84,7 @@ export class Channel {
       return;
     }
     try {
-      this.#end.send?.(message as unknown as Serializable, handle, (error) => {
+      this.#end.send?.(message, handle, (error) => {
         if (error !== null) onFault();
       });
     } catch {

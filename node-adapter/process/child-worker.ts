@@ -9,7 +9,6 @@ import type { ClusterView } from '../admin/dump.ts';
 import type { Configuration } from '../plane.ts';
 import type { Listening } from '../sidecar.ts';
 import { Channel } from './channel.ts';
-import type { ChannelEnd } from './channel.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
 import { ConfigurationSender } from './transfer.ts';
 import type { Numbering } from './transfer.ts';
@@ -19,8 +18,12 @@ export interface ChildOptions {
   readonly owner: WorkerOwner;
   readonly numbering: Numbering;
   /** Its process has ended. */
-  onExit(cause: string): void;
+  readonly onExit: (cause: string) => void;
 }
+
+/** Beside this file, whether it is a source or stands in a bundle. */
+const isSource = import.meta.url.endsWith('.ts');
+const program = new URL(isSource ? './worker-main.ts' : './worker-main.js', import.meta.url);
 
 const LINE_FEED = 10;
 /** A line that never ends is passed on in pieces. */
@@ -54,12 +57,12 @@ export class ChildWorker implements Worker {
   readonly #sender: ConfigurationSender;
 
   constructor({ owner, numbering, onExit }: ChildOptions) {
-    this.#child = fork(fileURLToPath(new URL('./worker-main.ts', import.meta.url)), {
+    this.#child = fork(fileURLToPath(program), {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     this.pid = this.#child.pid;
     this.#sender = new ConfigurationSender(numbering);
-    this.#channel = new Channel(this.#child as ChannelEnd);
+    this.#channel = new Channel(this.#child);
     this.#channel.answer('handle', async (given) => {
       const { host, port } = given as { readonly host: string; readonly port: number };
       const at = await owner.handleFor(host, port);

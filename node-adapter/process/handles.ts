@@ -16,13 +16,8 @@ export interface BoundHandle {
   close(): void;
 }
 
-type CreateHandle = (
-  address: string | null,
-  port: number,
-  addressType: 4 | 6,
-  fd: undefined,
-  flags: number,
-) => BoundHandle | number;
+/** A number is a fault of the system. */
+type CreateHandle = (address: string, port: number, addressType: 4 | 6) => BoundHandle | number;
 
 /** A port that can't be had. */
 export class ListenError extends Error {
@@ -45,7 +40,7 @@ const createHandle: CreateHandle | undefined = (
 
 /** A socket that the runtime could not bind says so late: it has no name, or another. */
 function bind(host: string, port: number): BoundHandle {
-  const made = createHandle?.(host, port, net.isIPv6(host) ? 6 : 4, undefined, 0) ?? 0;
+  const made = createHandle?.(host, port, net.isIPv6(host) ? 6 : 4) ?? 0;
   if (typeof made === 'number') throw new ListenError(getSystemErrorName(made), host, port);
   const name: { port?: number } = {};
   const fault = made.getsockname(name);

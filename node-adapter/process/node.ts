@@ -49,9 +49,9 @@ export interface NodeOptions {
   readonly cannotRestart?: string;
   readonly predecessor?: Predecessor;
   /** Somebody asked for a drain over the admin endpoint. @default it drains */
-  onDrain?(): void;
-  source(sink: SourceSink): ConfigSource;
-  log(line: string): void;
+  readonly onDrain?: () => void;
+  readonly source: (sink: SourceSink) => ConfigSource;
+  readonly log: (line: string) => void;
 }
 
 class SharedSecrets extends GivenSecrets {
@@ -70,6 +70,25 @@ class SharedSecrets extends GivenSecrets {
   }
 }
 
+class AccessLogSwitch {
+  #isOn: boolean;
+  readonly #told: (isOn: boolean) => void;
+
+  constructor(isOn: boolean, told: (isOn: boolean) => void) {
+    this.#isOn = isOn;
+    this.#told = told;
+  }
+
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  set isOn(isOn: boolean) {
+    this.#isOn = isOn;
+    this.#told(isOn);
+  }
+}
+
 export class MeshNode {
   /** It serves nothing any more. */
   readonly ended: Promise<void>;
@@ -79,7 +98,6 @@ export class MeshNode {
   readonly #source: ConfigSource;
   readonly #secrets: SharedSecrets;
   readonly #startedMs = Date.now();
-  #accessLog: boolean;
   #admin: AdminServer | undefined;
   readonly #faults = new Map<number, Error>();
   #isOpen = false;
@@ -90,7 +108,6 @@ export class MeshNode {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    this.#accessLog = options.setup.accessLog;
     this.#handles = new Handles(options.predecessor?.handles);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -274,14 +291,14 @@ export class MeshNode {
   }
 
   async #openAdmin(): Promise<void> {
-    const { admin: at, onDrain } = this.#options;
+    const { admin: at, onDrain, setup } = this.#options;
     if (at !== undefined) {
       const given = 'host' in at ? await this.#handles.get(at.host, at.port) : undefined;
       this.#admin = await startAdmin({
         at,
         ...(given !== undefined && 'handle' in given ? { handle: given } : {}),
         proxy: this.#view(),
-        accessLog: this.#accessLogSwitch(),
+        accessLog: new AccessLogSwitch(setup.accessLog, (isOn) => this.#force.setAccessLog(isOn)),
         certificates: () => certificateViews(this.#secrets.all),
         onDrain: () => {
           if (onDrain === undefined) void this.drain();
@@ -305,19 +322,6 @@ export class MeshNode {
       workers,
       startedMs: this.#startedMs,
     });
-  }
-
-  #accessLogSwitch(): { isOn: boolean } {
-    const node = this;
-    return {
-      get isOn() {
-        return node.#accessLog;
-      },
-      set isOn(isOn: boolean) {
-        node.#accessLog = isOn;
-        node.#force.setAccessLog(isOn);
-      },
-    };
   }
 
   #view(): ProxyView {

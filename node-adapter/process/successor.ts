@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { Channel } from './channel.ts';
-import type { ChannelEnd } from './channel.ts';
 import type { BoundHandle, Handles } from './handles.ts';
 
 const MARK = 'LATEEN_SUCCESSOR';
@@ -32,7 +31,7 @@ export async function startSuccessor(handles: Handles): Promise<Successor> {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [MARK]: '1' },
   });
-  const channel = new Channel(child as ChannelEnd);
+  const channel = new Channel(child);
   const open = new Map(handles.all());
   channel.answer('keys', () => ({ value: [...open.keys()] }));
   channel.answer('handle', (key) => {
@@ -86,7 +85,7 @@ export async function findPredecessor(): Promise<Predecessor | undefined> {
   // Not for workers, nor for an application.
   Reflect.deleteProperty(process.env, MARK);
   if (process.send === undefined) return undefined;
-  const channel = new Channel(process as ChannelEnd);
+  const channel = new Channel(process);
   const isOurs = new Promise<void>((resolve) => {
     channel.answer('yours', () => {
       resolve();

@@ -4,7 +4,7 @@ import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { ListenAt } from '../listening.ts';
 import { createLineLog } from '../log.ts';
 import { Channel } from './channel.ts';
-import type { Answer, ChannelEnd } from './channel.ts';
+import type { Answer } from './channel.ts';
 import { ListenError } from './handles.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
 import { ConfigurationReceiver } from './transfer.ts';
@@ -16,7 +16,7 @@ import type { WorkerOwner } from './worker.ts';
 const ORPHAN_DRAIN_MS = 10_000;
 
 const log = createLineLog(1);
-const channel = new Channel(process as ChannelEnd);
+const channel = new Channel(process);
 const receiver = new ConfigurationReceiver();
 let worker: LocalWorker | undefined;
 let turn: Promise<unknown> = Promise.resolve();

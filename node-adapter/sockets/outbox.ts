@@ -5,8 +5,6 @@ import { markDirty } from './turn.ts';
 
 /** Below it bytes travel as text: one string is written faster than a string and a buffer. */
 const TEXT_LIMIT = 16_384;
-/** More than this on its way to a slow receiver, and its source is paused. */
-const HIGH_WATER = 65_536;
 
 export class Outbox implements Dirty {
   readonly #socket: Socket;
@@ -56,7 +54,7 @@ export class Outbox implements Dirty {
 
   /** What was written hasn't left yet: the socket says `drain` when it has. */
   get isFull(): boolean {
-    return this.#socket.writableNeedDrain || this.#text.length > HIGH_WATER;
+    return this.#socket.writableNeedDrain;
   }
 
   /** All that was given has been handed to the system. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import { createServer as createSecureServer } from 'node:tls';
+import { connect as connectSecure, createServer as createSecureServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { rawClient, rawExchange, startBackend } from '../../test/fixtures/node-proxy.ts';
 import type { TestBackend } from '../../test/fixtures/node-proxy.ts';
@@ -473,4 +473,51 @@ test('TLS is begun towards the server, behind the PROXY header', async () => {
   expect(header).toMatch(/^PROXY TCP4 192\.0\.2\.1 .*\r\n$/);
   client.end();
   await client.closed;
+});
+
+describe.each(['onread', 'data'] as const)('out of TLS, by %s', (mode) => {
+  async function secured(port: number): Promise<{ carried: CarriedProxy; port: number }> {
+    const carried = await proxy({ ports: [port], mode });
+    const front = createSecureServer({ cert: certificatePem, key: keyPem, allowHalfOpen: true });
+    front.on('secureConnection', (socket) => carried.carry(socket, Buffer.alloc(0)));
+    await new Promise<void>((resolve) => {
+      front.listen(0, '127.0.0.1', resolve);
+    });
+    closing.push(() => front.close());
+    const address = front.address();
+    return { carried, port: typeof address === 'object' && address !== null ? address.port : 0 };
+  }
+
+  test('bulk comes back as it was, and ends', async () => {
+    const { carried, port } = await secured(await echoServer());
+    const client = connectSecure({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    client.allowHalfOpen = true;
+    const got: Buffer[] = [];
+    client.on('data', (chunk: Buffer) => got.push(chunk));
+    const ended = new Promise((resolve) => {
+      client.on('end', resolve);
+    });
+    const sent = randomBytes(5_000_000);
+    client.write('hello');
+    client.end(sent);
+    await ended;
+    expect(Buffer.concat(got).equals(Buffer.concat([Buffer.from('hello'), sent]))).toBe(true);
+    const line = await carried.line();
+    expect(line).toMatchObject({ bytes_sent: 5_000_005, bytes_received: 5_000_005 });
+    expect(line).not.toHaveProperty('flags');
+  });
+
+  test('a client that goes without a word is cut off', async () => {
+    const back = await backend(() => undefined);
+    const { carried, port } = await secured(back.port);
+    const client = connectSecure({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    client.on('error', () => undefined);
+    client.write('half');
+    await until(() => back.received[0] === 'half');
+    client.destroy();
+    await carried.line();
+    await until(
+      () => back.sockets[0]?.destroyed === true || back.sockets[0]?.readableEnded === true,
+    );
+  });
 });

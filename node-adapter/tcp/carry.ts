@@ -50,6 +50,7 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   #watcher: CarriedWatcher | undefined;
   #cancelConnect: () => void = noop;
   #isOver = false;
+  #isDraining = false;
   #open = 1;
   #cause: Pick<ConnectionEnd, 'flag' | 'details'> = {};
   #idleMs = 0;
@@ -98,10 +99,13 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   }
 
   drain(): void {
+    this.#isDraining = true;
     if (this.#watcher?.isQuiet === true) this.#abort({ details: 'drained' });
   }
 
   onActivity(isBulk: boolean): void {
+    // Whether these bytes ended an operation is known when they have been read.
+    if (this.#isDraining) setImmediate(() => this.drain());
     const { deadlines } = this.#services;
     deadlines.set(this.#idle, this.#idleMs);
     if (isBulk) deadlines.set(this.#rest, REST_MS);

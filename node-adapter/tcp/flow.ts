@@ -32,7 +32,7 @@ export interface FlowOptions {
   readonly events: FlowEvents;
   /** Asked before anything is sent on. */
   readonly gate?: FlowWatcher | undefined;
-  /** Told of what was sent on. */
+  /** Told of all that is sent on. */
   readonly tap?: FlowWatcher | undefined;
 }
 
@@ -79,8 +79,9 @@ export class Flow implements PickingReader {
     const { gate, tap, events } = this.#options;
     this.bytes += length;
     events.onActivity(length >= BULK_BYTES);
-    if (gate === undefined || gate.onBytes(bytes, 0, length)) this.#write(bytes, length);
+    // Before the write: what becomes of the buffer then is not ours to say.
     tap?.onBytes(bytes, 0, length);
+    if (gate === undefined || gate.onBytes(bytes, 0, length)) this.#write(bytes, length);
   }
 
   /** In order behind what was sent before. Copied. */

@@ -53,7 +53,14 @@ function inTurn(reader: PickingReader, bytes: Buffer, length: number): void {
 
 /** What the stream has read for nobody in particular; it comes before all that `readInto` tells, and is asked for before. */
 export function takeHeld(socket: Socket): Buffer | undefined {
-  return socket.readableLength === 0 ? undefined : ((socket.read() as Buffer | null) ?? undefined);
+  const held: Buffer[] = [];
+  // A stream may hand out piece by piece, and reads on for each: it isn't asked once it has nothing.
+  while (socket.readableLength > 0) {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) break;
+    held.push(chunk);
+  }
+  return held.length < 2 ? held[0] : Buffer.concat(held);
 }
 
 /** From now on only `reader` is told; the socket must be resumed to go on. */

@@ -14,7 +14,7 @@ export interface FindingsOptions {
 const nameOf = ({ resource: { kind, metadata } }: AdmittedResource): string =>
   `${kind} ${metadata.namespace}/${metadata.name}`;
 
-/** Parts of admitted resources that no runtime of this version enforces. */
+/** Parts of admitted resources that no runtime of this version enforces, or that not every runtime does. */
 export function notEnforced(
   admitted: readonly AdmittedResource[],
   kinds: readonly ResourceKind[],
@@ -23,12 +23,12 @@ export function notEnforced(
   return admitted.flatMap((entry) => {
     const { resource, placeOf } = entry;
     const kind = known.get(`${resource.group}/${resource.kind}`);
-    return (kind?.notEnforced?.(resource) ?? []).map(({ path, reason }): Diagnostic => {
+    return (kind?.notEnforced?.(resource) ?? []).map(({ path, reason, only }): Diagnostic => {
       const place = placeOf(path);
       return {
-        code: 'LAT0103',
+        code: only === undefined ? 'LAT0103' : 'LAT0114',
         level: 'info',
-        message: `not enforced: ${reason}`,
+        message: `${only === undefined ? 'not enforced' : 'enforced by Node proxies alone'}: ${reason}`,
         path,
         resource: nameOf(entry),
         ...(place === undefined ? {} : { place }),

@@ -46,12 +46,19 @@ export interface ResourceKind {
   check(document: unknown): readonly Fault[];
   /** The semantic checks of the admission webhook; called only when `check` found nothing. */
   validate?(resource: Resource): readonly Fault[];
-  /** Fields of this resource that no runtime enforces yet: path and reason; shown as condition NotEnforced. */
-  notEnforced?(resource: Resource): readonly { readonly path: string; readonly reason: string }[];
+  /** Fields of this resource that not every runtime enforces. */
+  notEnforced?(resource: Resource): readonly NotEnforced[];
   /** Admitted and analysed; nothing in this version acts on any of it, and status and analysis say so. */
   readonly unenforced?: string;
   /** Kinds that a mesh has no use for: admitted with a warning, kept, otherwise skipped. */
   readonly inert?: boolean;
+}
+
+export interface NotEnforced {
+  readonly path: string;
+  readonly reason: string;
+  /** Who does enforce it. @default nobody: shown as condition NotEnforced */
+  readonly only?: 'node';
 }
 
 /** A fault before it has its place. */

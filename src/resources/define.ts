@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { closest } from '../lib/similar.ts';
 import type { Resource } from '../model/api.ts';
-import type { Fault, ResourceKind } from '../model/config.ts';
+import type { Fault, NotEnforced, ResourceKind } from '../model/config.ts';
 
 /** YAML 1.1 words that stand unquoted and aren't text. */
 const UNQUOTED =
@@ -123,7 +123,7 @@ export interface KindDefinition<Spec> {
   /** `spec` may be missing. @default false */
   readonly optionalSpec?: boolean;
   validate?(spec: Spec, resource: Resource<Spec>): readonly Fault[];
-  notEnforced?(spec: Spec): readonly { readonly path: string; readonly reason: string }[];
+  notEnforced?(spec: Spec): readonly NotEnforced[];
   /** Why nothing acts on the kind yet. */
   readonly unenforced?: string;
 }

@@ -266,7 +266,7 @@ suite(
 describe('TLS of a server', () => {
   it('says what is left out, and what lets nobody in', () => {
     const tls =
-      '{mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA, X, AES128-SHA], verifyCertificateSpki: [x], verifyCertificateHash: [y]}';
+      '{mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA, X, AES128-SHA], verifyCertificateSpki: [x], verifyCertificateHash: [hash]}';
     const faults = faultsOf(
       'Gateway',
       `{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: ["*"], tls: ${tls}}]}`,
@@ -340,7 +340,19 @@ describe('fields whose enforcement comes later', () => {
         '{servers: [{port: {number: 1, name: a, protocol: TCP}, hosts: []}, {port: {number: 80, name: b, protocol: HTTP}, hosts: []}]}',
       ),
     ).toEqual(['spec.servers[0].port.protocol']);
-    expect(paths('AuthorizationPolicy', '{action: CUSTOM}')).toEqual(['spec.action']);
+    expect(paths('AuthorizationPolicy', '{action: CUSTOM}')).toEqual([]);
     expect(paths('AuthorizationPolicy', '{action: DENY}')).toEqual([]);
+  });
+
+  it('say who enforces them, where somebody does', () => {
+    const only = (name: string, spec: string) => {
+      const { kind, resource } = resourceOf(name, spec);
+      return (kind.notEnforced?.(resource) ?? []).map((one) => one.only);
+    };
+    expect(only('VirtualService', '{hosts: [a], tls: [{}]}')).toEqual(['node']);
+    expect(
+      only('DestinationRule', '{host: a, trafficPolicy: {connectionPool: {tcp: {}}, tunnel: {}}}'),
+    ).toEqual(['node', undefined]);
+    expect(only('PeerAuthentication', '{mtls: {mode: STRICT}}')).toEqual(['node']);
   });
 });

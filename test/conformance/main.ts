@@ -1,5 +1,5 @@
 /**
- * npm run conformance -- DIR... [--live gateway] [--kinds A,B] [--min-percent N] [--json FILE] [--falsify]
+ * npm run conformance -- DIR... [--live gateway|node] [--kinds A,B] [--min-percent N] [--json FILE] [--falsify]
  *   [--only ID] [--quiet]
  *
  * Exit 1 on a failure unless --min-percent is met; the last line counts checks.
@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import { loadCases, usesOnly } from './cases.ts';
 import type { ConformanceCase } from './cases.ts';
 import { createGatewayTarget } from './live/gateway-target.ts';
+import { createNodeTarget } from './live/node-target.ts';
 import { createPureTarget } from './pure-target.ts';
 import type { Target } from './pure-target.ts';
 import { runCase } from './run.ts';
@@ -41,10 +42,14 @@ function readDifferences(): KnownDifference[] {
 /** Live runs ask several cases at a time: each waits for sockets. */
 const LIVE_CONCURRENCY = 8;
 
+const LIVE = { gateway: createGatewayTarget, node: createNodeTarget } as const;
+
 async function createTarget(nowMs: number): Promise<Target> {
-  if (values.live === undefined) return createPureTarget(nowMs);
-  if (values.live !== 'gateway') throw new Error(`--live ${values.live}: want gateway`);
-  return createGatewayTarget({ nowMs, capabilitiesFile: `${here}capabilities.yaml` });
+  const { live } = values;
+  if (live === undefined) return createPureTarget(nowMs);
+  if (live !== 'gateway' && live !== 'node')
+    throw new Error(`--live ${live}: want ${Object.keys(LIVE).join(' or ')}`);
+  return LIVE[live]({ nowMs, capabilitiesFile: `${here}capabilities.yaml` });
 }
 
 async function runAll(

@@ -28,8 +28,17 @@ async function status(): Promise<Status> {
 async function start(...more: readonly string[]): Promise<Lateen> {
   const gateway = bench.start([
     'gateway',
-    ...['--config', 'mesh.yaml', '--map', `80=${bench.port}`, '--listen', '127.0.0.1'],
-    ...['--admin', bench.admin, '--workers', '2', ...more],
+    '--config',
+    'mesh.yaml',
+    '--map',
+    `80=${bench.port}`,
+    '--listen',
+    '127.0.0.1',
+    '--admin',
+    bench.admin,
+    '--workers',
+    '2',
+    ...more,
   ]);
   await gateway.until(/is ready in/);
   return gateway;
@@ -283,8 +292,16 @@ describe('admin endpoint', () => {
     const socket = join(bench.folder, 'admin.sock');
     const gateway = bench.start([
       'gateway',
-      ...['--config', 'mesh.yaml', '--map', `80=${bench.port}`, '--listen', '127.0.0.1'],
-      ...['--admin', socket, '--workers', '1'],
+      '--config',
+      'mesh.yaml',
+      '--map',
+      `80=${bench.port}`,
+      '--listen',
+      '127.0.0.1',
+      '--admin',
+      socket,
+      '--workers',
+      '1',
     ]);
     await gateway.until(/is ready in/);
     expect((await bench.run(['node', 'restart'])).stdout).toContain('took over');

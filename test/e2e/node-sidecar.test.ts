@@ -34,8 +34,16 @@ process.on('SIGTERM', () => {
 function start(...more: readonly string[]): Lateen {
   return bench.start([
     'sidecar',
-    ...['--service', 'shop', '--config', 'mesh.yaml', '--admin', bench.admin],
-    ...['--inbound', `127.0.0.1:${bench.port}`, '--proxy', String(proxyPort)],
+    '--service',
+    'shop',
+    '--config',
+    'mesh.yaml',
+    '--admin',
+    bench.admin,
+    '--inbound',
+    `127.0.0.1:${bench.port}`,
+    '--proxy',
+    String(proxyPort),
     ...more,
   ]);
 }

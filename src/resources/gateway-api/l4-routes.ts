@@ -1,7 +1,7 @@
 /** TLSRoute, TCPRoute and UDPRoute. */
 import { z } from 'zod';
 import type { L4RouteSpec } from '../../model/api.ts';
-import type { ResourceKind } from '../../model/config.ts';
+import type { NotEnforced, ResourceKind } from '../../model/config.ts';
 import { isIpAddress } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { checkBackendRef, checkParentRefs, checkRuleNames } from './checks.ts';
@@ -26,12 +26,8 @@ function checkRoute(given: L4RouteSpec): Faults {
 
 const common = { group: 'gateway.networking.k8s.io' } as const;
 
-const notCarried = (): { path: string; reason: string }[] => [
-  {
-    path: 'spec.rules',
-    reason:
-      'no runtime of this version carries raw connections; explain says what would be decided',
-  },
+const notCarried = (): NotEnforced[] => [
+  { path: 'spec.rules', reason: 'a Worker carries HTTP alone', only: 'node' },
 ];
 
 export const tlsRoute: ResourceKind = defineKind<L4RouteSpec>({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DestinationRuleSpec, Resource, TrafficPolicy } from '../../model/api.ts';
-import type { ResourceKind } from '../../model/config.ts';
+import type { NotEnforced, ResourceKind } from '../../model/config.ts';
 import {
   checkDryRun,
   checkExportTo,
@@ -46,26 +46,23 @@ function validate(rule: DestinationRuleSpec, resource: Resource): Faults['list']
   return faults.list;
 }
 
-const LATER: readonly (readonly [keyof TrafficPolicy, string])[] = [
-  [
-    'connectionPool',
-    'limits of connections and requests are not enforced by this version (connectTimeout is)',
-  ],
+const LATER: readonly (readonly [field: keyof TrafficPolicy, reason: string, only?: 'node'])[] = [
+  ['connectionPool', "a Worker's connections are the platform's (connectTimeout counts)", 'node'],
   ['outlierDetection', 'endpoints are not ejected by this version'],
   ['tunnel', 'no runtime of this version tunnels'],
-  ['proxyProtocol', 'no runtime of this version sends PROXY protocol'],
+  ['proxyProtocol', 'a Worker sends no PROXY protocol', 'node'],
   ['retryBudget', 'the budget is 20 % with a floor of 3 in this version'],
 ];
 
-function notEnforcedIn(
-  policy: TrafficPolicy | undefined,
-  path: string,
-): { path: string; reason: string }[] {
+function notEnforcedIn(policy: TrafficPolicy | undefined, path: string): NotEnforced[] {
   if (policy === undefined) return [];
-  const found = LATER.filter(([name]) => policy[name] !== undefined).map(([name, reason]) => ({
-    path: `${path}.${name}`,
-    reason,
-  }));
+  const found = LATER.filter(([name]) => policy[name] !== undefined).map(
+    ([name, reason, only]): NotEnforced => ({
+      path: `${path}.${name}`,
+      reason,
+      ...(only === undefined ? {} : { only }),
+    }),
+  );
   const balancer = policy.loadBalancer as Readonly<Record<string, unknown>> | undefined;
   for (const name of [
     'consistentHash',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CIPHER_SUITES } from '../../lib/cipher-suites.ts';
 import type { GatewayServer, GatewaySpec, Resource, ServerTls } from '../../model/api.ts';
-import type { ResourceKind } from '../../model/config.ts';
+import type { NotEnforced, ResourceKind } from '../../model/config.ts';
 import { checkDryRun, checkPort, isDnsLabel, isFqdn } from '../checks.ts';
 import { Faults, defineKind } from '../define.ts';
 import { anyMap, flag, integer, labels, text, texts } from '../fields.ts';
@@ -210,18 +210,25 @@ function validate(gateway: GatewaySpec, resource: Resource): Faults['list'] {
 
 const NOT_HTTP = new Set(['TCP', 'TLS', 'MONGO']);
 
-function notEnforcedIn(server: GatewayServer, index: number): { path: string; reason: string }[] {
+function notEnforcedIn(server: GatewayServer, index: number): NotEnforced[] {
   const path = `spec.servers[${index}]`;
   const mode = server.tls?.mode;
   if (NOT_HTTP.has(server.port.protocol.toUpperCase()))
     return [
       {
         path: `${path}.port.protocol`,
-        reason: 'no runtime of this version carries more than HTTP',
+        reason: 'a Worker carries HTTP alone',
+        only: 'node',
       },
     ];
   if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH')
-    return [{ path: `${path}.tls.mode`, reason: 'no runtime of this version routes TLS by SNI' }];
+    return [
+      {
+        path: `${path}.tls.mode`,
+        reason: 'a Worker never sees TLS that it does not end',
+        only: 'node',
+      },
+    ];
   return [];
 }
 

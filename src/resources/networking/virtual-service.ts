@@ -151,8 +151,8 @@ export const virtualService: ResourceKind = defineKind<VirtualServiceSpec>({
       : [
           {
             path: 'spec.tls',
-            reason:
-              'no runtime of this version carries TLS without ending it; explain says what would be decided',
+            reason: 'a Worker never sees TLS that it does not end',
+            only: 'node' as const,
           },
         ]),
     ...(rules.tcp === undefined
@@ -160,7 +160,8 @@ export const virtualService: ResourceKind = defineKind<VirtualServiceSpec>({
       : [
           {
             path: 'spec.tcp',
-            reason: 'no runtime of this version carries TCP; explain says what would be decided',
+            reason: 'a Worker carries HTTP alone',
+            only: 'node' as const,
           },
         ]),
     ...(rules.http ?? []).flatMap((route, index) =>

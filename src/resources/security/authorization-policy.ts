@@ -251,14 +251,4 @@ export const authorizationPolicy: ResourceKind = defineKind<AuthorizationPolicyS
   spec,
   optionalSpec: true,
   validate,
-  notEnforced: (policy) =>
-    policy.action === 'CUSTOM'
-      ? [
-          {
-            path: 'spec.action',
-            reason:
-              'no external authorizer is asked by this version: what the policy matches is refused',
-          },
-        ]
-      : [],
 });

@@ -16,7 +16,7 @@ const spec = z.strictObject({
 });
 
 const EDGE =
-  'a gateway worker is not told how a connection was secured: STRICT and DISABLE act where a runtime ends TLS itself, and none of this version does';
+  'a gateway worker is not told how a connection was secured, so STRICT and DISABLE decide nothing there';
 
 export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpec | undefined>({
   group: 'security.istio.io',
@@ -28,7 +28,7 @@ export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpe
   notEnforced: (given) => {
     const modes = [given?.mtls, ...Object.values(given?.portLevelMtls ?? {})];
     return modes.some((level) => level?.mode === 'STRICT' || level?.mode === 'DISABLE')
-      ? [{ path: 'spec', reason: EDGE }]
+      ? [{ path: 'spec', reason: EDGE, only: 'node' as const }]
       : [];
   },
   validate(authentication, resource: Resource) {

@@ -1,35 +1,22 @@
 /** What client, backends and front saw of one exchange, in the words of a case's `expect`. */
 import { formatDuration } from '../../../src/lib/duration.ts';
 import type { Cluster } from '../../../src/model/snapshot.ts';
-import type { FrontReport } from '../../../workers/test-front.ts';
+import type { ExchangeReport } from '../../../workers/test-report.ts';
 import type { Response } from './exchange.ts';
 import { joined } from './exchange.ts';
 import type { Received } from './server.ts';
-import { ID_HEADER } from './server.ts';
 
-export const QUESTION_HEADER = 'x-lateen-test';
-export const REPORT_HEADER = 'x-lateen-test-report';
-/** Fields that the way to and from the worker adds. */
-const TRANSPORT = new Set([
-  'host',
-  'cf-connecting-ip',
-  'cf-ray',
-  'cf-visitor',
-  'cf-worker',
-  ID_HEADER,
-  QUESTION_HEADER,
-]);
 /** The service that a sidecar's gateway stands before. */
 export const APP_HOST = 'app.test';
-/** How a gateway without connections to close says that nobody listens. */
-const MISDIRECTED = 421;
-
 export type Fields = Readonly<Record<string, unknown>>;
 
-export interface Seen {
-  readonly response: Response;
-  readonly report: FrontReport;
-  readonly received: readonly Received[];
+export interface Exchanged {
+  /** Undefined = the connection was refused or closed. */
+  readonly response: Response | undefined;
+  readonly report: ExchangeReport;
+  /** So far. */
+  readonly received: () => readonly Received[];
+  readonly forget: () => void;
 }
 
 interface FaultConfig {
@@ -43,7 +30,7 @@ function faultFields({ delay, abort }: FaultConfig = {}): Fields {
   return abort === undefined ? {} : { fault: { abort: abort.status, percent: abort.percent } };
 }
 
-function routeFields({ route }: FrontReport): Fields {
+function routeFields({ route }: ExchangeReport): Fields {
   if (route === undefined) return { timeout: '0s', retries: { attempts: 0 } };
   const { name, timeoutMs, retry } = route;
   return {
@@ -63,11 +50,11 @@ function routeFields({ route }: FrontReport): Fields {
   };
 }
 
-/** The cluster that a dialled address stands for; of a sidecar's app and of the original destination the gateway tells it. */
+/** The cluster that a dialled address stands for; of a sidecar's app and of the original destination the proxy tells it. */
 export function clusterAt(
   clusters: readonly Cluster[],
   host: string,
-  report: FrontReport,
+  report: ExchangeReport,
 ): Cluster | undefined {
   const index = /^c(\d+)\.backend\.test$/.exec(host)?.[1];
   if (index !== undefined) return clusters[Number(index)];
@@ -86,35 +73,33 @@ export function targetFields(cluster: Cluster | undefined): Fields {
   };
 }
 
-export function describe(clusters: readonly Cluster[], seen: Seen): Fields {
-  const { response, report, received } = seen;
+export function describe(clusters: readonly Cluster[], exchanged: Exchanged): Fields {
+  const { response, report } = exchanged;
+  const received = exchanged.received();
   const clusterOf = ({ host }: Received): Cluster | undefined => clusterAt(clusters, host, report);
   const main = received.find((one) => (clusterOf(one)?.name ?? report.cluster) === report.cluster);
-  const { [REPORT_HEADER]: _report, ...responseHeaders } = response.headers;
   const common = {
-    responseHeaders,
+    responseHeaders: response?.headers ?? {},
     ...(report.policy === '' ? {} : { policy: report.policy }),
     ...routeFields(report),
   };
-  if (main === undefined) {
-    const isClose = report.close && response.status === MISDIRECTED;
+  if (main === undefined)
     return {
       ...common,
-      outcome: isClose ? 'close' : 'respond',
-      ...(isClose ? {} : { status: response.status }),
-      body: response.body,
+      ...(response === undefined
+        ? { outcome: 'close' }
+        : { outcome: 'respond', status: response.status }),
+      body: response?.body ?? '',
       mirrors: [],
     };
-  }
-  const requestHeaders = joined(main.headers.filter(([name]) => !TRANSPORT.has(name)));
+  if (response === undefined) throw new Error("a backend's answer never came");
   return {
     ...common,
     outcome: 'forward',
     ...targetFields(clusterOf(main)),
     path: main.target,
-    // A Worker's fetch writes the Host field itself.
-    authority: requestHeaders['x-forwarded-host'],
-    requestHeaders,
+    authority: main.authority,
+    requestHeaders: joined(main.headers),
     mirrors: received
       .filter((one) => one !== main)
       .map((one) => ({ ...targetFields(clusterOf(one)), percent: 100 })),

@@ -11,6 +11,9 @@ export interface Received {
   readonly host: string;
   readonly method: string;
   readonly target: string;
+  /** As the backend was told it. */
+  readonly authority: string | undefined;
+  /** Without Host. */
   readonly headers: readonly (readonly [string, string])[];
 }
 
@@ -27,7 +30,18 @@ export interface World {
 }
 
 export const ID_HEADER = 'x-lateen-test-id';
+export const QUESTION_HEADER = 'x-lateen-test';
 export const CONTROL_HOST = 'control.test';
+/** Fields that the way to and from the worker adds. */
+const TRANSPORT: ReadonlySet<string> = new Set([
+  'host',
+  'cf-connecting-ip',
+  'cf-ray',
+  'cf-visitor',
+  'cf-worker',
+  ID_HEADER,
+  QUESTION_HEADER,
+]);
 
 async function readText(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
@@ -102,14 +116,16 @@ class Surroundings implements World {
   async #backend(host: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     await readText(request);
     const id = String(request.headers[ID_HEADER] ?? '');
-    const headers: [string, string][] = [];
-    for (let index = 0; index + 1 < request.rawHeaders.length; index += 2)
-      headers.push([
-        request.rawHeaders[index]?.toLowerCase() ?? '',
-        request.rawHeaders[index + 1] ?? '',
-      ]);
+    const headers = request.rawHeaders
+      .flatMap((name, index, all): [string, string][] =>
+        index % 2 === 0 ? [[name.toLowerCase(), all[index + 1] ?? '']] : [],
+      )
+      .filter(([name]) => !TRANSPORT.has(name));
+    // A Worker's fetch writes the Host field itself.
+    const authority = headers.find(([name]) => name === 'x-forwarded-host')?.[1];
     const list = this.#received.get(id) ?? [];
-    list.push({ host, method: request.method ?? '', target: request.url ?? '', headers });
+    const { method = '', url: target = '' } = request;
+    list.push({ host, method, target, authority, headers });
     this.#received.set(id, list);
     response.end();
   }

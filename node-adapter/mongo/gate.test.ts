@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { message, opMsg, opQuery } from '../../test/fixtures/mongo-messages.ts';
+import type { MongoRules } from '../../src/model/mongo.ts';
+import { MongoGate } from './gate.ts';
+import { MongoSession } from './session.ts';
+import { MongoCounters } from './stats.ts';
+
+const refusal = { code: 96, codeName: 'OperationFailed', message: 'rehearsed' };
+const rules: MongoRules = {
+  policy: 'default/db',
+  hasFaults: true,
+  hasRoutes: false,
+  collections: undefined,
+  fault: ({ command }) => (command === 'find' ? { delayMs: 0, refusal } : undefined),
+  target: () => undefined,
+};
+
+interface Outcome {
+  readonly sent: Buffer;
+  readonly answers: number;
+}
+
+/** What goes on to the server, and how many answers the client gets. */
+function run(pieces: readonly Buffer[]): Outcome {
+  const sent: Buffer[] = [];
+  let answers = 0;
+  const session = new MongoSession({
+    counters: new MongoCounters(),
+    rules,
+    onLost: () => undefined,
+  });
+  const gate = new MongoGate({
+    session,
+    control: {
+      toServer: (bytes, start, end) => sent.push(Buffer.from(bytes.subarray(start, end))),
+      toClient: () => answers++,
+      holdClient: () => undefined,
+      releaseClient: () => undefined,
+    },
+    onDelay: () => undefined,
+  });
+  for (const piece of pieces)
+    if (gate.onBytes(piece, 0, piece.length)) sent.push(Buffer.from(piece));
+  return { sent: Buffer.concat(sent), answers };
+}
+
+const find = opMsg({ find: 'orders', $db: 'shop' });
+const large = opMsg(
+  { insert: 'orders', $db: 'shop' },
+  { sequences: { documents: [{ pad: 'x'.repeat(100_000) }] } },
+);
+const kinds: readonly Buffer[] = [
+  opMsg({ ping: 1, $db: 'admin' }),
+  find,
+  opQuery('admin.$cmd', { ismaster: 1 }),
+  message(2010, Buffer.from('unknown')),
+  large,
+  message(2013, Buffer.alloc(0)),
+];
+
+test('whatever is cut where, all but what is refused goes on as it came', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(kinds.length - 1), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 8 }),
+      (order, cuts) => {
+        const messages = order.map((index) => kinds[index] as Buffer);
+        const stream = Buffer.concat(messages);
+        const places = [0, ...cuts.map((cut) => Math.floor(cut * stream.length)), stream.length];
+        places.sort((a, b) => a - b);
+        const pieces = places.slice(1).map((end, i) => stream.subarray(places[i], end));
+        const { sent, answers } = run(pieces);
+        expect(sent.equals(Buffer.concat(messages.filter((one) => one !== find)))).toBe(true);
+        expect(answers).toBe(messages.filter((one) => one === find).length);
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test('in single bytes too', () => {
+  const stream = Buffer.concat([kinds[0] as Buffer, find, kinds[3] as Buffer, find]);
+  const { sent, answers } = run(Array.from(stream, (_, at) => stream.subarray(at, at + 1)));
+  expect(sent.equals(Buffer.concat([kinds[0] as Buffer, kinds[3] as Buffer]))).toBe(true);
+  expect(answers).toBe(2);
+});
+
+test('noise passes, whatever it looks like', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1 }),
+      (pieces) => {
+        const all = Buffer.concat([...pieces, Buffer.alloc(100, 0xff)]);
+        const { sent } = run([...pieces.map((one) => Buffer.from(one)), Buffer.alloc(100, 0xff)]);
+        // What looks like the beginning of a message may be waited for, and nothing is turned.
+        expect(all.subarray(0, sent.length).equals(sent)).toBe(true);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
