@@ -16,6 +16,7 @@ import { createNodeHost } from './host.ts';
 import { DEFAULT_CONNECTION_LIMITS } from './limits.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { ListenAt } from './listening.ts';
+import { MongoTraffic } from './mongo/traffic.ts';
 import { Plane } from './plane.ts';
 import type { Configuration } from './plane.ts';
 import { Upstreams } from './pool/upstreams.ts';
@@ -118,6 +119,8 @@ export class Sidecar {
   readonly #deadlines = new Deadlines();
   readonly #given = new GivenSecrets();
   readonly #secrets: FileSecrets;
+  /** Operations over connections that carry MongoDB. */
+  readonly mongo: MongoTraffic;
   readonly #termination: Termination;
   readonly #originator: Originator;
   #isDraining = false;
@@ -139,6 +142,7 @@ export class Sidecar {
       ...hooks,
       dial: createCall(() => this.#upstreams),
     });
+    this.mongo = new MongoTraffic(this.#host);
     this.#planes = new Map(options.scopes.map((scope) => [scope.type, this.#plane(scope)]));
     this.#services = {
       ...hooks,
@@ -150,6 +154,7 @@ export class Sidecar {
       deadlines,
       mode,
       termination: this.#termination,
+      mongo: this.mongo,
       tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),
       ...(options.proxyProtocol === undefined ? {} : { proxyProtocol: options.proxyProtocol }),
       isDraining: () => this.#isDraining,

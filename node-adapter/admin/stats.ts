@@ -1,31 +1,10 @@
-/** Counters of a proxy in Prometheus' text format (0.0.4). */
+/** Counters of a proxy, as Prometheus reads them. */
 import type { EngineStats, RequestCounts } from '../../src/proxy/index.ts';
+import { carriedText } from './carried-stats.ts';
+import { mongoText } from './mongo-stats.ts';
+import { metric } from './prometheus.ts';
+import type { Labels, Sample } from './prometheus.ts';
 import type { Sidecar } from '../sidecar.ts';
-
-type Labels = Readonly<Record<string, string>>;
-
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-}
-
-const escaped = (value: string): string =>
-  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
-function labelText(labels: Labels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return parts.length === 0 ? '' : `{${parts.join(',')}}`;
-}
-
-function metric(
-  name: string,
-  { type, help }: { readonly type: 'counter' | 'gauge'; readonly help: string },
-  samples: readonly Sample[],
-): string {
-  if (samples.length === 0) return '';
-  const lines = samples.map(({ labels, value }) => `${name}${labelText(labels)} ${value}`);
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
-}
 
 function byClass(
   counts: Readonly<Record<string, RequestCounts>>,
@@ -148,6 +127,8 @@ export function prometheusText(sidecar: Sidecar): string {
           : [{ labels: { scope: scope.type, snapshot: linked.pointer.snapshot }, value: 1 }],
       ),
     ),
+    carriedText(sidecar.planes),
+    mongoText(sidecar.mongo.stats()),
     ofProcess(),
   ].join('');
 }

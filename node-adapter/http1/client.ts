@@ -9,7 +9,7 @@ import { enterTurn, leaveTurn } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
-import { writeRequest } from './heads.ts';
+import { headSlice, writeRequest } from './heads.ts';
 
 /** What the pool hears of its connection. */
 export interface ClientConnectionOwner {
@@ -178,9 +178,12 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #readHead(bytes: Buffer, at: number, length: number): number {
     const known = this.#known;
-    const text =
-      known === '' ? bytes.latin1Slice(at, length) : known + bytes.latin1Slice(at, length);
-    const parsed = parseResponse(text, this.#parsing);
+    let text = known + headSlice(bytes, at, length);
+    let parsed = parseResponse(text, this.#parsing);
+    if (parsed === 'incomplete' && text.length - known.length < length - at) {
+      text = known + bytes.latin1Slice(at, length);
+      parsed = parseResponse(text, this.#parsing);
+    }
     if (parsed === 'incomplete') {
       this.#known = text;
       return length;

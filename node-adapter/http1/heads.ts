@@ -6,6 +6,19 @@ import type { HeaderBlock, ResponseHead } from '../../src/model/head.ts';
 import type { OutgoingRequest } from '../stream.ts';
 import { reasonOf } from './reasons.ts';
 
+/** Most heads are shorter; what comes behind is mostly a body, which nobody wants as text. */
+const HEAD_BYTES = 2048;
+const EMPTY_LINE = '\r\n\r\n';
+
+/** The text of a read in which a head may be: not far beyond its end, so that what is cut out of it keeps little alive. */
+export function headSlice(bytes: Buffer, at: number, length: number): string {
+  if (length - at <= HEAD_BYTES) {
+    const end = bytes.indexOf(EMPTY_LINE, at, 'latin1');
+    return bytes.latin1Slice(at, end < 0 || end + 4 > length ? length : end + 4);
+  }
+  return bytes.latin1Slice(at, at + HEAD_BYTES);
+}
+
 function fieldsOf(head: HeaderBlock): string {
   let out = '';
   head.forEach((name, value) => {

@@ -63,6 +63,16 @@ describe.each(['onread', 'data'] as const)('read by %s', (mode) => {
     client.socket.destroy();
   });
 
+  it('goes by a target in absolute form, and says its host to the upstream', async () => {
+    const { proxy, backend } = await before(onHeadEnd(OK), { mode });
+    const client = rawClient(proxy.port);
+    client.write('GET http://named.test/a?b HTTP/1.1\r\nHost: other.test\r\nX-A: 1\r\n\r\n');
+    expect(await client.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
+    const [seen = ''] = backend.received;
+    expect(seen).toMatch(/^GET \/a\?b HTTP\/1\.1\r\nHost: named\.test\r\n/);
+    expect(seen).not.toContain('other.test');
+  });
+
   it('answers pipelined requests in their order over one connection', async () => {
     const { proxy } = await before(
       (socket, received) => {

@@ -12,7 +12,7 @@ import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
-import { writeBare, writeResponse } from './heads.ts';
+import { headSlice, writeBare, writeResponse } from './heads.ts';
 
 /**
  * head: a request's head is awaited. body: its body is. answer: it is whole, its response isn't. raw: no HTTP any more.
@@ -23,13 +23,6 @@ type State = 'head' | 'body' | 'answer' | 'raw' | 'linger' | 'closed';
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 /** Who half-closes behind its request does it at once; a FIN that comes later is from a client that has given up. */
 const HALF_CLOSE_MS = 100;
-
-/** RFC 9112, 3.2.2 lets the target win; whoever reads the message next may let Host win. */
-function saysTwoHosts({ target, authority }: RawRequestHead): boolean {
-  if (target.startsWith('/') || authority === '') return false;
-  const named = /^https?:\/\/([^/?#]*)/i.exec(target)?.[1];
-  return named !== undefined && named.toLowerCase() !== authority.toLowerCase();
-}
 
 export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** Of the request under way. */
@@ -249,9 +242,12 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #readHead(bytes: Buffer, at: number, length: number): number {
     const known = this.#ahead;
-    const text =
-      known === '' ? bytes.latin1Slice(at, length) : known + bytes.latin1Slice(at, length);
-    const parsed = parseRequest(text, this.#parsing);
+    let text = known + headSlice(bytes, at, length);
+    let parsed = parseRequest(text, this.#parsing);
+    if (parsed === 'incomplete' && text.length - known.length < length - at) {
+      text = known + bytes.latin1Slice(at, length);
+      parsed = parseRequest(text, this.#parsing);
+    }
     if (parsed === 'incomplete') {
       if (known === '') this.#await(this.#context.limits.headTimeoutMs);
       this.#ahead = text;
@@ -264,10 +260,6 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     }
     // Nobody looks at a head any more when the next one is read.
     this.#parsing.reuse ??= parsed;
-    if (saysTwoHosts(parsed)) {
-      this.#refuse(new HeadFault(400, 'host_mismatch'));
-      return length;
-    }
     this.#begin(parsed);
     return at + parsed.length - known.length;
   }

@@ -56,7 +56,8 @@ function splitAuthority(
 
 export class Upstreams {
   readonly #options: UpstreamOptions;
-  readonly #byEndpoint = new WeakMap<Endpoint, Pool>();
+  /** Clusters with the same endpoints share the objects, and a cluster may change where its endpoints don't. */
+  readonly #byEndpoint = new WeakMap<Cluster, WeakMap<Endpoint, Pool>>();
   readonly #byName = new Map<string, Named>();
 
   constructor(options: UpstreamOptions) {
@@ -100,21 +101,23 @@ export class Upstreams {
   }
 
   #poolOfExchange(x: Exchange): Pool {
-    const { endpoint } = x;
+    const { cluster, endpoint } = x;
+    if (cluster === undefined) throw new Error('a request is forwarded to no cluster');
     if (endpoint !== undefined) {
-      const known = this.#byEndpoint.get(endpoint);
+      const known = this.#byEndpoint.get(cluster)?.get(endpoint);
       if (known !== undefined) return known;
     }
-    if (x.cluster === undefined) throw new Error('a request is forwarded to no cluster');
-    return this.#poolOf({ cluster: x.cluster, endpoint, authority: x.upstreamAuthority });
+    return this.#poolOf({ cluster, endpoint, authority: x.upstreamAuthority });
   }
 
   #poolOf(target: UpstreamTarget): Pool {
     const { cluster, endpoint } = target;
     const pool = this.#named(target);
-    // An endpoint belongs to one cluster of one snapshot: what is found by it is found for good.
-    if (endpoint !== undefined && cluster.discovery !== 'original')
-      this.#byEndpoint.set(endpoint, pool);
+    // Neither is ever changed: what is found by both is found for good.
+    if (endpoint === undefined || cluster.discovery === 'original') return pool;
+    const known = this.#byEndpoint.get(cluster);
+    if (known === undefined) this.#byEndpoint.set(cluster, new WeakMap([[endpoint, pool]]));
+    else known.set(endpoint, pool);
     return pool;
   }
 

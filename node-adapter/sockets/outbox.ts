@@ -24,7 +24,10 @@ export class Outbox implements Dirty {
 
   /** Copied, so that they may be overwritten. */
   bytes(bytes: Uint8Array, start: number, end: number): void {
-    const buffer = bytes as Buffer;
+    // Bodies of replies are bytes of any make.
+    const buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (end - start <= TEXT_LIMIT) {
       this.#text += buffer.latin1Slice(start, end);
       this.#mark();

@@ -3,9 +3,9 @@
  * its way out. One that carries bulk gets large ones of its own, which go from the read to the write as they are.
  */
 const SHARED_BYTES = 65_536;
-const LARGE_BYTES = 262_144;
+const LARGE_BYTES = 524_288;
 /** Kept for the next; more are left to the garbage collector. */
-const MAX_POOLED = 64;
+const MAX_POOLED = 32;
 
 export const sharedBuffer: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
