@@ -2,6 +2,7 @@
 import type { HeadFault } from '../src/http1/index.ts';
 import type { LocalReply } from '../src/model/exchange.ts';
 import type { Peer } from '../src/model/identity.ts';
+import { openBridged, speaksGrpcWeb } from './grpc/web-bridge.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Plane } from './plane.ts';
 import { Relay } from './relay.ts';
@@ -98,12 +99,11 @@ export class Connection implements ServerContext {
     if (stream.request.method === 'CONNECT' && this.#facts.tunnel !== undefined)
       return this.#facts.tunnel(stream);
     const port = this.#facts.portOf(stream);
-    const arrival = { linked, head: stream.request, peer, port };
-    return Relay.open(
-      this.#relay,
-      stream,
-      authority === undefined ? arrival : { ...arrival, authority },
-    );
+    const given = { linked, head: stream.request, peer, port };
+    const arrival = authority === undefined ? given : { ...given, authority };
+    return linked.bridgesGrpcWeb && speaksGrpcWeb(stream.request)
+      ? openBridged(this.#relay, stream, arrival)
+      : Relay.open(this.#relay, stream, arrival);
   }
 
   isDraining(): boolean {
@@ -120,8 +120,9 @@ export class Connection implements ServerContext {
 
   onRefused({ status, reason }: HeadFault): void {
     const client = this.#facts.peer.ip;
+    const flag = reason === 'stream_idle_timeout' ? 'SI' : 'DPE';
     this.#services.host.log(
-      `{"time":${Date.now()},"status":${status},"details":"${reason}","client":"${client}"}`,
+      `{"time":${Date.now()},"status":${status},"flags":"${flag}","details":"${reason}","client":"${client}"}`,
     );
   }
 

@@ -5,7 +5,13 @@ const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'upgrade', 'te', 'proxy-au
 /** These a Connection header can't take away. */
 const KEPT: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host', 'date']);
 
+/** What says how long a body is. */
+const FRAMING = ['content-length', 'transfer-encoding'];
+
 export function stripResponseHop(head: ResponseHead): void {
+  // These have no body: a client that believed a length would take the next response for it.
+  if (head.status === 204 || head.status < 200)
+    for (const name of FRAMING) if (head.has(name)) head.remove(name);
   const connection = head.get('connection');
   if (connection !== undefined) {
     head.remove('connection');

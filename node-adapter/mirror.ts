@@ -6,14 +6,14 @@ import type { Exchange } from '../src/model/exchange.ts';
 import type { MirrorTarget } from '../src/proxy/index.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { Upstreams } from './pool/upstreams.ts';
-import type { KeptBody } from './request-body.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream.ts';
 
 interface Mirrored {
   readonly target: MirrorTarget;
   readonly request: OutgoingRequest;
   readonly x: Exchange;
-  readonly body: KeptBody | undefined;
+  /** Undefined: there is none. */
+  readonly body: readonly Buffer[] | undefined;
   readonly upstreams: Upstreams;
   readonly host: Host;
 }
@@ -23,8 +23,9 @@ const TIMEOUT_MS = 15_000;
 
 class Mirror implements Waiter, ClientStreamEvents {
   readonly #request: OutgoingRequest;
-  readonly #body: KeptBody | undefined;
+  readonly #body: readonly Buffer[] | undefined;
   #stream: ClientStream | undefined;
+  #isOver = false;
   readonly #timer: NodeJS.Timeout;
 
   constructor({ request, target, body }: Mirrored) {
@@ -47,11 +48,16 @@ class Mirror implements Waiter, ClientStreamEvents {
   }
 
   onStream(stream: ClientStream): void {
+    if (this.#isOver) {
+      stream.abort();
+      return;
+    }
     this.#stream = stream;
     stream.begin(this);
     stream.send(this.#request, this.#body === undefined);
-    this.#body?.sendAll(stream);
-    if (this.#body !== undefined) stream.end(NO_TRAILERS);
+    if (this.#body === undefined) return;
+    for (const piece of this.#body) stream.write(piece, 0, piece.length);
+    stream.end(NO_TRAILERS);
   }
 
   onNoStream(): void {
@@ -80,6 +86,7 @@ class Mirror implements Waiter, ClientStreamEvents {
   }
 
   #done(): void {
+    this.#isOver = true;
     this.#stream = undefined;
     clearTimeout(this.#timer);
   }

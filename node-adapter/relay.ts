@@ -6,7 +6,9 @@ import { NO_TRAILERS } from '../src/http1/index.ts';
 import type { UpstreamFailure } from '../src/model/error.ts';
 import type { Exchange, Step } from '../src/model/exchange.ts';
 import type { RequestHead, ResponseHead } from '../src/model/head.ts';
+import { isIdempotent } from '../src/proxy/index.ts';
 import type { Arrival, MirrorTarget } from '../src/proxy/index.ts';
+import { GrpcAttempt } from './grpc/attempt.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { RelayServices } from './relay-services.ts';
 import { KeptBody } from './request-body.ts';
@@ -21,15 +23,6 @@ import type {
   Trailers,
 } from './stream.ts';
 import { stripResponseHop } from './hop.ts';
-
-const IDEMPOTENT: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-]);
 
 export class Relay implements ServerExchange, ClientStreamEvents, Waiter, OutgoingRequest {
   readonly #services: RelayServices;
@@ -70,6 +63,9 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     return relay;
   }
 
+  get exchange(): Exchange {
+    return this.#x;
+  }
   get head(): RequestHead {
     return this.#x.request;
   }
@@ -93,6 +89,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   }
 
   onRequestBody(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isOver) return;
     this.#bytesReceived += end - start;
     const { bodyLimit } = this.#x;
     if (bodyLimit !== undefined && this.#bytesReceived > bodyLimit.maxBytes) {
@@ -118,13 +115,13 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   onRequestEnd(trailers: Trailers): void {
     this.#isRequestWhole = true;
     this.#trailers = trailers;
+    if (this.#x.call !== undefined) this.#onCallWhole();
     this.#kept?.end();
     this.#up?.end(trailers);
     this.#mirror();
   }
 
   onClientGone(): void {
-    if (this.#isOver) return;
     this.#finish(true);
   }
 
@@ -144,7 +141,9 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
 
   onInform(head: ResponseHead): void {
     // 100 Continue was ours to say: what the upstream says of it is for nobody.
-    if (head.status !== CONTINUE) this.#stream.inform(head);
+    if (head.status === CONTINUE) return;
+    stripResponseHop(head);
+    this.#stream.inform(head);
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
@@ -275,8 +274,10 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     if (this.#isRequestWhole) this.#mirror();
   }
 
-  #attach(stream: ClientStream): void {
+  #attach(given: ClientStream): void {
     const kept = this.#kept;
+    const { call } = this.#x;
+    const stream = call ? new GrpcAttempt(given, this.#x, this.#services.engine) : given;
     this.#up = stream;
     stream.begin(this);
     stream.send(this, this.#isRequestWhole && kept === undefined);
@@ -309,7 +310,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
 
   #mayRepeat(): boolean {
     const isWithoutBody = this.#isRequestWhole && this.#bytesReceived === 0;
-    return IDEMPOTENT.has(this.#x.method) && (isWithoutBody || this.#kept?.isReplayable === true);
+    return isIdempotent(this.#x.method) && (isWithoutBody || this.#kept?.isReplayable === true);
   }
 
   #failed(failure: UpstreamFailure): void {
@@ -342,15 +343,29 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     if (this.#kept?.isReplayable === false) return;
     const { upstreams, host } = this.#services;
     for (const target of this.#mirrors)
-      sendMirror({ target, request: this, x: this.#x, body: this.#kept, upstreams, host });
+      sendMirror({
+        target,
+        request: this,
+        x: this.#x,
+        body: this.#kept?.pieces(),
+        upstreams,
+        host,
+      });
     this.#mirrors = NO_MIRRORS;
   }
 
   #startAttemptTimer(): void {
     const { attemptTimeoutMs } = this.#x;
-    if (attemptTimeoutMs === 0) return;
+    if (attemptTimeoutMs === 0 || (this.#x.call && !this.#isRequestWhole)) return;
     this.#clearAttemptTimer();
     this.#attemptTimer = setTimeout(() => this.#onAttemptTimeout(), attemptTimeoutMs);
+  }
+
+  /** A dialogue may be as long as it likes: only what is asked in full must be answered in time. */
+  #onCallWhole(): void {
+    this.#services.engine.onCallWhole(this.#x);
+    if (!this.#isDelivering && (this.#isWaiting || this.#up !== undefined))
+      this.#startAttemptTimer();
   }
 
   #clearAttemptTimer(): void {
@@ -366,6 +381,9 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     try {
       this.#giveUp();
       this.#failed('timeout');
+    } catch (error) {
+      this.#services.onFault(error);
+      this.#stream.abort();
     } finally {
       leaveTurn();
     }
@@ -388,7 +406,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     this.#services.engine.onEnd(this.#x, {
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,
-      ...(cancelled ? { cancelled } : {}),
+      cancelled,
     });
     this.#services.observe?.(this.#x);
   }

@@ -16,8 +16,9 @@ interface Peek {
 export class KeptBody {
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
-  /** Chunks that the attempt under way has got. */
+  /** Chunks that the attempt under way has got, and their bytes. */
   #sent = 0;
+  #sentBytes = 0;
   /** Everything that came is still here. */
   #isKept = true;
   #isWhole = false;
@@ -25,7 +26,7 @@ export class KeptBody {
 
   /** More came than may be kept: the client should wait until it is sent. */
   get isFull(): boolean {
-    return this.#bytes - this.#sentBytes() >= Math.max(MAX_KEPT_BYTES, this.#peek?.maxBytes ?? 0);
+    return this.#bytes - this.#sentBytes >= Math.max(MAX_KEPT_BYTES, this.#peek?.maxBytes ?? 0);
   }
 
   /** The whole body, as far as it came, can be sent again. */
@@ -54,19 +55,22 @@ export class KeptBody {
     });
   }
 
+  /** All of it as it is now, for who sends it at another time. */
+  pieces(): readonly Buffer[] {
+    return [...this.#chunks];
+  }
+
   /** All of it for an attempt that begins. */
   sendAll(target: BodyTarget): void {
     for (const chunk of this.#chunks) target.write(chunk, 0, chunk.length);
-    this.#sent = this.#chunks.length;
-    this.#dropWhereTooLarge();
+    this.#noteSent();
   }
 
   /** What was just pushed, to the attempt under way. */
   sendLast(target: BodyTarget): void {
     const chunk = this.#chunks.at(-1);
     if (chunk !== undefined) target.write(chunk, 0, chunk.length);
-    this.#sent = this.#chunks.length;
-    this.#dropWhereTooLarge();
+    this.#noteSent();
   }
 
   /** Nothing is to be repeated any more. */
@@ -75,17 +79,14 @@ export class KeptBody {
     this.#isKept = false;
     this.#chunks.splice(0, this.#sent);
     this.#sent = 0;
-    this.#bytes = this.#chunks.reduce((sum, { length }) => sum + length, 0);
+    this.#bytes -= this.#sentBytes;
+    this.#sentBytes = 0;
   }
 
-  #dropWhereTooLarge(): void {
+  #noteSent(): void {
+    this.#sent = this.#chunks.length;
+    this.#sentBytes = this.#bytes;
     if (this.#bytes > MAX_KEPT_BYTES) this.drop();
-  }
-
-  #sentBytes(): number {
-    let bytes = 0;
-    for (let i = 0; i < this.#sent; i++) bytes += (this.#chunks[i] as Buffer).length;
-    return bytes;
   }
 
   #answerPeek(): void {

@@ -84,9 +84,9 @@ export interface ClientStreamEvents {
   onResponseEnd(trailers: Trailers): void;
   /**
    * Before the response is whole. `isKept`: a connection that had carried attempts before died without a byte of a
-   * response, as when its peer closed it at that moment.
+   * response, as when its peer closed it at that moment. `code`: of the reset that the upstream sent.
    */
-  onUpstreamFailure(failure: UpstreamFailure, isKept: boolean): void;
+  onUpstreamFailure(failure: UpstreamFailure, isKept: boolean, code?: number): void;
   onUpstreamDrain(): void;
   /** The connection is the client's from now on (101, or CONNECT granted): bytes pass both ways until either ends. */
   onSwitched(head: ResponseHead): void;

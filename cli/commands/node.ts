@@ -6,7 +6,6 @@ import { globalOptions } from '../context.ts';
 import type { GlobalOptions } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { adminClient, askJson } from '../node/admin-client.ts';
-import type { Ask } from '../node/admin-client.ts';
 import { DATA_DIR_DEFAULT } from '../node/options.ts';
 import { outputFormat, printData, table } from '../output.ts';
 
@@ -95,25 +94,31 @@ async function drain(options: NodeCommandOptions): Promise<void> {
     process.stdout.write(`pid ${pid} drains, then ends\n`);
     return;
   }
-  const ask = adminClient(admin);
-  const { pid } = await askJson<Status>(ask, '/node');
-  const { status, text } = await ask('POST', '/drain');
+  const client = adminClient(admin);
+  const { pid } = await askJson<Status>(client, '/node');
+  const { status, text } = await client('POST', '/drain');
   if (status !== 202) throw new CommandError(`the proxy answers ${status}: ${text.trim()}`);
   process.stdout.write(`pid ${pid} drains, then ends\n`);
 }
 
-async function statuses(
-  options: NodeCommandOptions,
-): Promise<readonly (Status & { admin: string })[]> {
-  const asked: readonly string[] =
-    options.admin === undefined
-      ? recordsOf(options).flatMap(({ admin }) => (admin === undefined ? [] : [admin]))
-      : [options.admin];
-  const one = async (admin: string, ask: Ask): Promise<Status & { admin: string }> => ({
-    ...(await askJson<Status>(ask, '/node')),
-    admin,
-  });
-  return Promise.all(asked.map((admin) => one(admin, adminClient(admin))));
+type Seen = Status & { readonly admin?: string };
+
+const ask = async (admin: string): Promise<Seen> => ({
+  ...(await askJson<Status>(adminClient(admin), '/node')),
+  admin,
+});
+
+/** Of one without an admin endpoint no more is known than that it is there. */
+const silent = (record: NodeRecord): Promise<Seen> =>
+  Promise.resolve({ ...record, state: 'unknown', workers: [] });
+
+async function statuses(options: NodeCommandOptions): Promise<readonly Seen[]> {
+  if (options.admin !== undefined) return [await ask(options.admin)];
+  return Promise.all(
+    recordsOf(options).map((record) =>
+      record.admin === undefined ? silent(record) : ask(record.admin),
+    ),
+  );
 }
 
 async function status(options: NodeCommandOptions): Promise<void> {
@@ -124,7 +129,7 @@ async function status(options: NodeCommandOptions): Promise<void> {
     return;
   }
   if (all.length === 0) throw new CommandError(`no node runs by ${options.dataDir}`);
-  const rows = all.map(({ kind, namespace, name, pid, state, startedMs, workers, admin }) => [
+  const rows = all.map(({ kind, namespace, name, pid, state, startedMs, workers, admin = '-' }) => [
     `${namespace}/${name}`,
     kind,
     String(pid),

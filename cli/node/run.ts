@@ -12,6 +12,7 @@ import type { Address } from './addresses.ts';
 import { codeOfSignal, startApp, waitForPort } from './app.ts';
 import type { App } from './app.ts';
 import { startFault } from './faults.ts';
+import { notifyReady } from './notify.ts';
 import { chooseSource } from './source.ts';
 import type { SourceOptions } from './source.ts';
 import { welcome } from './welcome.ts';
@@ -93,6 +94,7 @@ class Runner {
     await this.#requirePorts();
     await node.ready();
     this.#isReady = true;
+    notifyReady();
     note(await welcome(node, { run: this.#run, source, ms: performance.now() - this.#begunMs }));
   }
 

@@ -32,6 +32,19 @@ function byFlag(
   );
 }
 
+function byGrpcStatus(
+  counts: Readonly<Record<string, RequestCounts>>,
+  labels: Labels,
+  of: string,
+): Sample[] {
+  return Object.entries(counts).flatMap(([name, { grpc = {} }]) =>
+    Object.entries(grpc).map(([grpc_status, value]) => ({
+      labels: { ...labels, [of]: name, grpc_status },
+      value,
+    })),
+  );
+}
+
 interface Scoped {
   readonly labels: Labels;
   readonly stats: EngineStats;
@@ -94,6 +107,16 @@ export function prometheusText(sidecar: Sidecar): string {
       'lateen_cluster_requests_total',
       counter('Requests that ended, by cluster.'),
       all(({ labels, stats }) => byClass(stats.clusters, labels, 'cluster')),
+    ),
+    metric(
+      'lateen_grpc_calls_total',
+      counter('Calls of gRPC that ended, by listener.'),
+      all(({ labels, stats }) => byGrpcStatus(stats.listeners, labels, 'listener')),
+    ),
+    metric(
+      'lateen_cluster_grpc_calls_total',
+      counter('Calls of gRPC that ended, by cluster.'),
+      all(({ labels, stats }) => byGrpcStatus(stats.clusters, labels, 'cluster')),
     ),
     metric(
       'lateen_requests_active',

@@ -1,6 +1,12 @@
 /** A body on its way in, by the framing that its head declared. */
 import { ChunkedReader, NO_TRAILERS } from '../../src/http1/index.ts';
-import type { BodyFraming, BodySink, HeadLimits, Trailers } from '../../src/http1/index.ts';
+import type {
+  BodyFraming,
+  BodySink,
+  HeadFault,
+  HeadLimits,
+  Trailers,
+} from '../../src/http1/index.ts';
 
 export class BodyReader {
   #framing: BodyFraming = 0;
@@ -41,9 +47,9 @@ export class BodyReader {
     return this.#framing === 'until-close';
   }
 
-  /** One token: why the body can't be read on. */
-  get fault(): string | undefined {
-    return this.#chunks?.fault?.reason;
+  /** Why the body can't be read on. */
+  get fault(): HeadFault | undefined {
+    return this.#chunks?.fault;
   }
 
   get trailers(): Trailers {

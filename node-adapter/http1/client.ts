@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { HeadFault, NO_TRAILERS, parseResponse, responseFraming } from '../../src/http1/index.ts';
 import type { BodySink, HeadLimits, RawResponseHead, Trailers } from '../../src/http1/index.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
+import { Deadline } from '../sockets/deadlines.ts';
 import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
@@ -28,6 +29,8 @@ const FIRST_FINAL = 200;
 const MAX_INTERIM = 100;
 
 export class Http1Client implements BytesReader, ClientStream, BodySink {
+  /** Its pool's: until when it is kept without an attempt. */
+  readonly idleDeadline: Deadline = new Deadline(() => this.close());
   readonly #owner: ClientConnectionOwner;
   readonly #parsing: { limits: HeadLimits; reuse?: RawResponseHead };
   #socket!: Socket;
@@ -99,7 +102,7 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
     this.#isRequestWhole = isEnd;
     this.#keepsAlive = true;
     this.#interim = 0;
-    this.#sentBefore = this.#socket.bytesWritten;
+    this.#sentBefore = this.#outbox.given;
     this.#outbox.text(text);
     this.#out.begin(framing);
   }
@@ -223,7 +226,8 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   }
 
   #onSwitched(head: RawResponseHead): void {
-    if (!this.#isUpgrade) {
+    // Behind a body that isn't whole nobody knows where the new protocol begins.
+    if (!this.#isUpgrade || !this.#isRequestWhole) {
       this.#fail('protocol-error');
       return;
     }
@@ -251,12 +255,13 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   }
 
   /**
-   * The response is whole. Of a request that isn't, the rest would be read as the next one; bytes behind a response
+   * The response is whole. Of a request that isn't, or hasn't left, the rest would be read as the next one; bytes behind a response
    * would be read as the answer to it.
    */
   #finish(): void {
     this.#events = undefined;
-    if (!this.#keepsAlive || !this.#isRequestWhole || this.#rest > 0) {
+    const isSent = this.#isRequestWhole && this.#socket.writableLength === 0;
+    if (!this.#keepsAlive || !isSent || this.#rest > 0) {
       this.close();
       return;
     }
@@ -267,7 +272,11 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #onEnd(): void {
     if (this.#state === 'raw') {
-      this.#events?.onResponseEnd(NO_TRAILERS);
+      const events = this.#events;
+      this.#events = undefined;
+      this.#state = 'closed';
+      this.#outbox.end();
+      events?.onResponseEnd(NO_TRAILERS);
       return;
     }
     if (this.#state === 'body' && this.#in.endsWithConnection) {
@@ -286,17 +295,21 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
     this.#owner.onClosed(this);
   }
 
+  /** Not a byte of a response has come. */
+  get #isUnanswered(): boolean {
+    return this.#known === '' && this.#interim === 0;
+  }
+
   /** Not a byte of the request can have left: a kept connection was closed before it. */
   #wasUnsent(): boolean {
     return (
-      this.#known === '' &&
-      this.#socket.bytesWritten - this.#socket.writableLength <= this.#sentBefore
+      this.#isUnanswered && this.#outbox.given - this.#socket.writableLength <= this.#sentBefore
     );
   }
 
   #fail(failure: UpstreamFailure): void {
     const events = this.#events;
-    const isKept = this.#attempts > 1 && this.#state === 'head' && this.#known === '';
+    const isKept = this.#attempts > 1 && this.#state === 'head' && this.#isUnanswered;
     this.#events = undefined;
     this.close();
     events?.onUpstreamFailure(failure, isKept);

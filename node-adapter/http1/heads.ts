@@ -8,15 +8,31 @@ import { reasonOf } from './reasons.ts';
 
 /** Most heads are shorter; what comes behind is mostly a body, which nobody wants as text. */
 const HEAD_BYTES = 2048;
+const MOST_HEADS = 512;
 const EMPTY_LINE = '\r\n\r\n';
 
 /** The text of a read in which a head may be: not far beyond its end, so that what is cut out of it keeps little alive. */
 export function headSlice(bytes: Buffer, at: number, length: number): string {
-  if (length - at <= HEAD_BYTES) {
-    const end = bytes.indexOf(EMPTY_LINE, at, 'latin1');
-    return bytes.latin1Slice(at, end < 0 || end + 4 > length ? length : end + 4);
-  }
-  return bytes.latin1Slice(at, at + HEAD_BYTES);
+  if (length - at <= MOST_HEADS) return bytes.latin1Slice(at, length);
+  const text = bytes.latin1Slice(at, at + MOST_HEADS);
+  return text.includes(EMPTY_LINE)
+    ? text
+    : bytes.latin1Slice(at, Math.min(length, at + HEAD_BYTES));
+}
+
+/** RFC 9110, 10.1.1 knows one. What a backend would make of another, or of two, nobody here can tell. */
+export function isExpectationUnknown(head: RawRequestHead): boolean {
+  if (!head.has('expect')) return false;
+  const expected = head.get('expect')?.toLowerCase();
+  return expected !== '' && expected !== '100-continue';
+}
+
+/** Whether the client waits for 100: answered here, when the filters have let the request pass and its body is wanted. */
+export function takesContinue(head: RawRequestHead): boolean {
+  if (!head.has('expect')) return false;
+  const isAsked = head.get('expect') !== '';
+  head.remove('expect');
+  return isAsked && head.minorVersion === 1 && head.hasBody;
 }
 
 function fieldsOf(head: HeaderBlock): string {
@@ -47,6 +63,23 @@ export interface WrittenHead {
 /** These say in their length that no body follows, or receivers may wait for one. */
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
+/** As it was received. Whatever was made of the fields since, they say how the body goes out, in one way. */
+function framingOf(head: RawRequestHead): BodyFraming {
+  if (head.isChunked) {
+    if (head.get('transfer-encoding') !== 'chunked') head.set('transfer-encoding', 'chunked');
+    if (head.has('content-length')) head.remove('content-length');
+    return 'chunked';
+  }
+  const length = head.contentLength;
+  if (head.has('transfer-encoding')) head.remove('transfer-encoding');
+  if (length < 0) {
+    if (head.has('content-length')) head.remove('content-length');
+    return 0;
+  }
+  if (Number(head.get('content-length')) !== length) head.set('content-length', String(length));
+  return length;
+}
+
 /** A request for an upstream that speaks HTTP/1.1. The head is sent as often as an attempt is made. */
 export function writeRequest(out: OutgoingRequest, isEnd: boolean): WrittenHead {
   const { head, method, target, authority, upgrade } = out;
@@ -55,7 +88,7 @@ export function writeRequest(out: OutgoingRequest, isEnd: boolean): WrittenHead 
     head.set('upgrade', upgrade);
   }
   if (head instanceof RawRequestHead) {
-    const framing = head.isChunked ? 'chunked' : Math.max(0, head.contentLength);
+    const framing = framingOf(head);
     return { text: head.write(method, target, authority), framing };
   }
   const framing = declare(head, isEnd, WITH_BODY.has(method));
@@ -81,7 +114,10 @@ function framingFor(head: ResponseHead, setting: ResponseSetting): BodyFraming {
   const { method, minorVersion, isEnd } = setting;
   if (bodiless(head.status, method)) return 0;
   const length = head.get('content-length');
-  if (length !== undefined) return Number(length);
+  if (length !== undefined) {
+    if (head.has('transfer-encoding')) head.remove('transfer-encoding');
+    return Number(length);
+  }
   if (isEnd) {
     head.set('content-length', '0');
     return 0;
@@ -107,8 +143,11 @@ export function writeResponse(head: ResponseHead, setting: ResponseSetting): Wri
   };
 }
 
+const FRAMING = ['content-length', 'transfer-encoding'];
+
 /** An interim head, or one behind which the connection is no longer HTTP. */
 export function writeBare(head: ResponseHead): string {
+  for (const name of FRAMING) if (head.has(name)) head.remove(name);
   if (head instanceof RawResponseHead) return head.write();
   return `HTTP/1.1 ${head.status} ${reasonOf(head.status)}\r\n${fieldsOf(head)}\r\n`;
 }

@@ -12,7 +12,13 @@ import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
-import { headSlice, writeBare, writeResponse } from './heads.ts';
+import {
+  headSlice,
+  isExpectationUnknown,
+  takesContinue,
+  writeBare,
+  writeResponse,
+} from './heads.ts';
 
 /**
  * head: a request's head is awaited. body: its body is. answer: it is whole, its response isn't. raw: no HTTP any more.
@@ -23,6 +29,15 @@ type State = 'head' | 'body' | 'answer' | 'raw' | 'linger' | 'closed';
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 /** Who half-closes behind its request does it at once; a FIN that comes later is from a client that has given up. */
 const HALF_CLOSE_MS = 100;
+
+/** Sockets of some kinds have no reset; their peers see another way that the end is none. */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    socket.destroy();
+  }
+}
 
 export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** Of the request under way. */
@@ -47,6 +62,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** The client has half-closed: what it sent is answered, and no more comes. */
   #isClientDone = false;
   #wantsContinue = false;
+  #isPaused = false;
+  /** Nothing but a reset tells the client that its response isn't whole. */
+  #endsByClose = false;
   #successor: BytesReader | undefined;
   readonly #listeners: readonly (readonly [string, () => void])[] = [
     ['end', () => this.#onClientDone()],
@@ -112,6 +130,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   onBody(bytes: Uint8Array, start: number, end: number): void {
+    // Several chunks of one read: the first may have been too much already.
+    if (this.#state !== 'body') return;
     this.#await(this.#context.limits.bodyTimeoutMs);
     this.#events?.onRequestBody(bytes, start, end);
   }
@@ -139,7 +159,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#outbox.text(text);
     this.#out.begin(framing);
     this.#await(this.#context.limits.streamIdleTimeoutMs);
-    if (framing === 'until-close') this.#closes = true;
+    this.#endsByClose = framing === 'until-close';
+    if (this.#endsByClose) this.#closes = true;
     if (isEnd) this.#finish(true);
   }
 
@@ -177,20 +198,22 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   pauseRequest(): void {
-    this.#socket.pause();
-    this.#await(0);
+    this.#pause();
+    this.#await(this.#context.limits.streamIdleTimeoutMs);
   }
 
   resumeRequest(): void {
     if (this.#wantsContinue) this.#sayContinue();
-    this.#socket.resume();
+    this.#resume();
+    if (this.#state === 'body') this.#await(this.#context.limits.bodyTimeoutMs);
   }
 
   switchProtocols(head: ResponseHead): void {
     this.#outbox.text(writeBare(head));
     this.#isAnswered = true;
     this.#state = 'raw';
-    this.#await(0);
+    this.#await(this.#context.limits.streamIdleTimeoutMs);
+    this.#resume();
     const ahead = this.#ahead;
     this.#ahead = '';
     if (ahead === '') return;
@@ -228,6 +251,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
         this.#keepAhead(bytes.latin1Slice(at, length));
         return length;
       case 'raw':
+        this.#await(this.#context.limits.streamIdleTimeoutMs);
         this.#events?.onRequestBody(bytes, at, length);
         return length;
       case 'linger':
@@ -260,6 +284,10 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     }
     // Nobody looks at a head any more when the next one is read.
     this.#parsing.reuse ??= parsed;
+    if (isExpectationUnknown(parsed)) {
+      this.#refuse(new HeadFault(417, 'expectation_unknown'));
+      return length;
+    }
     this.#begin(parsed);
     return at + parsed.length - known.length;
   }
@@ -271,20 +299,14 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#isAnswered = false;
     this.#state = framing === 0 ? 'answer' : 'body';
     this.#in.begin(framing);
-    this.#wantsContinue = this.#expectsContinue(head);
-    this.#await(0);
+    this.#wantsContinue = takesContinue(head);
+    const { bodyTimeoutMs, streamIdleTimeoutMs } = this.#context.limits;
+    // Who waits to be told to go on isn't slow.
+    this.#await(framing === 0 || this.#wantsContinue ? streamIdleTimeoutMs : bodyTimeoutMs);
     if (framing === 0) this.#wholeMs = turnNowMs();
     const exchange = this.#context.open(this);
     this.#events = exchange;
     exchange.start(framing !== 0);
-  }
-
-  /** Answered here, when the filters have let the request pass and its body is wanted. */
-  #expectsContinue(head: RawRequestHead): boolean {
-    if (!head.has('expect')) return false;
-    const isContinue = head.get('expect')?.toLowerCase() === '100-continue';
-    if (isContinue) head.remove('expect');
-    return isContinue && head.minorVersion === 1 && head.hasBody;
   }
 
   #sayContinue(): void {
@@ -297,30 +319,41 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     const stop = this.#in.read(bytes, at, length, this);
     if (this.#state !== 'body') return stop;
     if (this.#in.fault !== undefined) {
-      this.#brokenBody(this.#in.fault);
+      this.#broken(this.#in.fault);
       return length;
     }
     if (this.#in.isWhole) {
       this.#state = 'answer';
       this.#wholeMs = turnNowMs();
-      this.#await(0);
+      this.#await(this.#context.limits.streamIdleTimeoutMs);
       this.#events?.onRequestEnd(this.#in.trailers);
     }
     return stop;
   }
 
   /** What came of the body may be at the upstream already: only a client that heard nothing is told. */
-  #brokenBody(reason: string): void {
+  #broken(fault: HeadFault): void {
     const events = this.#events;
     this.#events = undefined;
     if (this.#isAnswered) this.#drop();
-    else this.#refuse(new HeadFault(400, reason));
+    else this.#refuse(fault);
     events?.onClientGone();
   }
 
   #keepAhead(text: string): void {
     this.#ahead += text;
-    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#socket.pause();
+    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#pause();
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 
   #refuse(fault: HeadFault): void {
@@ -341,6 +374,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       this.#drop();
       return;
     }
+    this.#endsByClose = false;
     if (this.#state === 'body') {
       this.#linger();
       return;
@@ -351,6 +385,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     }
     this.#state = 'head';
     this.#await(this.#context.limits.keepAliveTimeoutMs);
+    // An upstream may answer before it has read what the client was paused for.
+    this.#resume();
     // Within a read its loop goes on by itself.
     if (this.#ahead !== '' && !this.#isReading) this.#readAhead();
   }
@@ -358,7 +394,6 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   #readAhead(): void {
     const bytes = Buffer.from(this.#ahead, 'latin1');
     this.#ahead = '';
-    this.#socket.resume();
     this.#inTurn(() => this.#read(bytes, bytes.length));
   }
 
@@ -366,7 +401,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   #linger(): void {
     this.#state = 'linger';
     this.#outbox.end();
-    this.#socket.resume();
+    this.#resume();
     this.#await(this.#context.limits.lingerTimeoutMs);
   }
 
@@ -379,7 +414,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   #drop(): void {
     this.#state = 'closed';
     this.#context.deadlines.set(this.#deadline, 0);
-    this.#socket.destroy();
+    if (this.#endsByClose) reset(this.#socket);
+    else this.#socket.destroy();
   }
 
   #onClientDone(): void {
@@ -416,7 +452,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#inTurn(() => {
       if (this.#state === 'head' && this.#ahead !== '')
         this.#refuse(new HeadFault(408, 'head_timeout'));
-      else if (this.#state === 'body' && !this.#isAnswered) this.#brokenBody('body_timeout');
+      else if (this.#state === 'answer' || (this.#state === 'body' && this.#isPaused))
+        this.#broken(new HeadFault(504, 'stream_idle_timeout'));
+      else if (this.#state === 'body') this.#broken(new HeadFault(408, 'body_timeout'));
       else if (this.#state === 'head') this.#close();
       else this.#drop();
     });

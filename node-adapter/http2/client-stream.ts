@@ -124,8 +124,8 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
     events?.onResponseEnd(receivedTrailers(trailers));
   }
 
-  override onReset(cause: ResetCause): void {
-    this.#fail(FAILURES[cause]);
+  override onReset(cause: ResetCause, code: number): void {
+    this.#fail(FAILURES[cause], cause === 'peer' ? code : undefined);
   }
 
   override onDrain(): void {
@@ -140,12 +140,12 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
     this.#done();
   }
 
-  #fail(failure: UpstreamFailure): void {
+  #fail(failure: UpstreamFailure, code?: number): void {
     const events = this.#events;
     this.#events = undefined;
     this.#done();
     const isKept = this.#isKept && !this.hasResponse && failure === 'reset';
-    events?.onUpstreamFailure(failure, isKept);
+    events?.onUpstreamFailure(failure, isKept, code);
   }
 
   #done(): void {

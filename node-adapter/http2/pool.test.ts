@@ -259,6 +259,18 @@ describe('connections', () => {
     await expect.poll(() => pool.stats.connections, { timeout: 3000 }).toBe(0);
   });
 
+  it('of their age take nothing new, and end behind what is under way', async () => {
+    const { port, sockets } = await frameUpstream();
+    const pool = poolTo(port, { limits: { maxConnectionDurationMs: 200 } });
+    const first = new Attempt().start(pool);
+    await expect.poll(() => sockets.length).toBe(1);
+    await sleep(500);
+    new Attempt().start(pool);
+    await expect.poll(() => sockets.length).toBe(2);
+    sockets[0]?.write(Buffer.from(answer(1)));
+    await expect.poll(() => first.heard).toEqual(['200 end']);
+  });
+
   it('drain behind what is under way', async () => {
     const { port, send, sockets, frames } = await frameUpstream();
     const pool = poolTo(port);

@@ -25,6 +25,8 @@ const DEFAULT_IDLE_MS = 300_000;
 interface Member {
   readonly client: Http2Client;
   readonly idle: Deadline;
+  /** From its first byte on, whatever it carries. */
+  readonly age: Deadline;
 }
 
 export class Http2Pool implements Pool, Http2ClientOwner {
@@ -98,6 +100,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     const member = this.#memberOf(client);
     if (member === undefined) return;
     this.#options.deadlines.set(member.idle, 0);
+    this.#options.deadlines.set(member.age, 0);
     this.#open = this.#open.filter((other) => other !== member);
     this.#closing.add(client);
     this.#connectIfWanted();
@@ -136,7 +139,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     this.#options.dial(client, {
       onConnected: (socket) => {
         this.#connecting--;
-        this.#open = [...this.#open, { client, idle: new Deadline(() => client.drain()) }];
+        this.#add(client);
         client.attach(socket);
         if (this.#isDraining) client.drain();
         else this.onPlaces(client);
@@ -146,6 +149,12 @@ export class Http2Pool implements Pool, Http2ClientOwner {
         this.#onConnectFailed(failure);
       },
     });
+  }
+
+  #add(client: Http2Client): void {
+    const [idle, age] = [new Deadline(() => client.drain()), new Deadline(() => client.drain())];
+    this.#open = [...this.#open, { client, idle, age }];
+    this.#options.deadlines.set(age, this.#options.limits.maxConnectionDurationMs ?? 0);
   }
 
   /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */

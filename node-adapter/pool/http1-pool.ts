@@ -3,7 +3,6 @@ import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Http1Client } from '../http1/client.ts';
 import type { ClientConnectionOwner } from '../http1/client.ts';
-import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
@@ -25,7 +24,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   readonly #options: HttpPoolOptions;
   readonly #idle: Http1Client[] = [];
   readonly #waiting: Waiter[] = [];
-  readonly #deadlines = new Map<Http1Client, Deadline>();
+  readonly #connected = new Set<Http1Client>();
   #connecting = 0;
   #isDraining = false;
 
@@ -35,7 +34,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
 
   get stats(): PoolStats {
     return {
-      connections: this.#deadlines.size,
+      connections: this.#connected.size,
       idle: this.#idle.length,
       waiting: this.#waiting.length,
     };
@@ -67,7 +66,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
 
   close(): void {
     this.drain();
-    for (const connection of this.#deadlines.keys()) connection.close();
+    for (const connection of this.#connected) connection.close();
   }
 
   onIdle(connection: Http1Client): void {
@@ -83,14 +82,12 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       return;
     }
     this.#idle.push(connection);
-    const deadline = this.#deadlines.get(connection);
-    if (deadline !== undefined) this.#options.deadlines.set(deadline, idleTimeoutMs);
+    this.#options.deadlines.set(connection.idleDeadline, idleTimeoutMs);
   }
 
   onClosed(connection: Http1Client): void {
-    const deadline = this.#deadlines.get(connection);
-    if (deadline !== undefined) this.#options.deadlines.set(deadline, 0);
-    this.#deadlines.delete(connection);
+    this.#options.deadlines.set(connection.idleDeadline, 0);
+    this.#connected.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     this.#connectIfWanted();
@@ -101,14 +98,13 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   }
 
   #use(connection: Http1Client): Http1Client {
-    const deadline = this.#deadlines.get(connection);
-    if (deadline !== undefined) this.#options.deadlines.set(deadline, 0);
+    this.#options.deadlines.set(connection.idleDeadline, 0);
     return connection;
   }
 
   #hasRoom(): boolean {
     const { maxConnections = 0 } = this.#options.limits;
-    return maxConnections === 0 || this.#deadlines.size + this.#connecting < maxConnections;
+    return maxConnections === 0 || this.#connected.size + this.#connecting < maxConnections;
   }
 
   #connectIfWanted(): void {
@@ -122,8 +118,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       onConnected: (socket) => {
         this.#connecting--;
         connection.attach(socket);
-        const deadline = new Deadline(() => connection.close());
-        this.#deadlines.set(connection, deadline);
+        this.#connected.add(connection);
         this.onIdle(connection);
       },
       onFailed: (failure: UpstreamFailure) => {

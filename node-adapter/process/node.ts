@@ -3,7 +3,6 @@
  * replaced without refusing anybody.
  */
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
-import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { certificateViews } from '../admin/certificates.ts';
 import { startAdmin } from '../admin/server.ts';
@@ -14,7 +13,7 @@ import { logLine } from '../config/source.ts';
 import type { Apply, ConfigSource } from '../config/source.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Configuration } from '../plane.ts';
-import { GivenSecrets } from '../secrets.ts';
+import type { GivenSecrets } from '../secrets.ts';
 import type { Listening } from '../sidecar.ts';
 import { createForce } from './force.ts';
 import type { Force } from './force.ts';
@@ -22,6 +21,7 @@ import { Handles } from './handles.ts';
 import { removeRecord, writeRecord } from './record.ts';
 import { gatewayPort } from './setup.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
+import { AccessLogSwitch, SharedSecrets } from './shared.ts';
 import { startSuccessor } from './successor.ts';
 import type { Predecessor } from './successor.ts';
 
@@ -52,41 +52,6 @@ export interface NodeOptions {
   readonly onDrain?: () => void;
   readonly source: (sink: SourceSink) => ConfigSource;
   readonly log: (line: string) => void;
-}
-
-class SharedSecrets extends GivenSecrets {
-  all: Readonly<Record<string, SecretMaterial>> = {};
-  readonly #told: (secrets: Readonly<Record<string, SecretMaterial>>) => void;
-
-  constructor(told: (secrets: Readonly<Record<string, SecretMaterial>>) => void) {
-    super();
-    this.#told = told;
-  }
-
-  override replace(given: Readonly<Record<string, SecretMaterial>>): void {
-    super.replace(given);
-    this.all = given;
-    this.#told(given);
-  }
-}
-
-class AccessLogSwitch {
-  #isOn: boolean;
-  readonly #told: (isOn: boolean) => void;
-
-  constructor(isOn: boolean, told: (isOn: boolean) => void) {
-    this.#isOn = isOn;
-    this.#told = told;
-  }
-
-  get isOn(): boolean {
-    return this.#isOn;
-  }
-
-  set isOn(isOn: boolean) {
-    this.#isOn = isOn;
-    this.#told(isOn);
-  }
 }
 
 export class MeshNode {

@@ -11,6 +11,7 @@ export class Outbox implements Dirty {
   #text = '';
   #isDirty = false;
   #isEnding = false;
+  #given = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -55,6 +56,11 @@ export class Outbox implements Dirty {
     if (this.#isEnding && this.#socket.writable) this.#socket.end();
   }
 
+  /** Bytes handed to the socket so far: what its own `bytesWritten` says, without asking the system. */
+  get given(): number {
+    return this.#given;
+  }
+
   /** What was written hasn't left yet: the socket says `drain` when it has. */
   get isFull(): boolean {
     return this.#socket.writableNeedDrain;
@@ -73,6 +79,7 @@ export class Outbox implements Dirty {
 
   #send(data: string | Buffer): void {
     if (!this.#socket.writable) return;
+    this.#given += data.length;
     if (typeof data === 'string') this.#socket.write(data, 'latin1');
     else this.#socket.write(data);
   }

@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:tls';
 import type { Server, TlsOptions } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -162,35 +160,6 @@ describe('SIMPLE', () => {
     expect(new Caller().originator.optionsFor({ ...target, cluster: clusterOf(undefined) })).toBe(
       undefined,
     );
-  });
-
-  it('verifies a server of openssl', async () => {
-    const [cert, key] = [pki.path('server.pem'), pki.path('server.key')];
-    writeFileSync(cert, api.certificate);
-    writeFileSync(key, api.key);
-    const args = ['s_server', '-accept', '127.0.0.1:0', '-cert', cert, '-key', key, '-www'];
-    const child = spawn('openssl', [...args, '-naccept', '1']);
-    const port = await new Promise<number>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        const found = /ACCEPT .*:(\d+)/.exec(chunk.toString())?.[1];
-        if (found !== undefined) resolve(Number(found));
-      });
-    });
-    const { originator } = new Caller();
-    const cluster = clusterOf({ mode: 'SIMPLE', authorities });
-    const options = originator.optionsFor({
-      cluster,
-      endpoint: undefined,
-      authority: 'api.example',
-    });
-    const socket = connect({ port, host: '127.0.0.1', ...options });
-    socket.on('error', () => undefined);
-    await once(socket, 'secureConnect');
-    socket.write('GET / HTTP/1.0\r\n\r\n');
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    expect(chunk.toString()).toContain('HTTP/1.0 200');
-    socket.destroy();
-    child.kill();
   });
 });
 

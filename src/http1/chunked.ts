@@ -50,7 +50,14 @@ const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
   'location',
   'retry-after',
   'vary',
+  'forwarded',
 ]);
+
+/** What proxies say of a request, and backends that put trailers among the headers would believe. */
+const FORBIDDEN_PREFIX = /^x-(?:forwarded|lateen)-/;
+
+const isForbidden = (name: string): boolean =>
+  FORBIDDEN_TRAILERS.has(name) || FORBIDDEN_PREFIX.test(name);
 
 type State = 'size' | 'size-end' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'fault';
 
@@ -64,6 +71,9 @@ export class ChunkedReader {
   #size = 0;
   #digits = 0;
   #trailerText = '';
+  /** Of the trailers' line under way. */
+  #lineLength = 0;
+  #isBehindCr = false;
   #trailers: Trailers = NO_TRAILERS;
   #fault: HeadFault | undefined;
   readonly #limits: HeadLimits;
@@ -153,23 +163,32 @@ export class ChunkedReader {
 
   /** Trailers are few and seldom: their text is gathered until it is whole. */
   #readTrailers(bytes: Uint8Array, start: number, end: number): number {
-    let text = this.#trailerText;
-    for (let at = start; at < end; at++) {
-      text += String.fromCharCode(bytes[at] as number);
-      if (text === '\r\n' || text.endsWith('\r\n\r\n')) {
+    const room = this.#limits.headBytes - this.#trailerText.length;
+    const stop = Math.min(end, start + room);
+    for (let at = start; at < stop; at++) {
+      const code = bytes[at] as number;
+      if (code !== LF) {
+        this.#lineLength++;
+        this.#isBehindCr = code === CR;
+        continue;
+      }
+      if (!this.#isBehindCr) return this.#fail('bare_line_feed', at);
+      if (this.#lineLength === 1) {
+        const text = this.#trailerText + textOf(bytes, start, at + 1);
         this.#trailerText = '';
         this.#state = 'done';
         if (text.length > 2) this.#parseTrailers(text);
         return at + 1;
       }
-      if (text.endsWith('\n') && !text.endsWith('\r\n')) return this.#fail('bare_line_feed', at);
-      if (text.length >= this.#limits.headBytes) {
-        this.#state = 'fault';
-        this.#fault = tooLarge('trailers_too_large');
-        return at;
-      }
+      this.#lineLength = 0;
+      this.#isBehindCr = false;
     }
-    this.#trailerText = text;
+    if (end - start >= room) {
+      this.#state = 'fault';
+      this.#fault = tooLarge('trailers_too_large');
+      return stop;
+    }
+    this.#trailerText += textOf(bytes, start, end);
     return end;
   }
 
@@ -184,7 +203,7 @@ export class ChunkedReader {
     }
     const trailers: [string, string][] = [];
     for (let i = 0; i < index.count; i++) {
-      if (FORBIDDEN_TRAILERS.has(index.name(i))) {
+      if (isForbidden(index.name(i))) {
         this.#fail('trailer_forbidden', 0);
         return;
       }
@@ -198,6 +217,12 @@ export class ChunkedReader {
     this.#fault = malformed(reason);
     return at;
   }
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  let text = '';
+  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number);
+  return text;
 }
 
 function sizeFault(code: number, digits: number): string {
@@ -218,4 +243,4 @@ export function chunksEnd(trailers: Trailers): string {
 }
 
 /** A trailer that may be sent: from another protocol's, where nobody has looked at its name. */
-export const isTrailer = (name: string): boolean => !FORBIDDEN_TRAILERS.has(name.toLowerCase());
+export const isTrailer = (name: string): boolean => !isForbidden(name.toLowerCase());

@@ -8,6 +8,8 @@ const STRIDE = 4;
 const NAME = 1;
 const VALUE = 2;
 const END = 3;
+const MAX_DIGITS = 15;
+const DIGIT_0 = 48;
 /** Key of a field that was taken out. */
 const REMOVED = 0;
 
@@ -88,6 +90,21 @@ export class FieldIndex {
   value(field: number): string {
     const at = field * STRIDE;
     return this.text.slice(this.#numbers[at + VALUE], this.#numbers[at + END]);
+  }
+
+  /** A value that is digits alone, at most fifteen: beyond them numbers lose their last ones. -1 = it is something else. */
+  decimal(field: number): number {
+    const at = field * STRIDE;
+    const start = this.#numbers[at + VALUE] as number;
+    const end = this.#numbers[at + END] as number;
+    if (end === start || end - start > MAX_DIGITS) return -1;
+    let value = 0;
+    for (let i = start; i < end; i++) {
+      const digit = this.text.charCodeAt(i) - DIGIT_0;
+      if (digit < 0 || digit > 9) return -1;
+      value = value * 10 + digit;
+    }
+    return value;
   }
 
   /** In lower case. */

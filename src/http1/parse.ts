@@ -12,6 +12,7 @@ import { RawRequestHead, RawResponseHead } from './raw-head.ts';
 const LINE_END = '\r\n';
 const HEAD_END = '\r\n\r\n';
 const VERSION_LENGTH = 'HTTP/1.1'.length;
+const SLASH = 47;
 const DIGIT_0 = 48;
 const DIGIT_1 = 49;
 
@@ -63,8 +64,16 @@ export function parseRequest(
   const target = text.slice(targetStart, at);
   const authority = head.received('host');
   if (authority === undefined && minor === 1) return malformed('host_missing');
+  if (text.charCodeAt(targetStart) !== SLASH && saysTwoHosts(target, authority ?? ''))
+    return malformed('host_mismatch');
   head.begin(method, seen < 0x80 ? target : encodeReceivedTarget(target), authority ?? '');
   return head;
+}
+
+/** RFC 9112, 3.2.2 lets the target win; whoever reads the message next may let Host win. */
+function saysTwoHosts(target: string, host: string): boolean {
+  const named = /^https?:\/\/([^/?#]*)/i.exec(target)?.[1];
+  return named !== undefined && host !== '' && named.toLowerCase() !== host.toLowerCase();
 }
 
 /** A response head at the start of `text`; 1xx heads are heads like others. */

@@ -199,6 +199,10 @@ export class RawRequestHead extends RawHead implements RequestHead {
     return this.contentLength > 0 || this.isChunked;
   }
 
+  get isHttp1(): boolean {
+    return true;
+  }
+
   /** The first value that was received; undefined = there is none. */
   received(name: string): string | undefined {
     const field = this.index.find(name, keyOfName(name), 0);

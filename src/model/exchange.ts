@@ -40,6 +40,22 @@ export interface BodyLimit {
   readonly policy: string;
 }
 
+/** How a gRPC-Web client writes and reads: in bytes, or in base64. */
+export interface GrpcWebMode {
+  readonly isTextRequest: boolean;
+  readonly isTextResponse: boolean;
+}
+
+/** What a request is besides where it is a call of gRPC. */
+export interface GrpcCall {
+  /** As its trailers said, told by the driver; -1 = nothing did. */
+  status: number;
+  /** What the deadline is made of; 0 = there is none. */
+  timeoutMs: number;
+  /** A driver that sees trailers keeps a response's head back for a moment: they may be a reason to try again. */
+  holdsHead: boolean;
+}
+
 /** One line of why; collected only when asked for (explain). */
 export interface TraceStep {
   readonly step:
@@ -98,6 +114,12 @@ export interface Exchange {
   upstreamScheme: 'http' | 'https';
   /** Bound of this attempt; 0 = none. */
   attemptTimeoutMs: number;
+  /** Of the whole request in clock milliseconds; 0 = none. */
+  deadlineMs: number;
+  /** Of gRPC, or of gRPC-Web once it is taken for one; undefined for all other requests. */
+  call: GrpcCall | undefined;
+  /** The listener bridges the request to gRPC; the driver does so with its body and the response's. */
+  grpcWeb: GrpcWebMode | undefined;
   /** Copies to send beside the first attempt. */
   mirrors: readonly Mirror[];
   /** A driver clears it for a body that it can't send again: then nothing is retried. */

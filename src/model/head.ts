@@ -39,6 +39,8 @@ export interface RequestHead extends HeaderBlock {
   readonly target: string;
   /** A body follows, of whatever length. */
   readonly hasBody: boolean;
+  /** It came by a protocol in which no call of gRPC can be answered. @default false */
+  readonly isHttp1?: boolean;
 }
 
 /** A received response head. */

@@ -59,6 +59,8 @@ export interface Listener {
   readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
   /** What is spoken over carried connections, where somebody said so: they are looked into, and go on as they are. */
   readonly application?: 'MONGO';
+  /** Requests of gRPC-Web go on as gRPC, where the runtime has trailers. @default false */
+  readonly grpcWeb?: boolean;
   /** Server names that this listener takes under TLS; exact, `*.x` or `*`. Absent on plaintext. */
   readonly serverNames?: readonly string[];
   readonly tls?: ListenerTls;

@@ -1,6 +1,7 @@
 /** Destination, endpoint and head of an attempt. */
 import type { Random } from '../host/host.ts';
-import type { LocalReply } from '../model/exchange.ts';
+import { NO_STATUS } from '../lib/grpc-status.ts';
+import type { GrpcCall, LocalReply } from '../model/exchange.ts';
 import type {
   Cluster,
   Destination,
@@ -11,9 +12,10 @@ import type {
 } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { addForwarded } from './forwarded.ts';
+import { writeGrpcTimeout } from './grpc.ts';
 import { applyRouteHeaders } from './header-ops.ts';
 import { invalidBackend, redirectReply, replies } from './rescue.ts';
-import { createRetryState } from './retry.ts';
+import { createRetryState, retriesGrpcStatus } from './retry.ts';
 import { rewritePath } from './rewrite.ts';
 
 /** Endpoints that a step of the trace names. */
@@ -144,12 +146,27 @@ function candidates(endpoints: readonly Endpoint[]): string {
   return `of ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** An endpoint for the next try; a reply when none is healthy. */
-export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | undefined {
-  const cluster = x.cluster as Cluster;
+/** The upstream hears how long this attempt may take, not how long the caller would wait. */
+function prepareCall(x: EngineExchange, call: GrpcCall): void {
+  const { retry, attemptTimeoutMs } = x;
+  if (attemptTimeoutMs > 0) x.request.set('grpc-timeout', writeGrpcTimeout(attemptTimeoutMs));
+  call.status = NO_STATUS;
+  call.holdsHead =
+    retry !== undefined && retry.left > 0 && retriesGrpcStatus(retry.policy, x.method);
+}
+
+/** By the time that is left, or that one try has. */
+export function boundAttempt(x: EngineExchange, nowMs: number): void {
   const left = x.deadlineMs === 0 ? 0 : Math.max(1, x.deadlineMs - nowMs);
   const perTry = x.retry?.policy.perTryTimeoutMs ?? 0;
   x.attemptTimeoutMs = perTry > 0 && (left === 0 || perTry < left) ? perTry : left;
+}
+
+/** An endpoint for the next try; a reply when none is healthy. */
+export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | undefined {
+  const cluster = x.cluster as Cluster;
+  boundAttempt(x, nowMs);
+  if (x.call !== undefined) prepareCall(x, x.call);
   x.upstreamScheme = cluster.tls === undefined ? 'http' : 'https';
   x.upstreamStartMs = nowMs;
   x.attempts++;

@@ -4,6 +4,7 @@
  * A request costs two look-ups by the object that it already holds and two additions: names are looked up once for
  * each linked object. A new snapshot brings new objects under the same names, and the count goes on.
  */
+import { NO_STATUS } from '../lib/grpc-status.ts';
 import type { Cluster, Listener } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 
@@ -14,6 +15,8 @@ export interface RequestCounts {
   readonly classes: Readonly<Record<string, number>>;
   /** By response flags as logged (`UF`, `UF,URX`); only those that occurred. */
   readonly flags: Readonly<Record<string, number>>;
+  /** Calls of gRPC by the number of their status; absent where there were none. */
+  readonly grpc?: Readonly<Record<string, number>>;
 }
 
 export interface EngineStats {
@@ -34,10 +37,18 @@ const OTHER_FLAGS = 'other';
 class Counts {
   readonly #classes: number[] = CLASSES.map(() => 0);
   #flags: Map<string, number> | undefined;
+  #grpc: Map<number, number> | undefined;
 
   add(statusClass: number, flags: string): void {
     (this.#classes[statusClass] as number)++;
     if (flags !== '') this.#addFlags(flags);
+  }
+
+  /** A call that was given up has none. */
+  addCall(status: number): void {
+    if (status === NO_STATUS) return;
+    const counts = (this.#grpc ??= new Map());
+    counts.set(status, (counts.get(status) ?? 0) + 1);
   }
 
   view(): RequestCounts {
@@ -46,6 +57,7 @@ class Counts {
       requests: this.#classes.reduce((sum, count) => sum + count, 0),
       classes: Object.fromEntries(seen.filter(([, count]) => count > 0)),
       flags: Object.fromEntries(this.#flags ?? []),
+      ...(this.#grpc === undefined ? {} : { grpc: Object.fromEntries(this.#grpc) }),
     };
   }
 
@@ -96,8 +108,14 @@ export class RequestCounters {
     this.#active--;
     const status = x.reply?.status ?? x.response?.status ?? 0;
     const statusClass = Math.min(LAST_CLASS, Math.floor(status / 100));
-    this.#listeners.of(x.listener ?? NO_LISTENER).add(statusClass, x.flags);
-    if (x.cluster !== undefined) this.#clusters.of(x.cluster).add(statusClass, x.flags);
+    const { cluster, call } = x;
+    const listener = this.#listeners.of(x.listener ?? NO_LISTENER);
+    listener.add(statusClass, x.flags);
+    if (call !== undefined) listener.addCall(call.status);
+    if (cluster === undefined) return;
+    const counts = this.#clusters.of(cluster);
+    counts.add(statusClass, x.flags);
+    if (call !== undefined) counts.addCall(call.status);
   }
 
   view(): EngineStats {

@@ -1,10 +1,12 @@
 /** From a received head to a route: canonical form, listener, virtual host, route. Pure. */
+import { isGrpcType } from '../lib/grpc-status.ts';
 import type { Exchange, LocalReply } from '../model/exchange.ts';
 import type { FilterConfig, Listener, VirtualHost } from '../model/snapshot.ts';
 import { canonicalAuthority, canonicalTarget, splitAbsoluteForm } from './canonical.ts';
 import type { EngineExchange } from './exchange.ts';
 import { framingFault } from './framing.ts';
 import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts';
+import { createCall, grpcWebMode } from './grpc.ts';
 import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
 
@@ -20,12 +22,13 @@ export function isLetThrough(x: EngineExchange): boolean {
 function canonicalise(x: EngineExchange): LocalReply | undefined {
   const framing = framingFault(x.request);
   if (framing !== undefined) return framing;
+  // Granted by a backend, it would carry bytes that nobody decides on.
+  if (x.method === 'CONNECT') return replies.noRoute;
   const given = x.request.target;
   const absolute = given.startsWith('/') ? undefined : splitAbsoluteForm(given);
   const { pathNormalization } = x.linked.named.snapshot.mesh;
   const target = canonicalTarget(absolute?.target ?? given, pathNormalization);
-  if (target === undefined)
-    return given === '*' || x.method === 'CONNECT' ? replies.noRoute : replies.badPath;
+  if (target === undefined) return given === '*' ? replies.noRoute : replies.badPath;
   const authority = canonicalAuthority(absolute?.authority ?? x.authority.trim());
   if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
@@ -135,7 +138,9 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   if (refused !== undefined) return refused;
   x.remoteIp = clientAddress(x, x.linked.named.snapshot.mesh.trustedHops);
   stripTrustHeaders(x, x.listener.direction === 'gateway');
-  x.isGrpc = x.request.get('content-type')?.startsWith('application/grpc') === true;
+  const type = x.request.get('content-type');
+  if (isGrpcType(type)) x.call = createCall();
+  if (linked.listener.grpcWeb === true) x.grpcWeb = grpcWebMode(x.request, type);
   return undefined;
 }
 

@@ -27,6 +27,21 @@ const lineOf = (host: FakeHost): Record<string, unknown> =>
   JSON.parse(host.lines[0] ?? '{}') as Record<string, unknown>;
 
 describe('the way of a request', () => {
+  test('no more are under way than the pool takes', () => {
+    const pool = { maxRequests: 1 };
+    const { engine, begin } = bench({ clusters: [cluster('shop', { pool })] });
+    const [first, second, third] = [begin('/'), begin('/'), begin('/')];
+    expect(engine.onRequest(first)).toBe('forward');
+    expect(engine.onRequest(second)).toBe('reply');
+    expect(second.reply).toMatchObject({ status: 503 });
+    expect(second.reply?.body).toContain('overflow');
+    expect(second.flags).toContain('UO');
+    engine.onResponse(first, ok());
+    engine.onEnd(first);
+    engine.onEnd(second);
+    expect(engine.onRequest(third)).toBe('forward');
+  });
+
   test('forward, deliver, one log line; nothing waits', () => {
     const { engine, host, begin } = bench();
     const x = begin('/a/../b?c=d');

@@ -4,6 +4,7 @@
  * accept -> listener filters -> route -> listener filters that yield and route filters -> attempts -> response filters -> record.
  * A driver tells it what happened and does what the returned step says (src/model/exchange.ts).
  */
+import { NO_STATUS, readGrpcStatus } from '../lib/grpc-status.ts';
 import { ResponseHeaderList } from '../lib/header-list.ts';
 import type { Host } from '../host/host.ts';
 import type { UpstreamFailure } from '../model/error.ts';
@@ -11,12 +12,29 @@ import type { Exchange, LocalReply, Step } from '../model/exchange.ts';
 import type { ResponseHead } from '../model/head.ts';
 import type { Filter } from '../model/policy.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
-import { beginAttempt, beginForward, beginPassthrough, endAttempt } from './attempt.ts';
+import {
+  beginAttempt,
+  beginForward,
+  beginPassthrough,
+  boundAttempt,
+  endAttempt,
+} from './attempt.ts';
 import type { EngineStats } from './counters.ts';
 import { RequestCounters } from './counters.ts';
 import { accept, route } from './decide.ts';
 import type { Arrival, EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
+import {
+  callTimeoutMs,
+  createCall,
+  cutCall,
+  foreignReply,
+  isForeign,
+  needsHttp2,
+  toGrpcRequest,
+  toGrpcWeb,
+  toGrpcWebHead,
+} from './grpc.ts';
 import { applyRouteHeaders } from './header-ops.ts';
 import type { RequestEnd } from './record.ts';
 import { recordRequest } from './record.ts';
@@ -33,6 +51,10 @@ export interface Engine {
   onFailure(x: Exchange, failure: UpstreamFailure): Step;
   /** The request's body went past `x.bodyLimit` before anything was sent to the client. */
   onBodyTooLarge(x: Exchange): Step;
+  /** The request of a call of gRPC is whole: its time runs from now on. Where a driver doesn't tell, from its beginning. */
+  onCallWhole(x: Exchange): void;
+  /** An answer breaks off behind its head: trailers that say why, where the client reads such. @param code of a reset */
+  onCut(x: Exchange, failure: UpstreamFailure, code?: number): CallTrailers | undefined;
   /** Where copies of the request go. */
   mirrorTargets(x: Exchange): readonly MirrorTarget[];
   /** Once for every exchange that was begun. */
@@ -40,6 +62,8 @@ export interface Engine {
   /** Requests so far, as plain JSON. */
   stats(): EngineStats;
 }
+
+type CallTrailers = readonly (readonly [name: string, value: string])[];
 
 export interface MirrorTarget {
   readonly cluster: Cluster;
@@ -90,14 +114,17 @@ class StateMachine implements Engine {
     const x = exchange as EngineExchange;
     const { retry } = x;
     this.#releaseRetry(x);
-    if (retry !== undefined && retriesResponse(retry.policy, x.method, head)) {
+    if (retry !== undefined && retriesResponse(retry.policy, x.method, head, x.call?.status)) {
       const step = this.#retry(x);
       if (step !== undefined) return step;
     }
-    x.response = head;
     x.responseMs = this.#host.clock.nowMs();
+    if (x.call !== undefined && x.grpcWeb === undefined && isForeign(head))
+      return this.#reply(x, foreignReply(head));
+    x.response = head;
     applyRouteHeaders(x, head, 'responseHeaders');
     this.#responseFilters(x);
+    if (x.call !== undefined && x.grpcWeb !== undefined) toGrpcWebHead(head, x.grpcWeb);
     x.stage = 'done';
     return 'deliver';
   }
@@ -128,6 +155,27 @@ class StateMachine implements Engine {
     return this.#reply(x, bodyLimit.reply);
   }
 
+  onCallWhole(exchange: Exchange): void {
+    const x = exchange as EngineExchange;
+    if (x.deadlineMs === 0 || x.call === undefined) return;
+    const nowMs = this.#host.clock.nowMs();
+    x.deadlineMs = nowMs + x.call.timeoutMs;
+    boundAttempt(x, nowMs);
+  }
+
+  onCut(exchange: Exchange, failure: UpstreamFailure, code?: number): CallTrailers | undefined {
+    const x = exchange as EngineExchange;
+    if (x.call === undefined || x.response?.has('content-length') !== false) return undefined;
+    const { status, flag, message } = cutCall(failure, code);
+    addFlag(x, flag);
+    x.details = 'upstream_reset_after_response_started';
+    x.call.status = status;
+    return [
+      ['grpc-status', String(status)],
+      ['grpc-message', message],
+    ];
+  }
+
   mirrorTargets(exchange: Exchange): readonly MirrorTarget[] {
     const { clusters } = (exchange as EngineExchange).linked;
     return exchange.mirrors.flatMap(({ cluster: name }): MirrorTarget[] => {
@@ -146,6 +194,8 @@ class StateMachine implements Engine {
     this.#budget.requestEnds();
     this.#releaseRetry(x);
     endAttempt(x);
+    if (x.call?.status === NO_STATUS)
+      x.call.status = readGrpcStatus(x.response?.get('grpc-status'));
     this.#done(x, x.listenerFilters);
     this.#done(x, x.routeFilters);
     this.#counters.end(x);
@@ -173,6 +223,10 @@ class StateMachine implements Engine {
     const step = this.#run(x, x.listenerFilters);
     if (step !== undefined) return step;
     x.unrouted = route(x);
+    if (x.grpcWeb !== undefined) {
+      x.call = createCall();
+      toGrpcRequest(x.request);
+    }
     x.stage = 'route-filters';
     x.cursor = 0;
     return this.#routeFilters(x);
@@ -184,6 +238,7 @@ class StateMachine implements Engine {
     if (x.unrouted === undefined) return this.#act(x);
     if (x.unrouted !== 'passthrough') return this.#reply(x, x.unrouted);
     beginPassthrough(x);
+    this.#setDeadline(x, 0);
     x.stage = 'attempt';
     return this.#attempt(x);
   }
@@ -239,17 +294,30 @@ class StateMachine implements Engine {
         details: 'direct_response',
       });
     }
+    if (x.call !== undefined && x.grpcWeb === undefined && x.request.isHttp1 === true) {
+      // Who speaks it so reads no status of gRPC either.
+      x.call = undefined;
+      return this.#reply(x, needsHttp2);
+    }
     const refused = beginForward(x, action, this.#host.random);
     if (refused !== undefined) return this.#reply(x, refused);
-    if (chosen.timeoutMs > 0) x.deadlineMs = this.#host.clock.nowMs() + chosen.timeoutMs;
+    this.#setDeadline(x, chosen.timeoutMs);
     x.stage = 'attempt';
     return this.#attempt(x);
+  }
+
+  #setDeadline(x: EngineExchange, routeMs: number): void {
+    const { call } = x;
+    const timeoutMs = call === undefined ? routeMs : callTimeoutMs(x.request, routeMs);
+    if (call !== undefined) call.timeoutMs = timeoutMs;
+    if (timeoutMs > 0) x.deadlineMs = this.#host.clock.nowMs() + timeoutMs;
   }
 
   #attempt(x: EngineExchange): Step {
     const nowMs = this.#host.clock.nowMs();
     if (x.deadlineMs !== 0 && nowMs >= x.deadlineMs) return this.#reply(x, replies.timeout);
-    const refused = beginAttempt(x, nowMs);
+    const isFull = x.linkedCluster?.balancing.isFull() === true;
+    const refused = isFull ? upstreamFailed('overflow', 1) : beginAttempt(x, nowMs);
     return refused === undefined ? 'forward' : this.#reply(x, refused);
   }
 
@@ -281,7 +349,7 @@ class StateMachine implements Engine {
 
   /** Local replies pass the response side like any other; direct responses keep their route's headers. */
   #reply(x: EngineExchange, given: LocalReply): Step {
-    const local = x.isGrpc && given.details !== 'direct_response' ? toGrpc(given) : given;
+    const local = inCallersWords(x, given);
     const head = new ResponseHeaderList(local.status, local.headers);
     x.response = head;
     if (local.flag !== '') addFlag(x, local.flag);
@@ -316,6 +384,13 @@ class StateMachine implements Engine {
       }
     }
   }
+}
+
+/** A direct response is the route's own, whoever asks; a gRPC-Web client could make nothing of it. */
+function inCallersWords(x: EngineExchange, given: LocalReply): LocalReply {
+  if (x.call === undefined) return given;
+  if (x.grpcWeb !== undefined) return toGrpcWeb(given, x.grpcWeb);
+  return given.details === 'direct_response' ? given : toGrpc(given);
 }
 
 function addFlag(x: EngineExchange, flag: string): void {

@@ -25,8 +25,6 @@ export interface EngineExchange extends Exchange {
   routeFilters: readonly Filter[];
   /** What becomes of a request that no route takes, when its filters have let it pass. */
   unrouted: LocalReply | 'passthrough' | undefined;
-  /** Deadline of the whole request in clock milliseconds; 0 = none. */
-  deadlineMs: number;
   retry: RetryState | undefined;
   /** A place in the retry budget is taken. */
   holdsRetry: boolean;
@@ -36,7 +34,6 @@ export interface EngineExchange extends Exchange {
   isAttemptOpen: boolean;
   upstreamStartMs: number;
   responseMs: number;
-  isGrpc: boolean;
 }
 
 export interface Arrival {
@@ -81,6 +78,9 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     upstreamAuthority: '',
     upstreamScheme: 'http',
     attemptTimeoutMs: 0,
+    deadlineMs: 0,
+    call: undefined,
+    grpcWeb: undefined,
     mirrors: NO_MIRRORS,
     isReplayable: true,
     bodyLimit: undefined,
@@ -102,14 +102,12 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     listenerFilters: NO_FILTERS,
     routeFilters: NO_FILTERS,
     unrouted: undefined,
-    deadlineMs: 0,
     retry: undefined,
     holdsRetry: false,
     tried: NONE_TRIED,
     isAttemptOpen: false,
     upstreamStartMs: 0,
     responseMs: 0,
-    isGrpc: false,
   };
 }
 

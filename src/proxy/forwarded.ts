@@ -11,8 +11,15 @@ const HOP_BY_HOP = [
   'proxy-authenticate',
   'proxy-authorization',
 ];
-/** Nobody outside may say these; what a Connection header names may not include them either. */
-const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'];
+/** What a Connection header may not name: taken out, the message would end elsewhere, or come from somebody else. */
+const PROTECTED = [
+  'content-length',
+  'transfer-encoding',
+  'host',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+];
 const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
@@ -30,11 +37,11 @@ export function stripHopByHop(head: RequestHead): string | undefined {
     if (names.length > MAX_NAMED)
       return `connection names ${names.length} headers, want at most ${MAX_NAMED}`;
     for (const name of names) {
-      if (FORWARDED.includes(name) || name.startsWith(':')) return `connection names ${name}`;
+      if (PROTECTED.includes(name) || name.startsWith(':')) return `connection names ${name}`;
       if (name !== '' && name !== 'upgrade' && name !== 'close' && name !== 'keep-alive')
         head.remove(name);
     }
-    if (!names.includes('upgrade')) {
+    if (!names.includes('upgrade') || !head.has('upgrade')) {
       head.remove('connection');
       head.remove('upgrade');
     }

@@ -1,6 +1,6 @@
 /** Header operations of routes and destinations: remove, then set, then add. */
 import type { HeaderBlock } from '../model/head.ts';
-import type { HeaderOps } from '../model/snapshot.ts';
+import type { HeaderOps, Route } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { renderTemplate } from './template.ts';
 
@@ -39,10 +39,17 @@ export function applyRouteHeaders(
     action?.kind === 'forward' &&
     (action.destinationHeadersLast === true || action.destinations.length === 1);
   if (route !== undefined && isRouteFirst) {
-    applyHeaderOps(x, head, route[side]);
-    applyHeaderOps(x, head, destination?.[side]);
+    applyHeaderOps(x, head, opsOf(route, side));
+    applyHeaderOps(x, head, opsOf(destination, side));
   } else {
-    applyHeaderOps(x, head, destination?.[side]);
-    applyHeaderOps(x, head, route?.[side]);
+    applyHeaderOps(x, head, opsOf(destination, side));
+    applyHeaderOps(x, head, opsOf(route, side));
   }
+}
+
+type Sides = Pick<Route, 'requestHeaders' | 'responseHeaders'>;
+
+/** By two names: one that is computed is looked up anew for each request. */
+function opsOf(subject: Sides | undefined, side: keyof Sides): HeaderOps | undefined {
+  return side === 'requestHeaders' ? subject?.requestHeaders : subject?.responseHeaders;
 }

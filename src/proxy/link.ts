@@ -37,6 +37,8 @@ export interface LinkedSnapshot {
   readonly named: NamedSnapshot;
   readonly listeners: ListenerTable;
   readonly clusters: ReadonlyMap<string, LinkedCluster>;
+  /** Some listener takes gRPC-Web for gRPC. */
+  readonly bridgesGrpcWeb: boolean;
   /** A place for the state of every filter that one request can meet. */
   readonly emptySlots: readonly undefined[];
   /** Filters of a list of configs, in phase order, without those that yield; the same list gives the same filters. */
@@ -234,6 +236,7 @@ class SnapshotLinker implements Linker {
         named,
         listeners: table,
         clusters,
+        bridgesGrpcWeb: snapshot.listeners.some(({ grpcWeb }) => grpcWeb === true),
         emptySlots: Array.from({ length: slotCount }, () => undefined),
         filtersOf: (configs) => listOf(lists, configs).own,
         routeFiltersOf: (listener, route) => routeFilters(lists, listener, route),

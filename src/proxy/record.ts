@@ -79,7 +79,8 @@ function requestLine(x: EngineExchange): string {
 
 function outcome(x: EngineExchange): string {
   const status = x.reply?.status ?? x.response?.status ?? 0;
-  const rest = optional('flags', x.flags) + optional('details', x.details);
+  const called = x.call === undefined || x.call.status < 0 ? '' : `,"grpc_status":${x.call.status}`;
+  const rest = called + optional('flags', x.flags) + optional('details', x.details);
   return rest === '' ? `"status":${status}` : `"status":${status}${rest}`;
 }
 

@@ -112,12 +112,16 @@ export function grpcStatusOf(status: number): number {
   return GRPC_STATUS[status] ?? 2;
 }
 
+/** As gRPC over HTTP/2 says: only what isn't printable is encoded, and the percent sign itself. */
+export function grpcMessage({ body }: Pick<LocalReply, 'body'>): string {
+  const text = typeof body === 'string' ? body : '';
+  return text.toWellFormed().replaceAll(/[^ -$&-~]/gu, (char) => encodeURIComponent(char));
+}
+
 /** gRPC callers get HTTP 200 with the status in the head. */
 export function toGrpc(local: LocalReply): LocalReply {
   if (local.headers.some(([name]) => name === 'grpc-status')) return local;
-  const text = typeof local.body === 'string' ? local.body : '';
-  // As gRPC over HTTP/2 says: only what isn't printable, and the percent sign itself.
-  const message = text.toWellFormed().replaceAll(/[^ -$&-~]/gu, (char) => encodeURIComponent(char));
+  const message = grpcMessage(local);
   return {
     ...local,
     status: 200,

@@ -1,4 +1,5 @@
 /** When an attempt may be repeated, and how long to wait before. */
+import { NO_STATUS, readGrpcStatus } from '../lib/grpc-status.ts';
 import type { Random } from '../host/host.ts';
 import type { UpstreamFailure } from '../model/error.ts';
 import type { ResponseHead } from '../model/head.ts';
@@ -42,12 +43,12 @@ export class RetryBudget {
 
 /** RFC 9110, 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
-const GRPC_CODES: Readonly<Record<string, string>> = {
-  cancelled: '1',
-  'deadline-exceeded': '4',
-  'resource-exhausted': '8',
-  internal: '13',
-  unavailable: '14',
+const GRPC_CODES: Readonly<Record<string, number>> = {
+  cancelled: 1,
+  'deadline-exceeded': 4,
+  'resource-exhausted': 8,
+  internal: 13,
+  unavailable: 14,
 };
 /** The request never left, or was provably not executed. */
 const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([
@@ -61,11 +62,26 @@ export function createRetryState(policy: RetryPolicy): RetryState {
   return { policy, left: policy.attempts, intervalMs: policy.backoffMs };
 }
 
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
 function mayRepeat(policy: RetryPolicy, method: string): boolean {
   return policy.nonIdempotent || IDEMPOTENT.has(method);
 }
 
-export function retriesResponse(policy: RetryPolicy, method: string, head: ResponseHead): boolean {
+/** May the status of a call be a reason to repeat it? */
+export function retriesGrpcStatus(policy: RetryPolicy, method: string): boolean {
+  return mayRepeat(policy, method) && policy.on.some((word) => GRPC_CODES[word] !== undefined);
+}
+
+/** @param trailing status of a call that its trailers said, behind a head without a body */
+export function retriesResponse(
+  policy: RetryPolicy,
+  method: string,
+  head: ResponseHead,
+  trailing: number = NO_STATUS,
+): boolean {
   const { status } = head;
   const { on } = policy;
   if (head.has('x-envoy-ratelimited')) return on.includes('envoy-ratelimited');
@@ -74,8 +90,8 @@ export function retriesResponse(policy: RetryPolicy, method: string, head: Respo
   if (status >= 502 && status <= 504 && on.includes('gateway-error')) return true;
   if (status === 409 && on.includes('retriable-4xx')) return true;
   if (policy.statusCodes.includes(status) && on.includes('retriable-status-codes')) return true;
-  const grpcStatus = head.get('grpc-status');
-  return grpcStatus !== undefined && on.some((word) => GRPC_CODES[word] === grpcStatus);
+  const grpcStatus = trailing === NO_STATUS ? readGrpcStatus(head.get('grpc-status')) : trailing;
+  return grpcStatus !== NO_STATUS && on.some((word) => GRPC_CODES[word] === grpcStatus);
 }
 
 export function retriesFailure(

@@ -63,9 +63,8 @@ const answerKey = (status: number, isGrpc: boolean): string =>
 
 function share(
   linked: LinkedSnapshot,
-  { route, request, listener }: Exchange,
+  { route, listener, call }: Exchange,
 ): Record<string, number> | undefined {
-  const isGrpc = request.get('content-type')?.startsWith('application/grpc') === true;
   if (route?.action.kind !== 'forward' || route.action.destinations.length < 2) return undefined;
   const { destinations } = route.action;
   const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
@@ -74,7 +73,7 @@ function share(
   const shares: Record<string, number> = {};
   for (const { cluster, weight, respond } of destinations) {
     if (respond !== undefined) {
-      const key = isHttp ? answerKey(respond, isGrpc) : 'close';
+      const key = isHttp ? answerKey(respond, call !== undefined) : 'close';
       shares[key] = (shares[key] ?? 0) + (100 * weight) / total;
       continue;
     }

@@ -17,12 +17,15 @@ export interface Recorder {
   readonly backend: TestBackend;
   /** Bytes since the last call, by connection that had some, without the lines that the proxy adds. */
   taken(): string[];
+  /** What the next call will return, as one. */
+  seen(): string;
   /** Targets of whole requests since the last call. */
   targets(): string[];
   close(): void;
 }
 
-const ADDED = /^(?:x-forwarded-for|x-forwarded-proto|x-request-id|traceparent|x-envoy-[-a-z]+): .*\r\n/gim;
+const ADDED =
+  /^(?:x-forwarded-for|x-forwarded-proto|x-request-id|traceparent|x-envoy-[-a-z]+): .*\r\n/gim;
 
 /** What an honest answer to a target looks like. */
 export const answerTo = (target: string): string =>
@@ -64,30 +67,31 @@ export async function startRecorder(
       const [method = '', target = ''] = start;
       state.answered++;
       targets.push(target);
-      if (misbehaviours.get(target)?.early !== true || messages.length === 0)
-        answer(socket, method, target);
+      answer(socket, method, target);
     }
     const [method = '', target = ''] = head?.start ?? [];
-    if (misbehaviours.get(target)?.early === true) {
+    if (misbehaviours.get(target)?.early === true && state.answered === messages.length) {
       answer(socket, method, target);
       targets.push(target);
       state.answered++;
     }
   });
+  const fresh = (isTaken: boolean): string[] => {
+    const out: string[] = [];
+    for (const [index, socket] of backend.sockets.entries()) {
+      const state = seen.get(socket);
+      const received = backend.received[index] ?? '';
+      if (state === undefined || received.length === state.taken) continue;
+      out.push(received.slice(state.taken).replaceAll(ADDED, ''));
+      if (isTaken) state.taken = received.length;
+    }
+    return out;
+  };
   return {
     port: backend.port,
     backend,
-    taken() {
-      const out: string[] = [];
-      for (const [index, socket] of backend.sockets.entries()) {
-        const state = seen.get(socket);
-        const received = backend.received[index] ?? '';
-        if (state === undefined || received.length === state.taken) continue;
-        out.push(received.slice(state.taken).replaceAll(ADDED, ''));
-        state.taken = received.length;
-      }
-      return out;
-    },
+    taken: () => fresh(true),
+    seen: () => fresh(false).join(''),
     targets() {
       const out = targets;
       targets = [];

@@ -1,7 +1,8 @@
-/** The runner itself: own cases hold, and every falsified expectation fails; pure, and live in workerd. */
+/** The runner itself: own cases hold, and every falsified expectation fails; pure, and live in workerd and over sockets. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCases } from './cases.ts';
 import { createGatewayTarget } from './live/gateway-target.ts';
+import { createNodeTarget } from './live/node-target.ts';
 import { createPureTarget } from './pure-target.ts';
 import type { Target } from './pure-target.ts';
 import type { CheckResult } from './run.ts';
@@ -33,11 +34,16 @@ describe('conformance runner', () => {
   });
 });
 
-describe('live against a gateway worker', () => {
+const live = [
+  { where: 'a gateway worker', create: createGatewayTarget, hasSkipped: true },
+  { where: 'proxies of the Node adapter', create: createNodeTarget, hasSkipped: false },
+];
+
+describe.each(live)('live against $where', ({ create, hasSkipped }) => {
   let target: Target;
   beforeAll(async () => {
     const capabilitiesFile = new URL('capabilities.yaml', import.meta.url).pathname;
-    target = await createGatewayTarget({ nowMs, capabilitiesFile });
+    target = await create({ nowMs, capabilitiesFile });
   });
   afterAll(() => target.close());
 
@@ -50,6 +56,7 @@ describe('live against a gateway worker', () => {
   });
 
   it('fails every compared case whose expectation is false', async () => {
-    expect(await outcomes(target, true)).toEqual(new Set(['failed', 'skipped']));
+    const wanted = hasSkipped ? ['failed', 'skipped'] : ['failed'];
+    expect(await outcomes(target, true)).toEqual(new Set(wanted));
   });
 });

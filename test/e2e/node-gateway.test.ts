@@ -3,9 +3,12 @@ import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBench, shopMesh, startLoad, waitFor } from '../fixtures/node-process.ts';
 import type { Bench, Lateen } from '../fixtures/node-process.ts';
+
+// Each test starts processes, beside whatever else this machine has to do.
+vi.setConfig({ testTimeout: 90_000 });
 
 let bench: Bench;
 beforeEach(async () => {
@@ -268,6 +271,25 @@ describe('a start that can not succeed', () => {
     const { code, stderr } = await run('--config', 'mesh.yaml', ...args);
     expect(code).toBe(2);
     expect(stderr).toContain(text);
+  });
+});
+
+describe('a node without an admin endpoint', () => {
+  it('is found by its record, and told by signals', async () => {
+    const gateway = await start('--admin', 'off', '--workers', '1');
+    expect((await bench.run(['node', 'status'])).stdout).toContain(` ${gateway.pid} `);
+    const { stdout } = await bench.run(['node', 'restart']);
+    const pid = Number(/pid (\d+) took over/.exec(stdout)?.[1]);
+    expect(await gateway.ended).toEqual({ code: 0, signal: null });
+    expect(await fetchText('/')).toBe('app /');
+    expect((await bench.run(['node', 'drain'])).stdout).toContain(`pid ${pid} drains`);
+    await waitFor('its end', () => {
+      try {
+        return !process.kill(pid, 0);
+      } catch {
+        return true;
+      }
+    });
   });
 });
 

@@ -1,7 +1,9 @@
 /** Processes that die or are replaced while many clients ask: who is refused, and what is lost. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBench, startLoad, waitFor } from '../fixtures/node-process.ts';
 import type { Bench, Lateen, Load } from '../fixtures/node-process.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let bench: Bench;
 beforeEach(async () => {

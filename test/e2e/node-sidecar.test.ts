@@ -1,12 +1,15 @@
 /** A sidecar beside an application: started before it, waits for it, ends behind it. */
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../cli/up/ports.ts';
 import { createBench, shopMesh, startApp, startLoad, waitFor } from '../fixtures/node-process.ts';
 import type { Bench, Lateen } from '../fixtures/node-process.ts';
+
+// Each test starts processes, beside whatever else this machine has to do.
+vi.setConfig({ testTimeout: 90_000 });
 
 let bench: Bench;
 let proxyPort: number;
@@ -31,8 +34,8 @@ process.on('SIGTERM', () => {
 });
 `;
 
-function start(...more: readonly string[]): Lateen {
-  return bench.start([
+function start(more: readonly string[], env: Readonly<Record<string, string>> = {}): Lateen {
+  const args = [
     'sidecar',
     '--service',
     'shop',
@@ -45,7 +48,8 @@ function start(...more: readonly string[]): Lateen {
     '--proxy',
     String(proxyPort),
     ...more,
-  ]);
+  ];
+  return bench.start(args, env);
 }
 
 const inbound = (path: string): Promise<string> =>
@@ -73,7 +77,12 @@ async function configureFor(appPort: number): Promise<void> {
 describe('sidecar', () => {
   it('carries calls to the application, and its own', async () => {
     const sidePort = await freePort();
-    const sidecar = start('--app', `127.0.0.1:${bench.app.port}`, '--port', `${sidePort}=shop:80`);
+    const sidecar = start([
+      '--app',
+      `127.0.0.1:${bench.app.port}`,
+      '--port',
+      `${sidePort}=shop:80`,
+    ]);
     await sidecar.until(/is ready in/);
     expect(sidecar.stderr).toContain(`inbound   127.0.0.1:${bench.port} -> port ${bench.app.port}`);
     expect(sidecar.stderr).toContain(
@@ -91,7 +100,7 @@ describe('sidecar', () => {
   it('opens inbound when the application is there, not before', async () => {
     const port = await freePort();
     await configureFor(port);
-    const sidecar = start('--app', String(port), '--wait');
+    const sidecar = start(['--app', String(port), '--wait']);
     await waitFor(
       'the proxy',
       async () => (await bench.ask('/readyz')).text === 'not every port is open yet\n',
@@ -106,7 +115,7 @@ describe('sidecar', () => {
 
   it('gives up waiting', async () => {
     const port = await freePort();
-    const sidecar = start('--app', String(port), '--wait', '500ms');
+    const sidecar = start(['--app', String(port), '--wait', '500ms']);
     expect((await sidecar.ended).code).toBe(1);
     expect(sidecar.stderr).toContain(`nothing listens on 127.0.0.1:${port} after 0.5 s`);
   });
@@ -114,7 +123,7 @@ describe('sidecar', () => {
   it('starts the application behind itself, passes SIGTERM, drains behind it, ends with its code', async () => {
     const port = await freePort();
     await configureFor(port);
-    const sidecar = start(
+    const sidecar = start([
       '--app',
       String(port),
       '--wait',
@@ -125,7 +134,7 @@ describe('sidecar', () => {
       APP,
       String(port),
       '300',
-    );
+    ]);
     await sidecar.until(/application starts/);
     expect(await byProxy('http://shop.default.svc.cluster.local/').catch(() => 'refused')).not.toBe(
       'refused',
@@ -141,9 +150,9 @@ describe('sidecar', () => {
 
   it('ends with an application that ends by itself, or can not be started', async () => {
     const app = ['--app', String(bench.app.port)];
-    const short = start(...app, '--', process.execPath, '-e', 'process.exit(3)');
+    const short = start([...app, '--', process.execPath, '-e', 'process.exit(3)']);
     expect((await short.ended).code).toBe(3);
-    const missing = start(...app, '--', './no-such-program');
+    const missing = start([...app, '--', './no-such-program']);
     expect((await missing.ended).code).toBe(127);
     expect(missing.stderr).toContain("./no-such-program can't be started");
   });
@@ -153,7 +162,7 @@ describe('sidecar', () => {
     await configureFor(port);
     const stubborn =
       "process.on('SIGTERM', () => console.log('never')); setInterval(() => {}, 1000); console.log('child', process.pid)";
-    const sidecar = start('--app', String(port), '--', process.execPath, '-e', stubborn);
+    const sidecar = start(['--app', String(port), '--', process.execPath, '-e', stubborn]);
     await sidecar.until(/child \d+/);
     await sidecar.until(/is ready in/);
     const restarted = await bench.run(['node', 'restart']);
@@ -177,7 +186,7 @@ describe('sidecar', () => {
   });
 
   it('is restarted without losing a call', async () => {
-    const sidecar = start('--app', String(bench.app.port), '--access-log', 'off');
+    const sidecar = start(['--app', String(bench.app.port), '--access-log', 'off']);
     await sidecar.until(/is ready in/);
     const load = startLoad({ port: bench.port, clients: 4, keepAlive: true });
     await waitFor('load', () => load.answered > 50);
@@ -189,18 +198,36 @@ describe('sidecar', () => {
     expect(load.failures).toEqual([]);
   });
 
+  it('tells systemd who it is, also behind a restart', async () => {
+    const told = join(bench.folder, 'told');
+    const program = join(bench.folder, 'systemd-notify');
+    writeFileSync(program, `#!/bin/sh\necho "$@" >> ${told}\n`, { mode: 0o755 });
+    const sidecar = start(['--app', String(bench.app.port)], {
+      NOTIFY_SOCKET: '/nowhere',
+      PATH: `${bench.folder}:${process.env['PATH']}`,
+    });
+    const lines = (): readonly string[] =>
+      existsSync(told) ? readFileSync(told, 'utf8').trimEnd().split('\n') : [];
+    await waitFor('the first word', () => lines().length === 1);
+    sidecar.kill('SIGUSR2');
+    await sidecar.ended;
+    await waitFor('the second word', () => lines().length === 2);
+    const { pid } = JSON.parse((await bench.ask('/node')).text) as { readonly pid: number };
+    expect(lines()).toEqual([`--pid=${sidecar.pid} --ready`, `--pid=${pid} --ready`]);
+  });
+
   it('says which port is in use, and that a port of the service is not declared', async () => {
     const squatter = createServer().listen(proxyPort, '127.0.0.1');
-    const first = start('--app', String(bench.app.port));
+    const first = start(['--app', String(bench.app.port)]);
     expect((await first.ended).code).toBe(1);
     squatter.close();
     expect(first.stderr).toContain(`127.0.0.1:${proxyPort} is in use: stop what listens there`);
-    const second = start(
+    const second = start([
       '--app',
       String(bench.app.port),
       '--inbound',
       `127.0.0.1:${bench.port}=1234`,
-    );
+    ]);
     await second.until(/is ready in/);
     expect(second.stderr).toContain('the configuration declares no port 1234');
   });

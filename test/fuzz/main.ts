@@ -5,6 +5,7 @@
  * Exit 1 on the first failure of each property, with a smaller case of it.
  */
 import { parseArgs } from 'node:util';
+import { http1Parsers } from './http1-parse.ts';
 import { brokenMeshes, validMeshes } from './meshes.ts';
 import { Counts, failureOf } from './property.ts';
 import type { Property } from './property.ts';
@@ -16,6 +17,7 @@ const PROPERTIES: Readonly<Record<string, Property>> = {
   valid: validMeshes,
   broken: brokenMeshes,
   routes: routeTables,
+  [http1Parsers.name]: http1Parsers,
 };
 
 const { values } = parseArgs({
@@ -59,7 +61,8 @@ function run(property: Property, counts: Counts, endMs: number): number | undefi
 }
 
 const asked = Object.entries(PROPERTIES).filter(
-  ([name]) => values.only === undefined || values.only === name,
+  ([name]) =>
+    values.only === undefined || values.only === name || name.startsWith(`${values.only}-`),
 );
 if (asked.length === 0)
   throw new Error(`--only ${values.only}: want one of ${Object.keys(PROPERTIES).join(', ')}`);

@@ -13,6 +13,8 @@ export const isTls = (server: GatewayServer): boolean =>
   /^(?:HTTPS|TLS)$/i.test(server.port.protocol);
 export const isHttp = (server: GatewayServer): boolean =>
   /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i.test(server.port.protocol);
+export const isGrpcWeb = (server: GatewayServer): boolean =>
+  /^GRPC-WEB$/i.test(server.port.protocol);
 export const isTcp = (server: GatewayServer): boolean =>
   /^(?:TCP|MONGO|MYSQL|REDIS)$/i.test(server.port.protocol);
 /** No mode is PASSTHROUGH, the API's zero value: admission reads it so too. */

@@ -6,7 +6,15 @@ import { listenerPolicies, sharedPolicies, targetOf } from './attached-policies.
 import type { CompileContext } from './context.ts';
 import { connectionListener, serverConnections } from './gateway-connections.ts';
 import type { Server } from './gateway-servers.ts';
-import { isHttp, isTcp, isTls, serverHosts, serverOrigin, terminates } from './gateway-servers.ts';
+import {
+  isGrpcWeb,
+  isHttp,
+  isTcp,
+  isTls,
+  serverHosts,
+  serverOrigin,
+  terminates,
+} from './gateway-servers.ts';
 import { isCatchAll } from './matches.ts';
 import { intersectHosts, selects } from './names.ts';
 import type { RouteList } from './routes.ts';
@@ -147,6 +155,8 @@ function buildListener(
     direction: 'gateway',
     virtualHosts: toVirtualHosts(all, name, context, port),
     unmatchedHost: 'not-found',
+    // Servers that share a port share their filters: the oldest says what they are.
+    ...(entries[0] !== undefined && isGrpcWeb(entries[0].server) ? { grpcWeb: true } : {}),
     ...fields,
     filters: [...fields.filters, ...filters],
     origins: entries.map((entry) => serverOrigin(entry, context)),

@@ -28,6 +28,7 @@ function declaredListener(
     port: listenPort(port),
     direction: 'inbound',
     protocol: 'HTTP',
+    ...(port.protocol === 'GRPC-WEB' ? { grpcWeb: true } : {}),
     ...fields,
     virtualHosts: [
       {

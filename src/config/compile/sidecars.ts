@@ -112,6 +112,10 @@ function speaksMongo({ ports }: Service, number: number): boolean {
   return ports.some((port) => port.number === number && port.protocol === 'MONGO');
 }
 
+function speaksGrpcWeb({ ports }: Service, number: number): boolean {
+  return ports.some((port) => port.number === number && port.protocol === 'GRPC-WEB');
+}
+
 /** Would a connection for the service, by its name or one of its addresses, take the rule? */
 function leadsTo({ serverNames, destinationCidrs }: ConnectionRoute, service: Service): boolean {
   const isNamed = serverNames?.some((name) => covers(name, service.host)) ?? true;
@@ -337,6 +341,7 @@ export function compileOutbound(context: CompileContext): {
       direction: 'outbound',
       protocol: 'HTTP',
       ...(list.some((service) => speaksMongo(service, port)) ? { application: 'MONGO' } : {}),
+      ...(list.every((service) => speaksGrpcWeb(service, port)) ? { grpcWeb: true } : {}),
       filters: [],
       virtualHosts: withoutClashes(hosts, context, port),
       ...(connections.length === 0 ? {} : { connections }),

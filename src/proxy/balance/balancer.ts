@@ -8,6 +8,8 @@ export interface Balancing {
   /** A request begins at or leaves an endpoint. */
   begin(endpoint: Endpoint): void;
   end(endpoint: Endpoint): void;
+  /** As many requests are under way as the cluster's pool takes. */
+  isFull(): boolean;
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -103,6 +105,8 @@ export function linkBalancer(
 ): Balancing {
   const endpoints = all.filter((endpoint) => endpoint.healthy);
   const active = new Map<Endpoint, number>();
+  const most = cluster.pool?.maxRequests ?? Infinity;
+  let underWay = 0;
   const pickOne = endpoints.length === 0 ? undefined : linkPick(cluster, endpoints, source, active);
   return {
     endpoints,
@@ -113,10 +117,13 @@ export function linkBalancer(
       if (!tried.includes(endpoint)) return endpoint;
       return endpoints.find((other) => !tried.includes(other)) ?? endpoint;
     },
+    isFull: () => underWay >= most,
     begin(endpoint) {
+      underWay++;
       active.set(endpoint, (active.get(endpoint) ?? 0) + 1);
     },
     end(endpoint) {
+      underWay--;
       // Kept at zero: taking it out would make the table grow and shrink with every request.
       active.set(endpoint, Math.max(0, (active.get(endpoint) ?? 1) - 1));
     },

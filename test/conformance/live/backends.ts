@@ -50,7 +50,7 @@ export class Backends {
   private constructor(certificates: Certificates) {
     this.#certificates = certificates;
     this.#http2.on('stream', (stream, _headers, _flags, raw) =>
-      this.#answer(stream, raw as unknown as readonly string[]),
+      this.#answer(stream as ServerHttp2Stream, raw as unknown as readonly string[]),
     );
     this.#http2.on('sessionError', () => undefined);
   }
@@ -214,8 +214,11 @@ export class Backends {
     stream.respond({ ':status': 200 }, { endStream: true });
   }
 
-  #receive(socket: Socket, what: Omit<Received, 'host'>): void {
+  #receive(socket: Socket, what: Omit<Received, 'host' | 'sni'>): void {
     const host = this.#doorOf(socket)?.host;
-    if (host !== undefined) this.#received.push({ host, ...what });
+    if (host === undefined) return;
+    const { servername } = socket as { readonly servername?: string | false };
+    const sni = typeof servername === 'string' ? { sni: servername } : {};
+    this.#received.push({ host, ...sni, ...what });
   }
 }

@@ -16,6 +16,8 @@ export interface Way {
   readonly port: number;
   /** Written before anything else. */
   readonly preface: Buffer | undefined;
+  /** Whom the HTTP proxy that listens there is asked for a tunnel to; undefined = it is spoken to itself. */
+  readonly tunnel: string | undefined;
   /** Undefined = plain. */
   readonly tls: ConnectionOptions | undefined;
 }
@@ -53,47 +55,72 @@ export async function askBy(way: Way, request: CaseRequest): Promise<Outcome> {
   }
 }
 
-function open({ port, preface, tls }: Way): Promise<Socket | undefined> {
+async function open({ port, preface, tunnel, tls }: Way): Promise<Socket | undefined> {
+  const plain = await connected(port);
+  if (plain === undefined) return undefined;
+  if (preface !== undefined) plain.write(preface);
+  if (tunnel !== undefined && !(await isGranted(plain, tunnel))) return undefined;
+  return tls === undefined ? plain : secured(plain, tls);
+}
+
+function connected(port: number): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const plain = connect({ host: '127.0.0.1', port, noDelay: true });
     const fail = (): void => resolve(undefined);
     plain.on('error', fail).on('close', fail);
-    plain.once('connect', () => {
-      if (preface !== undefined) plain.write(preface);
-      if (tls === undefined) {
-        resolve(plain);
-        return;
-      }
-      const secure = connectSecure({ ...tls, socket: plain, rejectUnauthorized: false });
-      secure.on('error', fail).on('close', fail);
-      secure.once('secureConnect', () => resolve(secure));
-    });
+    plain.once('connect', () => resolve(plain));
   });
 }
 
-/** All that comes, until `read` makes something of it. */
+function secured(plain: Socket, tls: ConnectionOptions): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const fail = (): void => resolve(undefined);
+    const secure = connectSecure({ ...tls, socket: plain, rejectUnauthorized: false });
+    secure.on('error', fail).on('close', fail);
+    secure.once('secureConnect', () => resolve(secure));
+  });
+}
+
+async function isGranted(plain: Socket, host: string): Promise<boolean> {
+  const answer = receive(plain, (text) => readMessage(text, true));
+  plain.write(`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const message = await answer;
+  return message !== undefined && statusOf(message) === 200;
+}
+
+/** All that comes, until `read` makes something of it; then nobody reads the socket. */
 function receive<T>(socket: Socket, read: (text: string) => T | undefined): Promise<T | undefined> {
   let text = '';
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`no answer within ${TIMEOUT_MS} ms, only ${JSON.stringify(text)}`)),
-      TIMEOUT_MS,
-    );
-    const settle = (outcome: T | undefined): void => {
+    const stop = (): void => {
       clearTimeout(timer);
-      resolve(outcome);
+      socket.off('data', onData).off('end', onOver).off('close', onOver).pause();
     };
-    socket.on('data', (chunk: Buffer) => {
+    const fail = (reason: string): void => {
+      stop();
+      reject(new Error(`${reason}: ${JSON.stringify(text)}`));
+    };
+    const onData = (chunk: Buffer): void => {
       text += chunk.toString('latin1');
-      const outcome = read(text);
-      if (outcome !== undefined) settle(outcome);
-    });
-    const onOver = (): void => {
-      clearTimeout(timer);
-      if (text === '') resolve(undefined);
-      else reject(new Error(`closed behind a part of an answer: ${JSON.stringify(text)}`));
+      try {
+        const outcome = read(text);
+        if (outcome === undefined) return;
+        stop();
+        resolve(outcome);
+      } catch {
+        fail('no message of HTTP');
+      }
     };
-    socket.once('end', onOver).once('close', onOver);
+    const onOver = (): void => {
+      if (text !== '') {
+        fail('closed behind a part of an answer');
+        return;
+      }
+      stop();
+      resolve(undefined);
+    };
+    const timer = setTimeout(() => fail(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
+    socket.on('data', onData).on('end', onOver).on('close', onOver);
   });
 }
 

@@ -11,6 +11,8 @@ export interface Received {
   readonly host: string;
   readonly method: string;
   readonly target: string;
+  /** Of the TLS that it came by, where the backend can tell; absent = it came plain. */
+  readonly sni?: string;
   /** As the backend was told it. */
   readonly authority: string | undefined;
   /** Without Host. */

@@ -16,11 +16,16 @@ import type { Asker } from './ask.ts';
 import { pause } from './ask.ts';
 import { Backends } from './backends.ts';
 import type { Certificates } from './certificates.ts';
+import type { Way } from './client.ts';
 import { askBy, isGrpc, isTcp } from './client.ts';
 import type { Exchanged } from './report.ts';
+import { clusterAt } from './report.ts';
 
-/** For what comes beside an answer: copies, lines of the log. */
-const WAIT_MS = 500;
+/** For what comes beside an answer. A line of the log always does, copies where their backend can be reached. */
+const LINE_MS = 20_000;
+const COPIES_MS = 2000;
+/** Nothing that a proxy foresees is logged so. */
+const FAULT = '"message":"a connection failed"';
 const LOCAL = { host: '127.0.0.1', port: 0 } as const;
 const CLIENT = { ip: '192.0.2.1', port: 40_000 } as const;
 const DNS_NAME = /^(?=.*[a-z])[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;
@@ -29,6 +34,11 @@ const portOf = ({ port, scheme }: CaseRequest): number => port ?? (scheme === 'h
 
 const isSecure = ({ scheme, tls, peer }: CaseRequest): boolean =>
   scheme === 'https' || tls !== undefined || peer?.principal !== undefined;
+
+async function until(isDone: () => boolean, ms: number): Promise<void> {
+  const untilMs = Date.now() + ms;
+  while (!isDone() && Date.now() < untilMs) await pause(1);
+}
 
 /** What the access log says of a connection that no request was read from. */
 interface Line {
@@ -64,7 +74,7 @@ export class Stage implements Asker {
     try {
       await stage.#start();
     } catch (error) {
-      await stage.close();
+      stage.#backends.close();
       throw error;
     }
     return stage;
@@ -81,13 +91,25 @@ export class Stage implements Asker {
     this.#lines = [];
     backends.forget();
     const port = await this.#portFor(request);
-    const response =
-      port === undefined
-        ? undefined
-        : await askBy({ port, preface: this.#preface(request), tls: this.#tls(request) }, request);
+    const way = this.#wayOf(request);
+    const response = port === undefined ? undefined : await askBy({ port, ...way }, request);
     if (port !== undefined) await this.#settle();
+    const report = this.#report();
+    this.#examine(way.tls?.servername, report);
     const { received } = backends;
-    return { response, report: this.#report(), received: () => received, forget: () => undefined };
+    return { response, report, received: () => received, forget: () => undefined };
+  }
+
+  /** What no case asks for and nothing may lack. */
+  #examine(servername: string | undefined, report: ExchangeReport): void {
+    const fault = this.#lines.find((line) => line.includes(FAULT));
+    if (fault !== undefined) throw new Error(`the proxy failed: ${fault}`);
+    for (const { sni, host } of this.#backends.received) {
+      // TLS that isn't begun for the cluster is the client's own.
+      const isOwn = clusterAt(this.clusters, host, report)?.tls === undefined;
+      if (sni !== undefined && isOwn && sni !== servername)
+        throw new Error(`the backend was asked for ${sni}, and the client asked for ${servername}`);
+    }
   }
 
   async close(): Promise<void> {
@@ -118,9 +140,14 @@ export class Stage implements Asker {
         },
       },
     });
-    await this.#sidecar.listen();
-    this.#sidecar.apply(scope.type, configuration);
-    await this.#sidecar.settled();
+    try {
+      await this.#sidecar.listen();
+      this.#sidecar.apply(scope.type, configuration);
+      await this.#sidecar.settled();
+    } catch (error) {
+      await this.#sidecar.close();
+      throw error;
+    }
   }
 
   /** Undefined = nothing listens there. */
@@ -150,18 +177,25 @@ export class Stage implements Asker {
       : { kind: 'service', at: LOCAL, host: request.host ?? '', port };
   }
 
-  #preface(request: CaseRequest): Buffer | undefined {
+  #wayOf(request: CaseRequest): Omit<Way, 'port'> {
     const { type } = this.#staged.configuration.named.snapshot.scope;
-    if (type === 'sidecar-outbound' && isByProxy(request)) return undefined;
+    const tls = this.#tls(request);
+    const port = portOf(request);
+    // Who calls a proxy of its own needs none to say whom it stands for.
+    if (type === 'sidecar-outbound' && isByProxy(request)) {
+      const tunnel = tls === undefined ? undefined : `${nameOf(request)}:${port}`;
+      return { preface: undefined, tunnel, tls };
+    }
     const source = { ...CLIENT, ip: request.peer?.ip ?? CLIENT.ip };
-    return writeProxyHeader(2, source, { ip: LOCAL.host, port: portOf(request) });
+    const preface = writeProxyHeader(2, source, { ip: LOCAL.host, port });
+    return { preface, tunnel: undefined, tls };
   }
 
   #tls(request: CaseRequest): ConnectionOptions | undefined {
     if (!isSecure(request)) return undefined;
     const { certificates, configuration } = this.#staged;
     const { principal } = request.peer ?? {};
-    const sni = request.tls?.sni ?? (request.host ?? '').replace(/:\d+$/, '');
+    const sni = request.tls?.sni ?? nameOf(request);
     const shown =
       principal === undefined
         ? request.tls?.mutual === true && certificates.client()
@@ -178,14 +212,10 @@ export class Stage implements Asker {
 
   /** Copies are sent beside the response, and a connection is logged when both its sides have ended. */
   async #settle(): Promise<void> {
-    const backends = this.#backends;
-    const untilMs = Date.now() + WAIT_MS;
-    const isSettled = (): boolean => {
-      const copies = this.#last?.mirrors.length ?? 0;
-      const isForwarded = backends.received.length > 0;
-      return this.#lines.length > 0 && (!isForwarded || backends.received.length > copies);
-    };
-    while (!isSettled() && Date.now() < untilMs) await pause(1);
+    await until(() => this.#lines.length > 0, LINE_MS);
+    const copies = this.#last?.mirrors.length ?? 0;
+    const { received } = this.#backends;
+    if (received.length > 0) await until(() => received.length > copies, COPIES_MS);
   }
 
   #report(): ExchangeReport {
@@ -195,9 +225,11 @@ export class Stage implements Asker {
   }
 }
 
-/** An application that calls port 80, or says its port in Host, needs no port of its own for the service. */
+const nameOf = ({ host = '' }: CaseRequest): string => host.replace(/:\d+$/, '');
+
+/** An HTTP proxy is told the port by a tunnel or by Host, else it is 80: for others the service has a port of its own. */
 function isByProxy(request: CaseRequest): boolean {
-  if (isSecure(request) || isTcp(request)) return false;
+  if (isTcp(request)) return false;
   const port = portOf(request);
-  return port === 80 || request.host?.endsWith(`:${port}`) === true;
+  return isSecure(request) || port === 80 || request.host?.endsWith(`:${port}`) === true;
 }

@@ -1,0 +1,106 @@
+/** What Lateen is configured by for each kind of work, through the same config path as everybody's. */
+import { compile } from '../../src/config/compile/index.ts';
+import { readConfig } from '../../src/config/pipeline.ts';
+import type { NamedSnapshot, ProxyScope } from '../../src/model/snapshot.ts';
+import { kinds, policyCompilers } from '../../src/presets/control.ts';
+import type { Configuration } from '../../node-adapter/index.ts';
+import { HOSTS, ISSUER, ORIGIN, SERVICE } from './contract.ts';
+import type { Place, Scene, Work } from './contract.ts';
+
+export const scope: ProxyScope = {
+  type: 'gateway',
+  namespace: 'default',
+  name: 'front',
+  labels: { app: 'front' },
+};
+
+const FILTERS_OF_ROUTE = `corsPolicy: {allowOrigins: [{exact: "https://other.example.com"}, {exact: "${ORIGIN}"}], allowMethods: [GET], allowCredentials: true}, headers: {request: {set: {x-route: gold, x-client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}, add: {x-via: lateen}, remove: [x-debug]}, response: {set: {x-served-by: lateen}, add: {x-kind: item}, remove: [x-internal]}}`;
+
+const PROTOCOLS: Readonly<Partial<Record<Work, string>>> = { http2: 'HTTP2', tcp: 'TCP' };
+
+function virtualService(name: string, host: string, http: string): string {
+  return `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}}
+spec: {hosts: ["${host}"], gateways: [front], ${http}}`;
+}
+
+function rulesOf(scene: Scene, mark: string): readonly string[] {
+  const route = `route: [{destination: {host: ${SERVICE}}}]`;
+  if (scene.work === 'tcp') return [virtualService('all', '*', `tcp: [{${route}}]`)];
+  if (scene.work !== 'filters' && scene.work !== 'routes')
+    return [virtualService('all', '*', `http: [{${route}}]`)];
+  const each = scene.work === 'filters' ? `, ${FILTERS_OF_ROUTE}` : '';
+  const marked = mark === '' ? each : `, headers: {request: {set: {x-mark: "${mark}"}}}`;
+  return Array.from({ length: HOSTS }, (_, host) => {
+    const routes = Array.from(
+      { length: scene.routes / HOSTS },
+      (_unused, index) => `{match: [{uri: {prefix: /v1/item${index}/}}], ${route}${marked}}`,
+    );
+    return virtualService(`h${host}`, `h${host}.example.com`, `http: [${routes.join(', ')}]`);
+  });
+}
+
+function policies(jwks: string): readonly string[] {
+  return [
+    `apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: people}
+spec: {jwtRules: [{issuer: "${ISSUER}", jwks: '${jwks}', forwardOriginalToken: true}]}`,
+    `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: open}
+spec: {action: ALLOW, rules: [{from: [{source: {requestPrincipals: ["${ISSUER}/*"]}}], to: [{operation: {paths: ["/v1/*"], methods: [GET, HEAD]}}], when: [{key: "request.auth.claims[groups]", values: [shoppers]}]}]}`,
+    `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: closed}
+spec: {action: DENY, rules: [{to: [{operation: {paths: ["/internal/*"], methods: [TRACE]}}]}]}`,
+  ];
+}
+
+/** As files of a gateway whose port is the place's. `mark` makes another configuration of the same size. */
+export function meshText(scene: Scene, place: Place, mark = ''): string {
+  const { port, upstream, credentials } = place;
+  const { server, authority } = credentials;
+  const protocol = PROTOCOLS[scene.work] ?? 'HTTP';
+  const tls = `, tls: {mode: MUTUAL, serverCertificate: ${server.certificate}, privateKey: ${server.key}, caCertificates: ${authority}, minProtocolVersion: TLSV1_3}`;
+  const isSecure = scene.work === 'tls';
+  return [
+    `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: shop}
+spec: {hosts: [${SERVICE}], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 80, targetPort: ${upstream}, name: main, protocol: ${protocol}}], endpoints: [{address: 127.0.0.1}]}`,
+    `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front}
+spec: {selector: {app: front}, servers: [{port: {number: ${port}, name: main, protocol: ${isSecure ? 'HTTPS' : protocol}}, hosts: ["*"]${isSecure ? tls : ''}}]}`,
+    ...rulesOf(scene, mark),
+    ...(scene.work === 'filters' ? policies(credentials.jwks) : []),
+  ].join('\n---\n');
+}
+
+/** No kind configures a local rate limit yet: it is put in by hand, and bench/limit.ts is what enforces it. */
+function withLimit(named: NamedSnapshot): NamedSnapshot {
+  const limit = { kind: 'bench-limit', config: { size: 1e9, perSecond: 1e9 } };
+  const listeners = named.snapshot.listeners.map((listener) => ({
+    ...listener,
+    filters: [...listener.filters, limit],
+  }));
+  return { ...named, snapshot: { ...named.snapshot, listeners } };
+}
+
+export function configurationOf(scene: Scene, place: Place, mark = ''): Configuration {
+  const text = meshText(scene, place, mark);
+  const { resources, diagnostics } = readConfig([{ file: 'bench', text }], { kinds });
+  const fault = diagnostics.find(({ level }) => level === 'error');
+  if (fault !== undefined) throw new Error(fault.message);
+  const compiled = compile(
+    { resources: resources.map(({ resource }) => resource), scope },
+    policyCompilers,
+  );
+  return {
+    named: scene.work === 'filters' ? withLimit(compiled.named) : compiled.named,
+    endpoints: compiled.endpoints,
+    keys: { version: 'none', sets: {} },
+  };
+}
