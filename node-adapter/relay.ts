@@ -280,12 +280,12 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     const stream = call ? new GrpcAttempt(given, this.#x, this.#services.engine) : given;
     this.#up = stream;
     stream.begin(this);
-    stream.send(this, this.#isRequestWhole && kept === undefined);
-    if (kept !== undefined) {
-      kept.sendAll(stream);
-      if (this.#isRequestWhole) stream.end(this.#trailers);
-      if (!this.#mayKeep()) this.#forget();
-    }
+    // A body of nothing that came whole has its end yet to be said, and perhaps trailers.
+    const isEnd = this.#isRequestWhole && kept === undefined && !this.head.hasBody;
+    stream.send(this, isEnd);
+    if (kept !== undefined) kept.sendAll(stream);
+    if (this.#isRequestWhole && !isEnd) stream.end(this.#trailers);
+    if (kept !== undefined && !this.#mayKeep()) this.#forget();
     if (!this.#isRequestWhole) this.#stream.resumeRequest();
   }
 

@@ -2,6 +2,7 @@
  * A proxy as an object: it owns its sockets, and everything that a command does with a proxy goes through it.
  * One or two planes (a gateway's, or a sidecar's inbound and outbound) behind any number of fronts.
  */
+import type { CredentialFiles } from '../src/lib/file-credential.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
 import type { LinkedSnapshot } from '../src/proxy/index.ts';
@@ -26,6 +27,7 @@ import type { Secrets } from './secrets.ts';
 import { Deadlines } from './sockets/deadlines.ts';
 import { probeReadMode } from './sockets/reading.ts';
 import type { ReadMode } from './sockets/reading.ts';
+import { WORKLOAD_SECRET } from './tls/contexts.ts';
 import { FileSecrets } from './tls/file-secrets.ts';
 import { Originator } from './tls/originate.ts';
 import { Termination } from './tls/termination.ts';
@@ -74,6 +76,8 @@ export interface SidecarOptions {
   readonly accessLog?: { readonly isOn: boolean };
   /** @default those that come with a configuration */
   readonly secrets?: Secrets;
+  /** The workload's certificate of the mesh (X.509-SVID), its key and whom it trusts. @default the secret `workload` */
+  readonly identity?: CredentialFiles;
   /** Whether a proxy in front of gateway, inbound and service ports says whom it stands for. @default nobody does */
   readonly proxyProtocol?: 'required' | 'allowed';
   /** Asks the control plane for fresher keys. @default nobody can be asked */
@@ -129,7 +133,11 @@ export class Sidecar {
     this.#options = options;
     const { log, hooks = {} } = options;
     const onFault = (error: unknown): void => this.#fault(error);
-    this.#secrets = new FileSecrets({ log, others: options.secrets ?? this.#given });
+    this.#secrets = new FileSecrets({
+      log,
+      others: options.secrets ?? this.#given,
+      ...(options.identity === undefined ? {} : { files: { [WORKLOAD_SECRET]: options.identity } }),
+    });
     const tls = { secrets: this.#secrets, log };
     this.#termination = new Termination(tls);
     this.#originator = new Originator({ ...tls, trustDomains: () => this.#trustDomains() });

@@ -90,7 +90,7 @@ function resolveInbound(plan: FrontPlan, node: MeshNode, app: Address): FrontPla
 async function sidecar(command: readonly string[], options: SidecarOptions): Promise<void> {
   // Other commands need not load a proxy to be listed beside it.
   const { runNode } = await import('../node/run.ts');
-  const shared = sharedOf(options);
+  const { identity, ...shared } = sharedOf(options);
   const scopes = scopesOf(options);
   const app = parseAddress(options.app, '--app');
   if (app.port === 0) throw new CommandError('--app: want the port that it listens on', 2);
@@ -99,7 +99,12 @@ async function sidecar(command: readonly string[], options: SidecarOptions): Pro
     kind: 'sidecar',
     name: scopes[0]?.name ?? options.service,
     ...shared,
-    setup: { scopes, app, accessLog: shared.accessLog },
+    setup: {
+      scopes,
+      app,
+      accessLog: shared.accessLog,
+      ...(identity === undefined ? {} : { identity }),
+    },
     source: options,
     first: outboundPlans(options),
     behind: inboundPlans(options),

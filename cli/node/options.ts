@@ -1,8 +1,10 @@
 /** Options that sidecars and gateways share. */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { AdminAt } from '../../node-adapter/process/index.ts';
+import type { CredentialFiles } from '../../src/lib/file-credential.ts';
 import { withConnection } from '../context.ts';
 import type { GlobalOptions } from '../context.ts';
 import { CommandError } from '../errors.ts';
@@ -19,6 +21,9 @@ export interface SharedOptions extends GlobalOptions {
   readonly drainTimeout: string;
   readonly workers: string;
   readonly accessLog: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
 }
 
 export const ADMIN_DEFAULT = '127.0.0.1:15000';
@@ -33,6 +38,12 @@ export function withShared(command: Command, workers: string): Command {
     .option('--data-dir <folder>', 'last good configuration, process record', DATA_DIR_DEFAULT)
     .option('--drain-timeout <time>', 'how long what is under way may take to end', '30s')
     .option('--workers <count>', 'processes that carry the traffic, or auto: one a core', workers)
+    .option(
+      '--cert <file>',
+      "the workload's certificate of the mesh, which says its SPIFFE ID (PEM)",
+    )
+    .option('--key <file>', 'key of that certificate (PEM)')
+    .option('--ca <file>', 'who signs the certificates of the mesh (PEM)')
     .option('--access-log <on|off>', 'a line of JSON for each request, to standard output', 'on');
 }
 
@@ -58,6 +69,21 @@ function accessLogOf(text: string): boolean {
   return text === 'on';
 }
 
+/** The workload's identity; its files are read again when they change. */
+function identityOf({ cert, key, ca }: SharedOptions): CredentialFiles | undefined {
+  const given = { '--cert': cert, '--key': key, '--ca': ca };
+  const missing = Object.entries(given).filter(([, path]) => path === undefined);
+  if (missing.length === 3) return undefined;
+  const [first] = missing;
+  if (first !== undefined)
+    throw new CommandError(`${first[0]} is missing: want --cert, --key and --ca together`, 2);
+  const [certificate, itsKey, authorities] = Object.entries(given).map(([flag, path = '']) => {
+    if (!existsSync(path)) throw new CommandError(`${flag} ${path}: there is no such file`, 2);
+    return resolve(path);
+  }) as [string, string, string];
+  return { certificate, key: itsKey, authorities };
+}
+
 export interface Shared {
   readonly namespace: string;
   readonly workers: number;
@@ -65,10 +91,12 @@ export interface Shared {
   readonly dataDir: string;
   readonly drainMs: number;
   readonly accessLog: boolean;
+  readonly identity?: CredentialFiles;
 }
 
 export function sharedOf(options: SharedOptions): Shared {
   const admin = adminOf(options.admin);
+  const identity = identityOf(options);
   return {
     namespace: options.namespace,
     workers: workersOf(options.workers),
@@ -76,5 +104,6 @@ export function sharedOf(options: SharedOptions): Shared {
     dataDir: options.dataDir,
     drainMs: parseTime(options.drainTimeout, '--drain-timeout'),
     accessLog: accessLogOf(options.accessLog),
+    ...(identity === undefined ? {} : { identity }),
   };
 }

@@ -105,6 +105,7 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
     this.#sentBefore = this.#outbox.given;
     this.#outbox.text(text);
     this.#out.begin(framing);
+    if (isEnd && framing === 'chunked') this.#out.end(NO_TRAILERS);
   }
 
   write(bytes: Uint8Array, start: number, end: number): void {

@@ -13,8 +13,10 @@ import { logLine } from '../config/source.ts';
 import type { Apply, ConfigSource } from '../config/source.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Configuration } from '../plane.ts';
-import type { GivenSecrets } from '../secrets.ts';
+import type { GivenSecrets, SecretMaterial } from '../secrets.ts';
 import type { Listening } from '../sidecar.ts';
+import { WORKLOAD_SECRET } from '../tls/contexts.ts';
+import { readCredentialFiles } from '../tls/file-secrets.ts';
 import { createForce } from './force.ts';
 import type { Force } from './force.ts';
 import { Handles } from './handles.ts';
@@ -52,6 +54,16 @@ export interface NodeOptions {
   readonly onDrain?: () => void;
   readonly source: (sink: SourceSink) => ConfigSource;
   readonly log: (line: string) => void;
+}
+
+/** As the workers read it, for whom it may have been replaced meanwhile. */
+function identityOf({ identity }: WorkerSetup): Readonly<Record<string, SecretMaterial>> {
+  if (identity === undefined) return {};
+  try {
+    return { [WORKLOAD_SECRET]: readCredentialFiles(identity) };
+  } catch (error) {
+    return { [WORKLOAD_SECRET]: { certificate: String(error) } };
+  }
 }
 
 export class MeshNode {
@@ -264,7 +276,7 @@ export class MeshNode {
         ...(given !== undefined && 'handle' in given ? { handle: given } : {}),
         proxy: this.#view(),
         accessLog: new AccessLogSwitch(setup.accessLog, (isOn) => this.#force.setAccessLog(isOn)),
-        certificates: () => certificateViews(this.#secrets.all),
+        certificates: () => certificateViews({ ...this.#secrets.all, ...identityOf(setup) }),
         onDrain: () => {
           if (onDrain === undefined) void this.drain();
           else onDrain();

@@ -1,6 +1,7 @@
 /** What a worker is told to be, as plain data. */
 import type { ConnectionLimits } from '../limits.ts';
 import type { AppAddress } from '../sidecar.ts';
+import type { CredentialFiles } from '../../src/lib/file-credential.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 
 interface At {
@@ -28,6 +29,8 @@ export interface WorkerSetup {
   readonly limits?: Partial<ConnectionLimits>;
   readonly upgrades?: readonly string[];
   readonly accessLog: boolean;
+  /** Files of the workload's certificate of the mesh. */
+  readonly identity?: CredentialFiles;
 }
 
 const PRIVILEGED = 1024;

@@ -62,13 +62,14 @@ export class LocalWorker implements Worker {
 
   static async create(setup: WorkerSetup, owner: WorkerOwner): Promise<LocalWorker> {
     const own = { accessLog: { isOn: setup.accessLog }, secrets: new GivenSecrets() };
-    const { app, limits, upgrades } = setup;
+    const { app, limits, upgrades, identity } = setup;
     const sidecar = await createSidecar({
       scopes: setup.scopes,
       fronts: [],
       ...(app === undefined ? {} : { app }),
       ...(limits === undefined ? {} : { limits }),
       ...(upgrades === undefined ? {} : { upgrades }),
+      ...(identity === undefined ? {} : { identity }),
       log: (line) => owner.log(line),
       accessLog: own.accessLog,
       secrets: own.secrets,

@@ -12,6 +12,8 @@ import { checkMaterial } from './pem.ts';
 
 export interface FileSecretsOptions {
   readonly log: (line: string) => void;
+  /** Files of secrets that go by another name. @default none */
+  readonly files?: Readonly<Record<string, CredentialFiles>>;
   /** Has the secrets that aren't files. */
   readonly others?: Secrets;
   /** From the first sign of a change until files are read. @default 200 */
@@ -48,7 +50,7 @@ export class FileSecrets implements Secrets {
   get(name: string): SecretMaterial | undefined {
     const known = this.#known.get(name);
     if (known !== undefined) return known.material;
-    const files = readFileCredential(name);
+    const files = this.#options.files?.[name] ?? readFileCredential(name);
     if (files === undefined) return this.#options.others?.get(name);
     const fresh: Known = { files, material: undefined, complaint: '' };
     this.#known.set(name, fresh);
@@ -89,7 +91,7 @@ export class FileSecrets implements Secrets {
   /** True = it is another than before. */
   #read(known: Known, name: string): boolean {
     try {
-      const material = readFiles(known.files);
+      const material = readCredentialFiles(known.files);
       if (isEqual(material, known.material)) {
         known.complaint = '';
         return false;
@@ -141,7 +143,8 @@ export class FileSecrets implements Secrets {
   }
 }
 
-function readFiles(files: CredentialFiles): SecretMaterial {
+/** @throws Error when one can't be read */
+export function readCredentialFiles(files: CredentialFiles): SecretMaterial {
   const material: { -readonly [Field in keyof SecretMaterial]: SecretMaterial[Field] } = {};
   for (const field of FIELDS) {
     const path = files[field];

@@ -29,7 +29,7 @@ function canonicalise(x: EngineExchange): LocalReply | undefined {
   const { pathNormalization } = x.linked.named.snapshot.mesh;
   const target = canonicalTarget(absolute?.target ?? given, pathNormalization);
   if (target === undefined) return given === '*' ? replies.noRoute : replies.badPath;
-  const authority = canonicalAuthority(absolute?.authority ?? x.authority.trim());
+  const authority = canonicalAuthority(absolute?.authority ?? x.authority);
   if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
   x.query = target.query;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../cli/up/ports.ts';
 import { createBench, shopMesh, startApp, startLoad, waitFor } from '../fixtures/node-process.ts';
+import { Pki } from '../fixtures/pki.ts';
 import type { Bench, Lateen } from '../fixtures/node-process.ts';
 
 // Each test starts processes, beside whatever else this machine has to do.
@@ -95,6 +96,64 @@ describe('sidecar', () => {
     expect(await base.text()).toBe('app /base');
     sidecar.kill('SIGTERM');
     expect(await sidecar.ended).toEqual({ code: 0, signal: null });
+  });
+
+  it('ends and begins mutual TLS with the identity that it is given', async () => {
+    const pki = new Pki();
+    const mesh = pki.authority('mesh');
+    const named = (name: string): readonly string[] => {
+      const { certificate, key } = mesh.issue({
+        names: `URI:spiffe://cluster.local/ns/default/sa/${name}`,
+      });
+      writeFileSync(pki.path(`${name}.crt`), certificate);
+      writeFileSync(pki.path(`${name}.pem`), key);
+      const files = ['--cert', `${name}.crt`, '--key', `${name}.pem`, '--ca', 'mesh.crt'];
+      return files.map((word) => (word.startsWith('--') ? word : pki.path(word)));
+    };
+    writeFileSync(
+      join(bench.folder, 'mesh.yaml'),
+      `${shopMesh(bench.app.port)}---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web-alone}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/web]}}]}]}
+`,
+    );
+    const app = ['--app', String(bench.app.port)];
+    const lacking = start([...app, '--cert', pki.path('mesh.crt')]);
+    expect((await lacking.ended).code).toBe(2);
+    expect(lacking.stderr).toContain('--key is missing');
+    await start([...app, ...named('shop')]).until(/is ready in/);
+    await expect(inbound('/plain')).rejects.toThrow('fetch failed');
+    const caller = async (name: string): Promise<string> => {
+      writeFileSync(
+        join(bench.folder, 'caller.yaml'),
+        `${shopMesh(bench.port)}---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec: {host: shop.default.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+`,
+      );
+      const port = await freePort();
+      const args = ['sidecar', '--service', name, '--app', '1', '--config', 'caller.yaml'];
+      const own = ['--admin', 'off', '--inbound', `127.0.0.1:${await freePort()}`];
+      const ports = ['--no-proxy', '--port', `${port}=shop:80`, '--data-dir', name];
+      const sidecar = bench.start([...args, ...own, ...ports, ...named(name)]);
+      await sidecar.until(/is ready in/);
+      const response = await fetch(`http://127.0.0.1:${port}/a`);
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await caller('web')).toBe('200 app /a');
+    expect(await caller('other')).toBe('403 RBAC: access denied');
+    const { stdout } = await bench.run(['proxy-config', 'secrets', '--admin', bench.admin]);
+    expect(stdout).toMatch(/workload .*spiffe:\/\/cluster\.local\/ns\/default\/sa\/shop/);
+    pki.remove();
   });
 
   it('opens inbound when the application is there, not before', async () => {

@@ -1,11 +1,12 @@
 /**
- * npm run fuzz -- [--runs N] [--seed N] [--minutes N] [--only valid|broken|routes]
+ * npm run fuzz -- [--runs N] [--seed N] [--minutes N] [--only valid|broken|routes|http1|http1-parse|http1-proxy]
  *
  * Run `i` of seed `s` is run 0 of seed `s + i`: a failure is named by one number, and `--runs 1 --seed THAT` is it again.
  * Exit 1 on the first failure of each property, with a smaller case of it.
  */
 import { parseArgs } from 'node:util';
 import { http1Parsers } from './http1-parse.ts';
+import { http1Proxy } from './http1-proxy.ts';
 import { brokenMeshes, validMeshes } from './meshes.ts';
 import { Counts, failureOf } from './property.ts';
 import type { Property } from './property.ts';
@@ -18,6 +19,7 @@ const PROPERTIES: Readonly<Record<string, Property>> = {
   broken: brokenMeshes,
   routes: routeTables,
   [http1Parsers.name]: http1Parsers,
+  [http1Proxy.name]: http1Proxy,
 };
 
 const { values } = parseArgs({
@@ -45,7 +47,9 @@ function report(property: Property, from: number): void {
   const failure = failureOf(property, value);
   if (failure === undefined) return;
   const small = shrink(property, value, failure);
-  console.error(`\nFAILED ${property.name}: npm run fuzz -- --runs 1 --seed ${from}`);
+  console.error(
+    `\nFAILED ${property.name}: npm run fuzz -- --only ${property.name} --runs 1 --seed ${from}`,
+  );
   console.error(small.failure.message);
   console.error(`\n${property.show(small.value)}`);
 }

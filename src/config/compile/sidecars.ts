@@ -112,8 +112,12 @@ function speaksMongo({ ports }: Service, number: number): boolean {
   return ports.some((port) => port.number === number && port.protocol === 'MONGO');
 }
 
-function speaksGrpcWeb({ ports }: Service, number: number): boolean {
-  return ports.some((port) => port.number === number && port.protocol === 'GRPC-WEB');
+/** Services of a port share its listener: bridged for one, requests would be so for a server of gRPC-Web too. */
+function bridgesGrpcWeb(services: readonly Service[], number: number): boolean {
+  const ports = services.flatMap((service) =>
+    service.ports.filter((port) => port.number === number && isHttpPort(port)),
+  );
+  return ports.length > 0 && ports.every(({ protocol }) => protocol === 'GRPC-WEB');
 }
 
 /** Would a connection for the service, by its name or one of its addresses, take the rule? */
@@ -341,7 +345,7 @@ export function compileOutbound(context: CompileContext): {
       direction: 'outbound',
       protocol: 'HTTP',
       ...(list.some((service) => speaksMongo(service, port)) ? { application: 'MONGO' } : {}),
-      ...(list.every((service) => speaksGrpcWeb(service, port)) ? { grpcWeb: true } : {}),
+      ...(bridgesGrpcWeb(list, port) ? { grpcWeb: true } : {}),
       filters: [],
       virtualHosts: withoutClashes(hosts, context, port),
       ...(connections.length === 0 ? {} : { connections }),
