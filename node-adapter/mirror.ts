@@ -1,8 +1,6 @@
 /** Copies of a request beside the first attempt: sent and forgotten. */
 import { NO_TRAILERS } from '../src/http1/index.ts';
-import type { Host } from '../src/host/host.ts';
 import { RequestHeaderList } from '../src/lib/header-list.ts';
-import type { Exchange } from '../src/model/exchange.ts';
 import type { MirrorTarget } from '../src/proxy/index.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { Upstreams } from './pool/upstreams.ts';
@@ -11,11 +9,9 @@ import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream
 interface Mirrored {
   readonly target: MirrorTarget;
   readonly request: OutgoingRequest;
-  readonly x: Exchange;
   /** Undefined: there is none. */
   readonly body: readonly Buffer[] | undefined;
   readonly upstreams: Upstreams;
-  readonly host: Host;
 }
 
 /** A mirror that answers late must not keep its connection for ever. */

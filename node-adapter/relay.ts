@@ -8,6 +8,7 @@ import type { Exchange, Step } from '../src/model/exchange.ts';
 import type { RequestHead, ResponseHead } from '../src/model/head.ts';
 import { isIdempotent } from '../src/proxy/index.ts';
 import type { Arrival, MirrorTarget } from '../src/proxy/index.ts';
+import { AttemptTimer } from './attempt-timer.ts';
 import { GrpcAttempt } from './grpc/attempt.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { RelayServices } from './relay-services.ts';
@@ -35,7 +36,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   /** Undefined: nothing of a body has to be kept. */
   #kept: KeptBody | undefined;
   #mirrors: readonly MirrorTarget[] = NO_MIRRORS;
-  #attemptTimer: NodeJS.Timeout | undefined;
+  #timer: AttemptTimer | undefined;
   /** A kept connection that died at the wrong moment is answered by one more try on another. */
   #hasRaced = false;
   #isForwarding = false;
@@ -148,7 +149,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
     if (isEnd) this.#up = undefined;
-    this.#clearAttemptTimer();
+    this.#timer?.clear();
     stripResponseHop(head);
     const step = this.#services.engine.onResponse(this.#x, head);
     if (step !== 'deliver') {
@@ -177,7 +178,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
 
   onUpstreamFailure(failure: UpstreamFailure, isKept: boolean): void {
     this.#up = undefined;
-    this.#clearAttemptTimer();
+    this.#timer?.clear();
     if (this.#isDelivering) {
       this.#stream.abort();
       this.#finish(false);
@@ -196,7 +197,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   }
 
   onSwitched(head: ResponseHead): void {
-    this.#clearAttemptTimer();
+    this.#timer?.clear();
     // What a filter would make of a response can't be made of bytes that are no HTTP.
     this.#services.engine.onResponse(this.#x, head);
     this.#forget();
@@ -277,7 +278,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #attach(given: ClientStream): void {
     const kept = this.#kept;
     const { call } = this.#x;
-    const stream = call ? new GrpcAttempt(given, this.#x, this.#services.engine) : given;
+    const stream = call ? new GrpcAttempt(given, this.#x, this.#services) : given;
     this.#up = stream;
     stream.begin(this);
     // A body of nothing that came whole has its end yet to be said, and perhaps trailers.
@@ -314,7 +315,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   }
 
   #failed(failure: UpstreamFailure): void {
-    this.#clearAttemptTimer();
+    this.#timer?.clear();
     this.#do(this.#services.engine.onFailure(this.#x, failure));
   }
 
@@ -341,24 +342,17 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #mirror(): void {
     if (this.#mirrors.length === 0 || !this.#isForwarding) return;
     if (this.#kept?.isReplayable === false) return;
-    const { upstreams, host } = this.#services;
+    const { upstreams } = this.#services;
     for (const target of this.#mirrors)
-      sendMirror({
-        target,
-        request: this,
-        x: this.#x,
-        body: this.#kept?.pieces(),
-        upstreams,
-        host,
-      });
+      sendMirror({ target, request: this, body: this.#kept?.pieces(), upstreams });
     this.#mirrors = NO_MIRRORS;
   }
 
   #startAttemptTimer(): void {
     const { attemptTimeoutMs } = this.#x;
     if (attemptTimeoutMs === 0 || (this.#x.call && !this.#isRequestWhole)) return;
-    this.#clearAttemptTimer();
-    this.#attemptTimer = setTimeout(() => this.#onAttemptTimeout(), attemptTimeoutMs);
+    this.#timer ??= new AttemptTimer(() => this.#onAttemptTimeout());
+    this.#timer.start(attemptTimeoutMs);
   }
 
   /** A dialogue may be as long as it likes: only what is asked in full must be answered in time. */
@@ -368,30 +362,20 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
       this.#startAttemptTimer();
   }
 
-  #clearAttemptTimer(): void {
-    if (this.#attemptTimer === undefined) return;
-    clearTimeout(this.#attemptTimer);
-    this.#attemptTimer = undefined;
-  }
-
   #onAttemptTimeout(): void {
-    this.#attemptTimer = undefined;
     if (this.#isOver) return;
-    enterTurn();
     try {
       this.#giveUp();
       this.#failed('timeout');
     } catch (error) {
       this.#services.onFault(error);
       this.#stream.abort();
-    } finally {
-      leaveTurn();
     }
   }
 
   /** The attempt under way, if any, is over. */
   #giveUp(): void {
-    this.#clearAttemptTimer();
+    this.#timer?.clear();
     if (this.#isWaiting) this.#services.upstreams.cancel(this.#x, this);
     this.#isWaiting = false;
     const up = this.#up;

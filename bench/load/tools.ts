@@ -13,7 +13,7 @@ const PACKAGES = [
   'fast-proxy@2.2.0',
   'http-proxy-3@2.0.1',
   '@fastify/http-proxy@11.6.3',
-  'fastify@5.10.0',
+  'fastify@5.12.8',
 ];
 const FETCH_MS = 180_000;
 

@@ -86,6 +86,21 @@ function ofProcess(): string {
   ].join('');
 }
 
+function ofCalls(scoped: readonly Scoped[]): string {
+  return [
+    metric(
+      'lateen_grpc_calls_total',
+      counter('Calls of gRPC that ended, by listener.'),
+      scoped.flatMap(({ labels, stats }) => byGrpcStatus(stats.listeners, labels, 'listener')),
+    ),
+    metric(
+      'lateen_cluster_grpc_calls_total',
+      counter('Calls of gRPC that ended, by cluster.'),
+      scoped.flatMap(({ labels, stats }) => byGrpcStatus(stats.clusters, labels, 'cluster')),
+    ),
+  ].join('');
+}
+
 export function prometheusText(sidecar: Sidecar): string {
   const scoped = sidecar.planes.map(({ scope, engine }): Scoped => ({
     labels: { scope: scope.type },
@@ -108,16 +123,7 @@ export function prometheusText(sidecar: Sidecar): string {
       counter('Requests that ended, by cluster.'),
       all(({ labels, stats }) => byClass(stats.clusters, labels, 'cluster')),
     ),
-    metric(
-      'lateen_grpc_calls_total',
-      counter('Calls of gRPC that ended, by listener.'),
-      all(({ labels, stats }) => byGrpcStatus(stats.listeners, labels, 'listener')),
-    ),
-    metric(
-      'lateen_cluster_grpc_calls_total',
-      counter('Calls of gRPC that ended, by cluster.'),
-      all(({ labels, stats }) => byGrpcStatus(stats.clusters, labels, 'cluster')),
-    ),
+    ofCalls(scoped),
     metric(
       'lateen_requests_active',
       gauge('Requests under way.'),

@@ -7,7 +7,7 @@ import { NO_STATUS, readGrpcStatus } from '../../src/lib/grpc-status.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { Exchange, GrpcCall } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
-import type { Engine } from '../../src/proxy/index.ts';
+import type { RelayServices } from '../relay-services.ts';
 import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 
@@ -27,7 +27,7 @@ export class GrpcAttempt implements ClientStream, ClientStreamEvents {
   readonly #stream: ClientStream;
   readonly #x: Exchange;
   readonly #call: GrpcCall;
-  readonly #engine: Engine;
+  readonly #services: RelayServices;
   #relay!: ClientStreamEvents;
   #isRequestWhole = false;
   /** A head that was kept back. */
@@ -37,12 +37,12 @@ export class GrpcAttempt implements ClientStream, ClientStreamEvents {
   #isOver = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(stream: ClientStream, x: Exchange, engine: Engine) {
+  constructor(stream: ClientStream, x: Exchange, services: RelayServices) {
     if (x.call === undefined) throw new Error('an attempt of a call that is none');
     this.#stream = stream;
     this.#x = x;
     this.#call = x.call;
-    this.#engine = engine;
+    this.#services = services;
   }
 
   begin(events: ClientStreamEvents): void {
@@ -167,7 +167,7 @@ export class GrpcAttempt implements ClientStream, ClientStreamEvents {
 
   /** The client has the head: what happened can be said behind it alone. */
   #cut(failure: UpstreamFailure, code?: number): void {
-    const trailers = this.#engine.onCut(this.#x, failure, code);
+    const trailers = this.#services.engine.onCut(this.#x, failure, code);
     if (trailers === undefined) this.#relay.onUpstreamFailure(failure, false);
     else this.#relay.onResponseEnd(trailers);
   }
@@ -184,6 +184,9 @@ export class GrpcAttempt implements ClientStream, ClientStreamEvents {
       enterTurn();
       try {
         work();
+      } catch (error) {
+        this.#services.onFault(error);
+        this.#relay.onUpstreamFailure('reset', false);
       } finally {
         leaveTurn();
       }

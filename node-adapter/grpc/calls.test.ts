@@ -202,14 +202,14 @@ describe('the end of a call', () => {
   });
 
   it('is told where the upstream is lost behind its head', async () => {
-    const { proxy, servers } = await stage.before({
+    const { proxy, server } = await stage.before({
       ...echoing,
       list: (stream: ServerWritableStream<Buffer, Buffer>) => void stream.write(Buffer.from('1')),
     });
     const listed = stage.client(proxy.port).list(Buffer.from(''), new Metadata());
     const all = readAll(listed);
     await new Promise((resolve) => listed.once('data', resolve));
-    servers[0]?.server.forceShutdown();
+    server.close();
     expect(await all).toMatchObject({ code: status.UNAVAILABLE, answers: ['1'] });
     expect(JSON.parse(proxy.lines[0] ?? '{}')).toMatchObject({ grpc_status: 14, flags: 'UC' });
   });

@@ -33,11 +33,11 @@ export function speaksGrpcWeb(head: RequestHead): boolean {
 /** What is sent on has another length and other framing than what came: no head as it was received will do. */
 function plainHead(head: RequestHead): RequestHead {
   if (head.isHttp1 !== true) return head;
-  const plain = new RequestHeaderList(head, []);
+  const fields: [string, string][] = [];
   head.forEach((name, value) => {
-    if (name !== 'host') plain.add(name, value);
+    if (name !== 'host') fields.push([name, value]);
   });
-  return plain;
+  return new RequestHeaderList(head, fields);
 }
 
 export function openBridged(

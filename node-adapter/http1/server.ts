@@ -5,13 +5,11 @@ import type { BodySink, HeadLimits, RawRequestHead, Trailers } from '../../src/h
 import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
 import type { ServerContext } from '../server-context.ts';
-import { Deadline } from '../sockets/deadlines.ts';
-import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
-import { BodyWriter } from './body-writer.ts';
+import { ClientSide } from './client-side.ts';
 import {
   headSlice,
   isExpectationUnknown,
@@ -30,24 +28,12 @@ const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 /** Who half-closes behind its request does it at once; a FIN that comes later is from a client that has given up. */
 const HALF_CLOSE_MS = 100;
 
-/** Sockets of some kinds have no reset; their peers see another way that the end is none. */
-function reset(socket: Socket): void {
-  try {
-    socket.resetAndDestroy();
-  } catch {
-    socket.destroy();
-  }
-}
-
 export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** Of the request under way. */
   request!: RawRequestHead;
   readonly #context: ServerContext;
-  #socket!: Socket;
-  #outbox!: Outbox;
-  #out!: BodyWriter;
+  #side!: ClientSide;
   readonly #in: BodyReader;
-  readonly #deadline: Deadline;
   #events: ServerStreamEvents | undefined;
   #state: State = 'head';
   /** What came of a head that isn't whole, or of requests behind the one that is answered. */
@@ -62,16 +48,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** The client has half-closed: what it sent is answered, and no more comes. */
   #isClientDone = false;
   #wantsContinue = false;
-  #isPaused = false;
-  /** Nothing but a reset tells the client that its response isn't whole. */
-  #endsByClose = false;
   #successor: BytesReader | undefined;
-  readonly #listeners: readonly (readonly [string, () => void])[] = [
-    ['end', () => this.#onClientDone()],
-    ['error', () => this.#socket.destroy()],
-    ['close', () => this.#onClosed()],
-    ['drain', () => this.#inTurn(() => this.#events?.onClientDrain())],
-  ];
   /** When the request under way was whole. */
   #wholeMs = 0;
 
@@ -79,16 +56,17 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#context = context;
     this.#parsing = { scheme: context.scheme, limits: context.limits.head };
     this.#in = new BodyReader(context.limits.head);
-    this.#deadline = new Deadline(() => this.#onDeadline());
   }
 
   /** The connection's socket, which reads into this. `early`: bytes that were read to tell the protocol. */
   attach(socket: Socket, early?: Buffer): void {
-    this.#socket = socket;
-    this.#outbox = new Outbox(socket);
-    this.#out = new BodyWriter(this.#outbox);
-    for (const [name, told] of this.#listeners) socket.on(name, told);
-    this.#await(this.#context.limits.headTimeoutMs);
+    this.#side = new ClientSide(socket, this.#context.deadlines, {
+      onEnd: () => this.#onClientDone(),
+      onClosed: () => this.#onClosed(),
+      onDrain: () => this.#inTurn(() => this.#events?.onClientDrain()),
+      onDeadline: () => this.#inTurn(() => this.#onDeadline()),
+    });
+    this.#side.await(this.#context.limits.headTimeoutMs);
     if (early !== undefined) this.onBytes(early, early.length);
   }
 
@@ -113,12 +91,10 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
    * came behind the request.
    */
   handOver(head: string, successor: BytesReader): Buffer {
-    this.#outbox.text(head);
-    this.#outbox.flush();
+    this.#side.outbox.text(head);
+    this.#side.leave();
     this.#events = undefined;
     this.#state = 'closed';
-    this.#await(0);
-    for (const [name, told] of this.#listeners) this.#socket.removeListener(name, told);
     this.#successor = successor;
     return Buffer.from(this.#ahead, 'latin1');
   }
@@ -132,18 +108,18 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   onBody(bytes: Uint8Array, start: number, end: number): void {
     // Several chunks of one read: the first may have been too much already.
     if (this.#state !== 'body') return;
-    this.#await(this.#context.limits.bodyTimeoutMs);
+    this.#side.await(this.#context.limits.bodyTimeoutMs);
     this.#events?.onRequestBody(bytes, start, end);
   }
 
   get isFull(): boolean {
-    return this.#outbox.isFull;
+    return this.#side.outbox.isFull;
   }
 
   inform(head: ResponseHead): void {
     // HTTP/1.0 knows no interim responses.
     if (this.#isAnswered || this.request.minorVersion === 0) return;
-    this.#outbox.text(writeBare(head));
+    this.#side.outbox.text(writeBare(head));
   }
 
   respond(head: ResponseHead, isEnd: boolean): void {
@@ -156,27 +132,27 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       isEnd,
       closes: this.#closes,
     });
-    this.#outbox.text(text);
-    this.#out.begin(framing);
-    this.#await(this.#context.limits.streamIdleTimeoutMs);
-    this.#endsByClose = framing === 'until-close';
-    if (this.#endsByClose) this.#closes = true;
+    this.#side.outbox.text(text);
+    this.#side.out.begin(framing);
+    this.#side.await(this.#context.limits.streamIdleTimeoutMs);
+    this.#side.endsByClose = framing === 'until-close';
+    if (this.#side.endsByClose) this.#closes = true;
     if (isEnd) this.#finish(true);
   }
 
   write(bytes: Uint8Array, start: number, end: number): void {
-    this.#await(this.#context.limits.streamIdleTimeoutMs);
-    if (this.#state === 'raw') this.#outbox.bytes(bytes, start, end);
-    else this.#out.write(bytes, start, end);
+    this.#side.await(this.#context.limits.streamIdleTimeoutMs);
+    if (this.#state === 'raw') this.#side.outbox.bytes(bytes, start, end);
+    else this.#side.out.write(bytes, start, end);
   }
 
   end(trailers: Trailers): void {
     if (this.#state === 'raw') {
-      this.#outbox.end();
+      this.#side.outbox.end();
       return;
     }
     // Trailers go to who said that it takes them; HTTP/1.0 has none.
-    this.#finish(this.#out.end(trailers));
+    this.#finish(this.#side.out.end(trailers));
   }
 
   reply(local: LocalReply): void {
@@ -198,22 +174,22 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   pauseRequest(): void {
-    this.#pause();
-    this.#await(this.#context.limits.streamIdleTimeoutMs);
+    this.#side.pause();
+    this.#side.await(this.#context.limits.streamIdleTimeoutMs);
   }
 
   resumeRequest(): void {
     if (this.#wantsContinue) this.#sayContinue();
-    this.#resume();
-    if (this.#state === 'body') this.#await(this.#context.limits.bodyTimeoutMs);
+    this.#side.resume();
+    if (this.#state === 'body') this.#side.await(this.#context.limits.bodyTimeoutMs);
   }
 
   switchProtocols(head: ResponseHead): void {
-    this.#outbox.text(writeBare(head));
+    this.#side.outbox.text(writeBare(head));
     this.#isAnswered = true;
     this.#state = 'raw';
-    this.#await(this.#context.limits.streamIdleTimeoutMs);
-    this.#resume();
+    this.#side.await(this.#context.limits.streamIdleTimeoutMs);
+    this.#side.resume();
     const ahead = this.#ahead;
     this.#ahead = '';
     if (ahead === '') return;
@@ -251,7 +227,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
         this.#keepAhead(bytes.latin1Slice(at, length));
         return length;
       case 'raw':
-        this.#await(this.#context.limits.streamIdleTimeoutMs);
+        this.#side.await(this.#context.limits.streamIdleTimeoutMs);
         this.#events?.onRequestBody(bytes, at, length);
         return length;
       case 'linger':
@@ -273,7 +249,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       parsed = parseRequest(text, this.#parsing);
     }
     if (parsed === 'incomplete') {
-      if (known === '') this.#await(this.#context.limits.headTimeoutMs);
+      if (known === '') this.#side.await(this.#context.limits.headTimeoutMs);
       this.#ahead = text;
       return length;
     }
@@ -302,7 +278,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#wantsContinue = takesContinue(head);
     const { bodyTimeoutMs, streamIdleTimeoutMs } = this.#context.limits;
     // Who waits to be told to go on isn't slow.
-    this.#await(framing === 0 || this.#wantsContinue ? streamIdleTimeoutMs : bodyTimeoutMs);
+    this.#side.await(framing === 0 || this.#wantsContinue ? streamIdleTimeoutMs : bodyTimeoutMs);
     if (framing === 0) this.#wholeMs = turnNowMs();
     const exchange = this.#context.open(this);
     this.#events = exchange;
@@ -311,7 +287,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #sayContinue(): void {
     this.#wantsContinue = false;
-    if (!this.#isAnswered && this.#state === 'body') this.#outbox.text(CONTINUE);
+    if (!this.#isAnswered && this.#state === 'body') this.#side.outbox.text(CONTINUE);
   }
 
   #readBody(bytes: Buffer, at: number, length: number): number {
@@ -325,7 +301,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     if (this.#in.isWhole) {
       this.#state = 'answer';
       this.#wholeMs = turnNowMs();
-      this.#await(this.#context.limits.streamIdleTimeoutMs);
+      this.#side.await(this.#context.limits.streamIdleTimeoutMs);
       this.#events?.onRequestEnd(this.#in.trailers);
     }
     return stop;
@@ -342,23 +318,12 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #keepAhead(text: string): void {
     this.#ahead += text;
-    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#pause();
-  }
-
-  #pause(): void {
-    this.#isPaused = true;
-    this.#socket.pause();
-  }
-
-  #resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#socket.resume();
+    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#side.pause();
   }
 
   #refuse(fault: HeadFault): void {
     this.#context.onRefused(fault);
-    this.#outbox.text(this.#context.refusal(fault));
+    this.#side.outbox.text(this.#context.refusal(fault));
     this.#linger();
   }
 
@@ -374,7 +339,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       this.#drop();
       return;
     }
-    this.#endsByClose = false;
+    this.#side.endsByClose = false;
     if (this.#state === 'body') {
       this.#linger();
       return;
@@ -384,9 +349,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       return;
     }
     this.#state = 'head';
-    this.#await(this.#context.limits.keepAliveTimeoutMs);
+    this.#side.await(this.#context.limits.keepAliveTimeoutMs);
     // An upstream may answer before it has read what the client was paused for.
-    this.#resume();
+    this.#side.resume();
     // Within a read its loop goes on by itself.
     if (this.#ahead !== '' && !this.#isReading) this.#readAhead();
   }
@@ -400,22 +365,20 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   /** Closed at once, what the client still sends would answer with a reset that may overtake the response. */
   #linger(): void {
     this.#state = 'linger';
-    this.#outbox.end();
-    this.#resume();
-    this.#await(this.#context.limits.lingerTimeoutMs);
+    this.#side.outbox.end();
+    this.#side.resume();
+    this.#side.await(this.#context.limits.lingerTimeoutMs);
   }
 
   #close(): void {
     this.#state = 'closed';
-    this.#outbox.end();
-    this.#await(this.#context.limits.lingerTimeoutMs);
+    this.#side.outbox.end();
+    this.#side.await(this.#context.limits.lingerTimeoutMs);
   }
 
   #drop(): void {
     this.#state = 'closed';
-    this.#context.deadlines.set(this.#deadline, 0);
-    if (this.#endsByClose) reset(this.#socket);
-    else this.#socket.destroy();
+    this.#side.drop();
   }
 
   #onClientDone(): void {
@@ -436,7 +399,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   #onClosed(): void {
-    this.#context.deadlines.set(this.#deadline, 0);
+    this.#side.await(0);
     this.#state = 'closed';
     const events = this.#events;
     this.#events = undefined;
@@ -444,19 +407,13 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#context.onClosed();
   }
 
-  #await(afterMs: number): void {
-    this.#context.deadlines.set(this.#deadline, afterMs);
-  }
-
   #onDeadline(): void {
-    this.#inTurn(() => {
-      if (this.#state === 'head' && this.#ahead !== '')
-        this.#refuse(new HeadFault(408, 'head_timeout'));
-      else if (this.#state === 'answer' || (this.#state === 'body' && this.#isPaused))
-        this.#broken(new HeadFault(504, 'stream_idle_timeout'));
-      else if (this.#state === 'body') this.#broken(new HeadFault(408, 'body_timeout'));
-      else if (this.#state === 'head') this.#close();
-      else this.#drop();
-    });
+    if (this.#state === 'head' && this.#ahead !== '')
+      this.#refuse(new HeadFault(408, 'head_timeout'));
+    else if (this.#state === 'answer' || (this.#state === 'body' && this.#side.isPaused))
+      this.#broken(new HeadFault(504, 'stream_idle_timeout'));
+    else if (this.#state === 'body') this.#broken(new HeadFault(408, 'body_timeout'));
+    else if (this.#state === 'head') this.#close();
+    else this.#drop();
   }
 }

@@ -21,24 +21,13 @@ export function sendableTarget(target: string): string {
 }
 
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Up to it a loop is faster than calling a regular expression. */
-const SHORT = 64;
-
-function isPlain(value: string): boolean {
-  if (value.length > SHORT) return false;
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e) return false;
-  }
-  return true;
-}
 
 /**
  * A value to send. Controls would end the field, and a character beyond a byte would lose its upper half on the
  * way into latin1 (U+010A would become a line feed): such a value goes out as UTF-8, without its controls.
  */
 export function sendableValue(value: string): string {
-  if (isPlain(value) || !NOT_IN_VALUE.test(value)) return value;
+  if (!NOT_IN_VALUE.test(value)) return value;
   const plain = value.replaceAll(/[\x00-\x08\x0a-\x1f\x7f]/g, '').toWellFormed();
   if (!NOT_IN_VALUE.test(plain)) return plain;
   let out = '';

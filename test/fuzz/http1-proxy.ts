@@ -80,7 +80,7 @@ function wrongAnswer(sent: ReferenceStream, world: World, counts: Counts): strin
   const stream = referenceStream(world.received, methods);
   if (stream.rest === 'fault') return `the client can't read ${JSON.stringify(world.received)}`;
   const answers = withLast(world.received, stream, world).filter(
-    ({ start }) => !/^1/.test(start[0] ?? ''),
+    ({ start }) => start[0]?.startsWith('1') !== true,
   );
   const reached = new Set(world.ledger.forwarded.map(({ number }) => number));
   for (const [number, answer] of answers.entries()) {
@@ -109,7 +109,7 @@ function hangs(sent: ReferenceStream, world: World): string | undefined {
   if (sent.rest === 'fault') return 'a fault, and the connection goes on';
   const methods = sent.messages.map(({ start }) => start[0] ?? '');
   const { messages } = referenceStream(world.received, methods);
-  const answers = messages.filter(({ start }) => !/^1/.test(start[0] ?? '')).length;
+  const answers = messages.filter(({ start }) => start[0]?.startsWith('1') !== true).length;
   return answers === sent.messages.length
     ? undefined
     : `${answers} answers to ${sent.messages.length} requests, and nobody is at work`;

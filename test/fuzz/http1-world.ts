@@ -57,7 +57,7 @@ class Timers {
 
 /** Numbers the requests that are begun. */
 class Counting extends Connection {
-  begun = 0;
+  begun: number = 0;
   override open(stream: ServerStream): ServerExchange {
     this.begun++;
     return super.open(stream);
@@ -78,7 +78,7 @@ interface Dial {
 const MAX_STEPS = 100_000;
 
 export class World {
-  readonly front = new MemorySocket();
+  readonly front: MemorySocket = new MemorySocket();
   readonly ledger: Ledger;
   readonly faults: unknown[] = [];
   /** What the client has got. */
