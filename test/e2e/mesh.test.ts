@@ -139,7 +139,8 @@ describe('mesh with Bookinfo', () => {
       );
       expect(stdout + stderr, command).not.toBe('');
     }
-  });
+    // Each command starts a process, beside whatever else this machine has to do.
+  }, 120_000);
 
   it('enforces policies on a workload before it is reached', async () => {
     const deny = {
