@@ -1,5 +1,6 @@
 /** Reads what -f names: files, folders (recursively), `-` for standard input, http(s) URLs. */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 import type { SourceText } from '../src/model/config.ts';
 import { CommandError } from './errors.ts';
@@ -22,16 +23,28 @@ async function download(url: string): Promise<string> {
   return text;
 }
 
-/** Files of resources at or below a path. @throws Error of the system */
+/**
+ * Files of resources at or below a path. Links are followed to files alone, so that nothing is walked twice; names that
+ * begin with a dot are left out: a volume of Kubernetes has its files there, and a link beside them for each.
+ * @throws Error of the system
+ */
 export function walk(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith('.'))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const child = join(path, entry.name);
       if (entry.isDirectory()) return walk(child);
-      return RESOURCE_FILE.test(entry.name) ? [child] : [];
+      return RESOURCE_FILE.test(entry.name) && !isLinkToFolder(entry, child) ? [child] : [];
     });
+}
+
+function isLinkToFolder(entry: Dirent, path: string): boolean {
+  // One that leads nowhere is a file that can't be read, and said to be one.
+  return (
+    entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  );
 }
 
 async function readOne(name: string): Promise<SourceText[]> {

@@ -20,6 +20,7 @@ import type { ListenAt } from './listening.ts';
 import { MongoTraffic } from './mongo/traffic.ts';
 import { Plane } from './plane.ts';
 import type { Configuration } from './plane.ts';
+import type { IsOwnPort } from './pool/own-ports.ts';
 import { Upstreams } from './pool/upstreams.ts';
 import type { TlsFor } from './pool/upstreams.ts';
 import { GivenSecrets } from './secrets.ts';
@@ -143,7 +144,10 @@ export class Sidecar {
     this.#originator = new Originator({ ...tls, trustDomains: () => this.#trustDomains() });
     const tlsFor: TlsFor = (target) => this.#originator.optionsFor(target);
     const deadlines = this.#deadlines;
-    this.#upstreams = new Upstreams({ ...hooks, deadlines, mode, tlsFor, onFault });
+    // Calls to the application's own port lead on to the application, and don't come back.
+    const isOwnPort: IsOwnPort = (port) =>
+      this.listening().some((own) => own.kind !== 'inbound' && own.port === port);
+    this.#upstreams = new Upstreams({ ...hooks, deadlines, mode, tlsFor, onFault, isOwnPort });
     this.#host = createNodeHost({
       log: options.log,
       ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
@@ -164,6 +168,7 @@ export class Sidecar {
       termination: this.#termination,
       mongo: this.mongo,
       tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),
+      isOwnPort,
       ...(options.proxyProtocol === undefined ? {} : { proxyProtocol: options.proxyProtocol }),
       isDraining: () => this.#isDraining,
     };

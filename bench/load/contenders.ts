@@ -17,7 +17,7 @@ export type Peer = 'lateen' | 'nginx' | 'haproxy' | 'envoy' | PackageName;
 const NODE_FLAGS = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
 
 /** Run from a bundle, as the commands are: it is what is measured, not the stripping of types. */
-function lateenRecipe(scene: Scene, place: Place): Recipe {
+export function lateenRecipe(scene: Scene, place: Place): Recipe {
   const { folder } = place;
   const configuration = join(folder, 'configuration.json');
   const settings = {

@@ -12,8 +12,13 @@ function front(scene: Scene, { port, folder, credentials }: Place): string {
       return `${bind} ssl crt ${folder}/server.pem ca-file ${credentials.authority} verify required ssl-min-ver TLSv1.3`;
     case 'routes':
       return `${bind}\n use_backend %[base,lower,map_beg(${folder}/routes.map,none)]`;
-    default:
+    case 'bare':
+    case 'filters':
+    case 'tcp':
+    case 'websocket':
       return bind;
+    default:
+      return scene.work satisfies never;
   }
 }
 

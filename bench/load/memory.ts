@@ -2,11 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Recipe, Scene } from './contract.ts';
+import { lateenRecipe } from './contenders.ts';
+import type { Place, Recipe, Scene } from './contract.ts';
 import { meshText } from './mesh.ts';
 import { nodeServerRecipe } from './packages.ts';
 import { loadArgs, startBackend } from './rounds.ts';
-import type { Stage } from './rounds.ts';
+import type { Contender, Stage } from './rounds.ts';
 import {
   LOAD_CPU,
   PROXY_CPU,
@@ -44,68 +45,93 @@ const settle = (): Promise<void> =>
 
 const pssOfAll = (pid: number): number => familyOf(pid).reduce((sum, one) => sum + pssOf(one), 0);
 
-async function measureOne(
-  { tools, credentials }: Stage,
-  entry: Entry,
+/** By the command that people start, which compiles its files itself. */
+function commandRecipe(place: Place): Recipe {
+  const { folder } = place;
+  return {
+    command: process.execPath,
+    args: `${cli} gateway --name front --label app=front --listen 127.0.0.1 --workers 1 --admin off`
+      .split(' ')
+      .concat('--config', join(folder, 'mesh.yaml'), '--data-dir', join(folder, 'data')),
+    files: { 'mesh.yaml': meshText(SCENE, place) },
+  };
+}
+
+type Rows = Readonly<Record<string, (place: Place) => Recipe>>;
+
+const rows: Rows = {
+  'lateen gateway --config': commandRecipe,
+  'lateen, createSidecar alone': (place) => lateenRecipe(SCENE, place),
+  'a Node server that answers from memory': nodeServerRecipe,
+};
+
+/** A fresh process, so that nothing measured before counts; `work` says what it takes now. */
+async function withFresh(
+  { credentials }: Stage,
   upstream: number,
-): Promise<Memory> {
+  recipeOf: (place: Place) => Recipe,
+  work: (contender: Contender) => Promise<number>,
+): Promise<{ readonly idle: number; readonly busy: number }> {
   const folder = newFolder();
   const place = { folder, port: await freePort(), upstream, credentials };
-  const text = meshText(SCENE, place);
-  const gateway: Recipe = {
-    command: process.execPath,
-    args: [
-      cli,
-      ...['gateway', '--name', 'front', '--label', 'app=front', '--listen', '127.0.0.1'],
-      ...['--config', join(folder, 'mesh.yaml'), '--workers', '1', '--admin', 'off'],
-      ...['--data-dir', join(folder, 'data')],
-    ],
-    files: { 'mesh.yaml': text },
-  };
-  const recipe = entry.peer === 'lateen' ? gateway : nodeServerRecipe(place);
-  const running = startRecipe(recipe, folder, PROXY_CPU);
+  const entry: Entry = { name: '', peer: 'lateen', scene: SCENE };
+  const running = startRecipe(recipeOf(place), folder, PROXY_CPU);
   // Nobody else reads what it logs.
   running.child.stdout?.resume();
-  if (!(await opens(place.port, running))) throw new Error(`${entry.name} did not start`);
+  if (!(await opens(place.port, running))) throw new Error(`${folder} did not start`);
   await settle();
   const idle = pssOfAll(running.pid);
   const request = join(folder, 'request');
   writeFileSync(request, requestOf(entry, credentials));
-  const contender = { entry, place, request, running, runs: [] };
+  const busy = await work({ entry, place, request, running, runs: [] });
+  running.end();
+  return { idle, busy };
+}
+
+async function underLoad({ tools }: Stage, contender: Contender): Promise<number> {
   const clients = outputOf(start(tools.load, loadArgs(LOAD, contender), LOAD_CPU));
   await new Promise((resolve) => {
     setTimeout(resolve, LOAD.seconds * 900);
   });
-  const loaded = pssOfAll(running.pid);
+  const loaded = pssOfAll(contender.running.pid);
   await clients;
-  await settle();
-  const before = pssOfAll(running.pid);
+  return loaded;
+}
+
+async function withConnections({ tools }: Stage, contender: Contender): Promise<number> {
   const many: Load = { ...LOAD, connections: IDLE_CONNECTIONS, seconds: 1 };
-  const args = ['idle', ...loadArgs(many, contender).slice(1)];
-  const holders = start(tools.load, args, LOAD_CPU);
+  const holders = start(tools.load, ['idle', ...loadArgs(many, contender).slice(1)], LOAD_CPU);
   await nextLine(holders);
   await settle();
-  const each = (pssOfAll(running.pid) - before) / IDLE_CONNECTIONS;
+  const taken = pssOfAll(contender.running.pid);
   holders.end();
-  running.end();
-  return { name: entry.name, idleMb: idle / KIB, loadedMb: loaded / KIB, connectionKib: each };
+  return taken;
 }
 
 export async function measureMemory(stage: Stage): Promise<unknown> {
   const backend = await startBackend(stage, 'answer');
-  const rows: Memory[] = [];
-  const entries: readonly Entry[] = [
-    { name: 'lateen gateway', peer: 'lateen', scene: SCENE },
-    { name: 'a Node server that answers from memory', peer: 'http-proxy-3', scene: SCENE },
-  ];
-  for (const entry of entries) rows.push(await measureOne(stage, entry, backend.port));
+  const measured: Memory[] = [];
+  for (const [name, recipeOf] of Object.entries(rows)) {
+    const { idle, busy } = await withFresh(stage, backend.port, recipeOf, (contender) =>
+      underLoad(stage, contender),
+    );
+    const held = await withFresh(stage, backend.port, recipeOf, (contender) =>
+      withConnections(stage, contender),
+    );
+    measured.push({
+      name,
+      idleMb: idle / KIB,
+      loadedMb: busy / KIB,
+      connectionKib: (held.busy - held.idle) / IDLE_CONNECTIONS,
+    });
+  }
   backend.end();
   console.log(
     '\nMemory (PSS): MB idle, MB under load with the filters, KiB for each of 10,000 idle connections',
   );
-  for (const { name, idleMb, loadedMb, connectionKib } of rows)
+  for (const { name, idleMb, loadedMb, connectionKib } of measured)
     console.log(
       `  ${name.padEnd(40)} ${idleMb.toFixed(0).padStart(4)} ${loadedMb.toFixed(0).padStart(4)} ${connectionKib.toFixed(1).padStart(6)}`,
     );
-  return rows;
+  return measured;
 }

@@ -41,8 +41,12 @@ ${routed(scene, port, FILTERED)}`;
       return `server { listen 127.0.0.1:${port} ssl; ssl_certificate ${server.certificate}; ssl_certificate_key ${server.key}; ssl_client_certificate ${authority}; ssl_verify_client on; ssl_protocols TLSv1.3; location / { ${PASS} } }`;
     case 'websocket':
       return `server { listen 127.0.0.1:${port}; location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }`;
-    default:
+    case 'bare':
+    case 'http2':
+    case 'tcp':
       return `server { listen 127.0.0.1:${port}; location / { ${PASS} } }`;
+    default:
+      return scene.work satisfies never;
   }
 }
 

@@ -61,7 +61,7 @@ export interface Result {
   readonly runs: readonly Run[];
 }
 
-interface Contender {
+export interface Contender {
   readonly entry: Entry;
   readonly place: Place;
   readonly request: string;
@@ -129,7 +129,12 @@ export function loadArgs(load: Load, { place, request, entry, running }: Contend
   return [
     load.mode,
     String(place.port),
-    ...['-c', String(load.connections), '-s', String(load.seconds), '-p', String(running.pid)],
+    '-c',
+    String(load.connections),
+    '-s',
+    String(load.seconds),
+    '-p',
+    String(running.pid),
     ...(isPlain ? [] : ['-f', request]),
     ...(load.rate === undefined ? [] : ['-r', String(load.rate)]),
     ...(load.message === undefined ? [] : ['-m', String(load.message)]),

@@ -35,6 +35,8 @@ export async function measureSwap(stage: Stage): Promise<unknown> {
   if (contender === undefined) throw new Error('the gateway did not start');
   const { place, running } = contender;
   const files = ['a', 'b'].map((mark) => writeOther(entry.scene, place, mark));
+  // It has said that it listens.
+  await nextLine(running);
   const clients = start(stage.tools.load, loadArgs(LOAD, contender), LOAD_CPU);
   const swaps: Swapped[] = [];
   for (let i = -WARM_UP; i < SWAPS; i++) {

@@ -78,8 +78,23 @@ function fetchPackages(): string | undefined {
   return attempt('npm', [...args, ...PACKAGES], folder) ? folder : undefined;
 }
 
-export function findTools(): Tools {
+/** Load without peers. */
+export function buildLoad(): Tools {
   mkdirSync(CACHE, { recursive: true });
+  return {
+    load: build('load', ['-lssl', '-lcrypto']),
+    serve: build('serve', []),
+    nginx: undefined,
+    haproxy: undefined,
+    envoy: undefined,
+    h2load: undefined,
+    packages: undefined,
+    missing: [],
+  };
+}
+
+export function findTools(): Tools {
+  const built = buildLoad();
   const found = {
     nginx: find('nginx'),
     haproxy: find('haproxy'),
@@ -98,9 +113,8 @@ export function findTools(): Tools {
     .filter(([name]) => found[name as keyof typeof sources] === undefined)
     .map(([name, source]) => `${name} (${source})`);
   return {
+    ...built,
     ...found,
-    load: build('load', ['-lssl', '-lcrypto']),
-    serve: build('serve', []),
     missing,
   };
 }

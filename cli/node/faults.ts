@@ -1,4 +1,5 @@
-/** Why a node didn't start, and what helps. */
+/** Why a node didn't start, or serves nobody, and what helps. */
+import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { CommandError } from '../errors.ts';
 
 interface Context {
@@ -39,4 +40,10 @@ export function startFault(error: unknown, context: Context): Error {
   const host = system.host ?? system.address;
   const what = system.port === undefined ? error.message : `${host}:${system.port}`;
   return new CommandError(`${what} ${remedy}`);
+}
+
+/** Of a gateway without ports. */
+export function unselected({ labels, namespace }: ProxyScope): string {
+  const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return `no Gateway with a port selects this proxy (labels ${text.join(', ')}; namespace ${namespace}): it listens nowhere until one does; -l and -n say what it is selected by`;
 }

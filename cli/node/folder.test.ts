@@ -36,6 +36,7 @@ let folder: string;
 let given: Given[] = [];
 let said: Diagnostic[] = [];
 let refusal: Diagnostic[] = [];
+let mended = 0;
 let watch: FolderWatch | undefined;
 
 beforeEach(() => {
@@ -43,6 +44,7 @@ beforeEach(() => {
   given = [];
   said = [];
   refusal = [];
+  mended = 0;
 });
 afterEach(() => {
   watch?.stop();
@@ -52,15 +54,14 @@ afterEach(() => {
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 async function start(...scopes: readonly ProxyScope[]): Promise<void> {
-  watch = await watchFolder(
-    [folder],
-    scopes,
-    (own, configuration, secrets) => {
+  watch = await watchFolder([folder], scopes, {
+    onConfiguration: (own, configuration, secrets) => {
       given.push({ scope: own, configuration, secrets });
       return refusal;
     },
-    (diagnostics) => void said.push(...diagnostics),
-  );
+    onDiagnostics: (diagnostics) => void said.push(...diagnostics),
+    onMended: () => mended++,
+  });
 }
 
 const hosts = (one: Given | undefined): readonly string[] =>
@@ -123,6 +124,34 @@ describe('a folder as configuration', () => {
     expect(said).toEqual(refusal);
   });
 
+  it('says once that faults are mended, be it by what is in force already', async () => {
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    write('one.yaml', 'spec: [\n');
+    await expect.poll(() => said).toHaveLength(1);
+    write('one.yaml', serviceEntry('one').replace('number: 80', 'number: 99999'));
+    await expect.poll(() => said).toHaveLength(2);
+    expect(mended).toBe(0);
+    write('one.yaml', serviceEntry('one'));
+    await expect.poll(() => mended).toBe(1);
+    expect(given).toHaveLength(1);
+    write('two.yaml', serviceEntry('two'));
+    await expect.poll(() => given).toHaveLength(2);
+    expect(mended).toBe(1);
+  });
+
+  it('gives what was refused again, and says that it is in force when it is', async () => {
+    refusal = [{ code: 'LAT0201', level: 'error', message: 'no such filter' }];
+    write('one.yaml', serviceEntry('one'));
+    await start(scope);
+    write('one.yaml', `# again\n${serviceEntry('one')}`);
+    await expect.poll(() => given).toHaveLength(2);
+    expect([said, mended]).toEqual([refusal, 0]);
+    refusal = [];
+    write('one.yaml', `# and again\n${serviceEntry('one')}`);
+    await expect.poll(() => mended).toBe(1);
+  });
+
   it('brings the secrets that are named, and fetches key sets', async () => {
     const issuer = createServer((_request, response) => {
       response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'one' }] }));
@@ -148,12 +177,11 @@ describe('a folder as configuration', () => {
   it('begins with something, or not at all', async () => {
     await expect(start(scope)).rejects.toThrow('no .yaml');
     await expect(
-      watchFolder(
-        ['-'],
-        [scope],
-        () => [],
-        () => undefined,
-      ),
+      watchFolder(['-'], [scope], {
+        onConfiguration: () => [],
+        onDiagnostics: () => undefined,
+        onMended: () => undefined,
+      }),
     ).rejects.toThrow('standard');
   });
 });
@@ -166,7 +194,12 @@ it('is a source of a proxy', async () => {
   });
   const plane = new Plane({ host, scope });
   const source = createFolderSource({
-    watch: (give) => watchFolder([folder], [scope], give, (found) => void said.push(...found)),
+    watch: (give) =>
+      watchFolder([folder], [scope], {
+        onConfiguration: give,
+        onDiagnostics: (found) => void said.push(...found),
+        onMended: () => mended++,
+      }),
     apply: applyWith(
       (_scope, configuration) => plane.apply(configuration),
       (fault) => expect.unreachable(String(fault)),

@@ -51,27 +51,34 @@ function createKeyStore(onFault: (message: string) => void): Keys {
   });
 }
 
-interface Sinks {
+export interface FolderSinks {
   readonly onConfiguration: OnConfiguration;
   readonly onDiagnostics: (diagnostics: readonly Diagnostic[]) => void;
+  /** Errors were told, and there is none any more. */
+  readonly onMended: () => void;
 }
 
 class Folder implements FolderWatch {
   readonly #paths: readonly string[];
   readonly #scopes: readonly ProxyScope[];
-  readonly #sinks: Sinks;
+  readonly #sinks: FolderSinks;
   readonly #compiler = createCompiler(policyCompilers);
   readonly #keys: Keys;
   #admitted: readonly AdmittedResource[] = [];
+  /** What reading them found. */
+  #found: readonly Diagnostic[] = [];
   /** What compile was given last, so that unchanged resources stay the same objects. */
   #kept: ReadonlyMap<string, { readonly text: string; readonly resource: Resource }> = new Map();
   readonly #given = new Map<ProxyScope, string>();
   #said = '';
+  #hasFault = false;
+  /** What is in force isn't what the files say. */
+  #isUnread = false;
   #turn: Promise<void> = Promise.resolve();
   #unwatch: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(paths: readonly string[], scopes: readonly ProxyScope[], sinks: Sinks) {
+  constructor(paths: readonly string[], scopes: readonly ProxyScope[], sinks: FolderSinks) {
     this.#paths = paths;
     this.#scopes = scopes;
     this.#sinks = sinks;
@@ -116,15 +123,21 @@ class Folder implements FolderWatch {
     if (text === this.#said) return;
     this.#said = text;
     if (diagnostics.length > 0) this.#sinks.onDiagnostics(diagnostics);
+    const hasFault = diagnostics.some(({ level }) => level === 'error');
+    if (this.#hasFault && !hasFault) this.#sinks.onMended();
+    this.#hasFault = hasFault;
   }
 
   async #read(): Promise<void> {
+    this.#isUnread = true;
     const sources: readonly SourceText[] = await readSources(this.#paths);
     const { resources, diagnostics } = readConfig(sources, { kinds });
     if (diagnostics.some(({ level }) => level === 'error')) return this.#say(diagnostics);
+    this.#isUnread = false;
     this.#admitted = resources;
+    this.#found = diagnostics;
     this.#keep(resources);
-    await this.#giveAll(diagnostics);
+    await this.#giveAll();
   }
 
   #keep(admitted: readonly AdmittedResource[]): void {
@@ -138,15 +151,17 @@ class Folder implements FolderWatch {
     );
   }
 
-  async #giveAll(found: readonly Diagnostic[] = []): Promise<void> {
+  async #giveAll(): Promise<void> {
     const resources = [...this.#kept.values()].map(({ resource }) => resource);
     if (resources.length === 0) return;
-    const all = [...found];
+    const all = [...this.#found];
     for (const scope of this.#scopes) {
       const result = this.#compiler.compile({ resources, scope });
       await this.#keys.ensure(result.jwksUris);
       all.push(...result.diagnostics, ...this.#give(scope, result, resources));
     }
+    // Fresh keys mend no file.
+    if (this.#isUnread) return;
     const placeOf = placesOf(this.#admitted);
     this.#say(
       all.map((one) => {
@@ -167,9 +182,11 @@ class Folder implements FolderWatch {
     const { secrets } = secretsOf(secretNames(named.snapshot), resources);
     const given = canonicalJson([named.version, endpoints.version, version, secrets]);
     if (this.#given.get(scope) === given) return [];
-    this.#given.set(scope, given);
     const keys = { version, sets: knownSets(this.#keys, jwksUris) };
-    return this.#sinks.onConfiguration(scope, { named, endpoints, keys }, secrets);
+    const refused = this.#sinks.onConfiguration(scope, { named, endpoints, keys }, secrets);
+    // What is refused is given again, or it would seem to be in force.
+    if (refused.length === 0) this.#given.set(scope, given);
+    return refused;
   }
 }
 
@@ -181,12 +198,11 @@ class Folder implements FolderWatch {
 export async function watchFolder(
   paths: readonly string[],
   scopes: readonly ProxyScope[],
-  onConfiguration: OnConfiguration,
-  onDiagnostics: (diagnostics: readonly Diagnostic[]) => void,
+  sinks: FolderSinks,
 ): Promise<FolderWatch> {
   if (paths.includes('-')) throw new CommandError('standard input can not be watched', 2);
   await readSources(paths);
-  const folder = new Folder(paths, scopes, { onConfiguration, onDiagnostics });
+  const folder = new Folder(paths, scopes, sinks);
   await folder.start();
   return folder;
 }

@@ -11,7 +11,7 @@ import { note } from '../output.ts';
 import type { Address } from './addresses.ts';
 import { codeOfSignal, startApp, waitForPort } from './app.ts';
 import type { App } from './app.ts';
-import { startFault } from './faults.ts';
+import { startFault, unselected } from './faults.ts';
 import { notifyReady } from './notify.ts';
 import { chooseSource } from './source.ts';
 import type { SourceOptions } from './source.ts';
@@ -98,13 +98,15 @@ class Runner {
     note(await welcome(node, { run: this.#run, source, ms: performance.now() - this.#begunMs }));
   }
 
-  /** A gateway that has none of its ports has nothing to run for. */
+  /** A gateway that can have none of its ports has nothing to run for; one that no Gateway selects may be selected yet. */
   async #requirePorts(): Promise<void> {
     const { faults } = this.#node;
     const [fault] = faults.values();
-    if (fault === undefined) return;
-    if ((await this.#node.listening()).length === 0) throw fault;
+    const isIdle = (await this.#node.listening()).length === 0;
+    if (isIdle && fault !== undefined) throw fault;
     for (const one of faults.values()) note(`warning: ${startFault(one, this.#run).message}`);
+    const [scope] = this.#run.setup.scopes;
+    if (isIdle && scope?.type === 'gateway') note(`warning: ${unselected(scope)}`);
   }
 
   async #startApp(command: readonly string[]): Promise<void> {

@@ -96,8 +96,12 @@ async function folderSource(
     create: ({ apply, secrets }) =>
       createFolderSource({
         watch: (give) =>
-          watchFolder(paths, scopes, give, (diagnostics) => {
-            for (const one of diagnostics) note(diagnosticText(one));
+          watchFolder(paths, scopes, {
+            onConfiguration: give,
+            onDiagnostics: (diagnostics) => {
+              for (const one of diagnostics) note(diagnosticText(one));
+            },
+            onMended: () => note(`${paths.join(', ')}: the configuration is in force again`),
           }),
         apply,
         secrets,

@@ -278,8 +278,6 @@ describe('connections', () => {
     await expect.poll(() => sockets.length).toBe(1);
     await expect.poll(() => attempt.stream).toBeDefined();
     pool.drain();
-    const late = new Attempt().start(pool);
-    await expect.poll(() => late.heard).toEqual(['none: overflow']);
     send(answer(1));
     await expect.poll(() => attempt.heard).toEqual(['200 end']);
     await expect.poll(() => h2.verdicts(frames()).at(-1)).toBe('GOAWAY NO_ERROR');

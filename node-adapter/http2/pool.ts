@@ -16,9 +16,12 @@ export interface Http2PoolOptions {
   /** Of each connection, beside what the limits say. */
   readonly client?: Http2ClientOptions;
   onFault(error: unknown): void;
+  /** No connection is left, and nobody waits for one. @default nobody wants to know */
+  onEmpty?(): void;
 }
 
-const DEFAULT_PENDING = 1024;
+/** Each is a request that is held in memory. */
+const DEFAULT_PENDING = 16_384;
 /** A connection that carries all requests is worth keeping. */
 const DEFAULT_IDLE_MS = 300_000;
 
@@ -50,10 +53,9 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   }
 
   acquire(waiter: Waiter): ClientStream | undefined {
-    if (!this.#isDraining)
-      for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
+    for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
     const { maxPendingRequests = DEFAULT_PENDING } = this.#options.limits;
-    if (this.#isDraining || this.#waiting.length >= Math.max(1, maxPendingRequests)) {
+    if (this.#waiting.length >= Math.max(1, maxPendingRequests)) {
       queueMicrotask(() => waiter.onNoStream('overflow'));
       return undefined;
     }
@@ -69,15 +71,16 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   drain(): void {
     this.#isDraining = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
     for (const { client } of this.#open) client.drain();
-    for (const waiter of waiting) waiter.onNoStream('overflow');
+    this.#tellIfEmpty();
   }
 
   close(): void {
     const clients = [...this.#open.map(({ client }) => client), ...this.#closing];
     this.drain();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter.onNoStream('overflow');
     for (const client of clients) client.close();
   }
 
@@ -109,6 +112,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   onClosed(client: Http2Client): void {
     this.#closing.delete(client);
     this.#connectIfWanted();
+    this.#tellIfEmpty();
   }
 
   onFault(error: unknown): void {
@@ -130,7 +134,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     const { maxStreams = DEFAULT_STREAMS } = this.#client;
     const all = this.#open.length + this.#closing.size + this.#connecting;
     if (maxConnections > 0 && all >= maxConnections) return;
-    if (!this.#isDraining && this.#waiting.length > this.#connecting * maxStreams) this.#connect();
+    if (this.#waiting.length > this.#connecting * maxStreams) this.#connect();
   }
 
   #connect(): void {
@@ -141,8 +145,8 @@ export class Http2Pool implements Pool, Http2ClientOwner {
         this.#connecting--;
         this.#add(client);
         client.attach(socket);
+        this.onPlaces(client);
         if (this.#isDraining) client.drain();
-        else this.onPlaces(client);
       },
       onFailed: (failure) => {
         this.#connecting--;
@@ -164,5 +168,11 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     this.#waiting = [];
     for (const waiter of waiting) waiter.onNoStream(failure);
     this.#connectIfWanted();
+    this.#tellIfEmpty();
+  }
+
+  #tellIfEmpty(): void {
+    const connections = this.#open.length + this.#closing.size + this.#connecting;
+    if (connections + this.#waiting.length === 0) this.#options.onEmpty?.();
   }
 }

@@ -9,6 +9,8 @@ import { readingOptions, startReading } from '../sockets/reading.ts';
 import type { BytesReader, ReadMode } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
 import { lookup } from './dns.ts';
+import { leadsToItself } from './own-ports.ts';
+import type { IsOwnPort } from './own-ports.ts';
 
 export interface Dialed {
   /** It reads already. */
@@ -28,12 +30,14 @@ export interface DialOptions {
   readonly tls: (() => ConnectionOptions | undefined) | undefined;
   readonly mode: ReadMode;
   readonly keepAlive?: PoolLimits['keepAlive'];
+  /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
+  readonly isOwnPort?: IsOwnPort;
 }
 
 const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
 
 export function createDialer(options: DialOptions): Dialer {
-  const { host, port, connectTimeoutMs, tls, mode, keepAlive } = options;
+  const { host, port, connectTimeoutMs, tls, mode, keepAlive, isOwnPort } = options;
   const common = {
     host,
     port,
@@ -83,6 +87,11 @@ export function createDialer(options: DialOptions): Dialer {
     socket.on('error', onError);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () =>
       end(() => {
+        if (isOwnPort !== undefined && leadsToItself(socket, isOwnPort)) {
+          socket.on('error', () => undefined).destroy();
+          dialed.onFailed('connect-failure');
+          return;
+        }
         dialed.onConnected(socket);
         startReading(socket, reader, mode);
       }),

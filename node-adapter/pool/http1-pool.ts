@@ -14,11 +14,14 @@ export interface HttpPoolOptions {
   readonly deadlines: Deadlines;
   readonly limits: PoolLimits;
   onFault(error: unknown): void;
+  /** No connection is left, and nobody waits for one. @default nobody wants to know */
+  onEmpty?(): void;
 }
 
 /** Below what most servers keep an idle connection for: the one that closes first should be us. */
 const DEFAULT_IDLE_MS = 4000;
-const DEFAULT_MAX_PENDING = 1024;
+/** Each is a request that is held in memory. */
+const DEFAULT_MAX_PENDING = 16_384;
 
 export class Http1Pool implements Pool, ClientConnectionOwner {
   readonly #options: HttpPoolOptions;
@@ -45,7 +48,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       if (kept.isUsable) return this.#use(kept);
       else kept.close();
     const { maxPendingRequests = DEFAULT_MAX_PENDING } = this.#options.limits;
-    if (this.#waiting.length >= Math.max(1, maxPendingRequests) && !this.#hasRoom()) {
+    if (this.#waiting.length >= Math.max(1, maxPendingRequests)) {
       queueMicrotask(() => waiter.onNoStream('overflow'));
       return undefined;
     }
@@ -62,6 +65,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   drain(): void {
     this.#isDraining = true;
     for (const kept of this.#idle.splice(0)) kept.close();
+    this.#tellIfEmpty();
   }
 
   close(): void {
@@ -72,13 +76,17 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   onIdle(connection: Http1Client): void {
     const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
-    if (this.#isDraining || isWorn) {
+    if (isWorn) {
       connection.close();
       return;
     }
     const waiter = this.#waiting.shift();
     if (waiter !== undefined) {
       waiter.onStream(connection);
+      return;
+    }
+    if (this.#isDraining) {
+      connection.close();
       return;
     }
     this.#idle.push(connection);
@@ -91,6 +99,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     this.#connectIfWanted();
+    this.#tellIfEmpty();
   }
 
   onFault(error: unknown): void {
@@ -126,7 +135,13 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
         // Each failed connection answers for one request: others may get through.
         this.#waiting.shift()?.onNoStream(failure);
         this.#connectIfWanted();
+        this.#tellIfEmpty();
       },
     });
+  }
+
+  #tellIfEmpty(): void {
+    if (this.#connected.size + this.#connecting + this.#waiting.length === 0)
+      this.#options.onEmpty?.();
   }
 }

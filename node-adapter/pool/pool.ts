@@ -12,7 +12,7 @@ export interface Pool {
   /** A stream at once; undefined: the waiter hears later. */
   acquire(waiter: Waiter): ClientStream | undefined;
   cancel(waiter: Waiter): void;
-  /** Takes no more; what is under way ends, what idles is closed. */
+  /** Keeps nothing any more: what waits or still comes, on behalf of requests that began before, gets its connection. */
   drain(): void;
   /** Ends every connection. */
   close(): void;

@@ -7,6 +7,7 @@ import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ReadMode } from '../sockets/reading.ts';
 import type { ClientStream } from '../stream.ts';
 import { createDialer } from './dial.ts';
+import type { IsOwnPort } from './own-ports.ts';
 import { Http2Pool } from '../http2/pool.ts';
 import { Http1Pool } from './http1-pool.ts';
 import type { Pool, PoolStats, Waiter } from './pool.ts';
@@ -30,12 +31,16 @@ export interface UpstreamOptions {
     target: UpstreamTarget,
   ) => { readonly host: string; readonly port: number } | undefined;
   readonly onFault: (error: unknown) => void;
+  /** Ports of this proxy from which a request to itself would go round. @default none */
+  readonly isOwnPort?: IsOwnPort;
 }
 
 interface Named {
   readonly pool: Pool;
   readonly cluster: string;
   readonly address: string;
+  /** Clients name it: it lives as long as it has connections. */
+  readonly isPassing: boolean;
   /** What the pool was made of: another makes another pool. */
   readonly settings: string;
 }
@@ -59,6 +64,8 @@ export class Upstreams {
   /** Clusters with the same endpoints share the objects, and a cluster may change where its endpoints don't. */
   readonly #byEndpoint = new WeakMap<Cluster, WeakMap<Endpoint, Pool>>();
   readonly #byName = new Map<string, Named>();
+  /** Out of use, with something under way. */
+  readonly #draining = new Set<Pool>();
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -79,17 +86,19 @@ export class Upstreams {
 
   /** Pools of clusters and endpoints that are no more take nothing new. */
   retain(isKept: (cluster: string, address: string) => boolean): void {
-    for (const [name, { pool, cluster, address }] of this.#byName)
-      if (!isKept(cluster, address)) {
-        pool.drain();
+    for (const [name, { pool, cluster, address, isPassing }] of this.#byName)
+      if (!isPassing && !isKept(cluster, address)) {
         this.#byName.delete(name);
+        this.#drain(pool);
       }
   }
 
   /** Every connection ends now. */
   close(): void {
-    for (const { pool } of this.#byName.values()) pool.close();
+    const pools = [...this.#draining, ...[...this.#byName.values()].map(({ pool }) => pool)];
     this.#byName.clear();
+    this.#draining.clear();
+    for (const pool of pools) pool.close();
   }
 
   stats(): { readonly cluster: string; readonly address: string; readonly pool: PoolStats }[] {
@@ -134,15 +143,27 @@ export class Upstreams {
     ]);
     const known = this.#byName.get(name);
     if (known?.settings === settings) return known.pool;
-    known?.pool.drain();
-    const pool = this.#make(target);
-    this.#byName.set(name, { pool, cluster: cluster.name, address, settings });
+    const pool: Pool = this.#make(target, () => this.#onEmpty(name, pool));
+    const isPassing = endpoint === undefined;
+    this.#byName.set(name, { pool, cluster: cluster.name, address, isPassing, settings });
+    if (known !== undefined) this.#drain(known.pool);
     return pool;
   }
 
-  #make(target: UpstreamTarget): Pool {
+  #drain(pool: Pool): void {
+    this.#draining.add(pool);
+    pool.drain();
+  }
+
+  #onEmpty(name: string, pool: Pool): void {
+    this.#draining.delete(pool);
+    const named = this.#byName.get(name);
+    if (named?.pool === pool && named.isPassing) this.#byName.delete(name);
+  }
+
+  #make(target: UpstreamTarget, onEmpty: () => void): Pool {
     const { cluster, endpoint, authority } = target;
-    const { deadlines, mode, tlsFor, addressOf, onFault } = this.#options;
+    const { deadlines, mode, tlsFor, addressOf, onFault, isOwnPort } = this.#options;
     const isSecure = cluster.tls !== undefined;
     const own =
       endpoint === undefined
@@ -156,8 +177,9 @@ export class Upstreams {
       tls: isSecure ? () => tlsFor(target) : undefined,
       mode,
       ...(cluster.pool?.keepAlive === undefined ? {} : { keepAlive: cluster.pool.keepAlive }),
+      ...(endpoint === undefined && isOwnPort !== undefined ? { isOwnPort } : {}),
     });
-    const options = { dial, deadlines, limits: cluster.pool ?? {}, onFault };
+    const options = { dial, deadlines, limits: cluster.pool ?? {}, onFault, onEmpty };
     return cluster.protocol === 'http2' ? new Http2Pool(options) : new Http1Pool(options);
   }
 }

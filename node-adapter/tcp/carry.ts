@@ -193,6 +193,7 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
         tls,
         preface: this.#preface(cluster),
         keepAlive: cluster.pool?.keepAlive,
+        isOwnPort: target.endpoint === undefined ? this.#services.isOwnPort : undefined,
       },
       {
         onConnected: (socket) => this.#onConnected(socket),
@@ -227,7 +228,9 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
     if (endpoint !== undefined) return { host: endpoint.address, port: endpoint.port };
     const { destination, port, host, sni, peer } = this.#arrival;
     if (destination !== undefined) return { host: destination.ip, port: destination.port };
-    const name = host ?? sni ?? peer.tls?.sni ?? '';
+    const said = sni ?? peer.tls?.sni;
+    // A service was decided on by its server name: that is where it is, whatever name the tunnel was asked for.
+    const name = (cluster.service === '' ? (host ?? said) : (said ?? host)) ?? '';
     if (!DNS_NAME.test(name)) return undefined;
     return { host: name, port: cluster.port === 0 ? port : cluster.port };
   }

@@ -6,6 +6,8 @@ import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import { lookup } from '../pool/dns.ts';
+import { leadsToItself } from '../pool/own-ports.ts';
+import type { IsOwnPort } from '../pool/own-ports.ts';
 
 export interface ConnectOptions {
   /** IP or host name. */
@@ -17,6 +19,8 @@ export interface ConnectOptions {
   /** Written before anything else, before TLS too. */
   readonly preface: Buffer | undefined;
   readonly keepAlive: PoolLimits['keepAlive'];
+  /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
+  readonly isOwnPort?: IsOwnPort | undefined;
 }
 
 export interface ConnectEvents {
@@ -61,7 +65,11 @@ class Attempt {
   }
 
   #onPlain(): void {
-    const { tls, preface } = this.#options;
+    const { tls, preface, isOwnPort } = this.#options;
+    if (isOwnPort !== undefined && leadsToItself(this.#plain, isOwnPort)) {
+      this.#fail('connect-failure');
+      return;
+    }
     if (preface !== undefined) this.#plain.write(preface);
     if (tls === undefined) {
       this.#done();

@@ -5,6 +5,7 @@ import type { Peer } from '../../src/model/identity.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
 import type { MongoCarried } from '../../src/proxy/index.ts';
 import type { Plane } from '../plane.ts';
+import type { IsOwnPort } from '../pool/own-ports.ts';
 import type { TlsFor, UpstreamTarget } from '../pool/upstreams.ts';
 import type { Address } from '../sniff/proxy-protocol.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
@@ -29,6 +30,8 @@ export interface CarryServices {
   readonly deadlines: Deadlines;
   readonly mode: ReadMode;
   readonly tlsFor: TlsFor;
+  /** @default no port is known to be */
+  readonly isOwnPort?: IsOwnPort;
   /** Address of the local application, where an endpoint stands for it. @default none */
   addressOf?(target: UpstreamTarget): { readonly host: string; readonly port: number } | undefined;
   /** Looks into what MongoDB's clients and servers say. @default nobody does */

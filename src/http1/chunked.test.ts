@@ -82,6 +82,8 @@ describe('chunked bodies', () => {
     ['a folded trailer', '0\r\nA: b\r\n c\r\n\r\n', 'line_folded'],
     ['a trailer that frames', '0\r\nContent-Length: 5\r\n\r\n', 'trailer_forbidden'],
     ['a trailer that routes', '0\r\nHost: evil\r\n\r\n', 'trailer_forbidden'],
+    ['a trailer that says who forwarded', '0\r\nX-Forwarded-For: 1\r\n\r\n', 'trailer_forbidden'],
+    ['a trailer that says who asks', '0\r\nX-Lateen-Identity: a\r\n\r\n', 'trailer_forbidden'],
     ['a trailer that authenticates', '0\r\nAuthorization: x\r\n\r\n', 'trailer_forbidden'],
   ])('with %s are refused', (_name, text, fault) => {
     expect(read(text)).toMatchObject({ fault, isDone: false });

@@ -66,6 +66,8 @@ describe('hop by hop', () => {
     'host',
     'X-Forwarded-For',
     'close, x-forwarded-proto',
+    'content-length',
+    'Transfer-Encoding, close',
     ':path',
     'a,b,c,d,e,f,g,h,i,j',
   ])('Connection: %s is refused', (value) => {

@@ -199,6 +199,27 @@ describe('gateway of two workers', () => {
   });
 });
 
+describe('a gateway that no Gateway selects', () => {
+  it('says by what it is selected, and listens as soon as one selects it', async () => {
+    const gateway = await start('-l', 'istio=nothing', '-n', 'edge');
+    expect(gateway.stderr).toMatch(
+      /warning: no Gateway .*selects this proxy \(labels istio=nothing; namespace edge\)/,
+    );
+    const mesh = shopMesh(bench.app.port);
+    writeFileSync(join(bench.folder, 'mesh.yaml'), 'kind: [');
+    await gateway.until(/LAT0001/);
+    const selected = mesh.replace('istio: ingressgateway', 'istio: nothing');
+    writeFileSync(join(bench.folder, 'mesh.yaml'), selected);
+    await waitFor('a port', () =>
+      fetchText('/').then(
+        (text) => text === 'app /',
+        () => false,
+      ),
+    );
+    await gateway.until(/mesh\.yaml: the configuration is in force again/);
+  });
+});
+
 describe('hot restart', () => {
   it.each(['1', '2'])('refuses and loses nothing, %s workers', async (workers) => {
     const gateway = await start('--access-log', 'off', '--workers', workers);
