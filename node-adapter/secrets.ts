@@ -10,6 +10,16 @@ export interface Secrets {
   onChange(listener: () => void): () => void;
 }
 
+const FIELDS = ['certificate', 'key', 'authorities', 'revoked'] as const;
+
+export function isSameMaterial(
+  a: SecretMaterial | undefined,
+  b: SecretMaterial | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return FIELDS.every((field) => a[field] === b[field]);
+}
+
 /** Secrets that are handed over with a configuration. */
 export class GivenSecrets implements Secrets {
   #given: Readonly<Record<string, SecretMaterial>> = {};

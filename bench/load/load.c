@@ -2,8 +2,13 @@
  * The clients of bench/load, as small as can be: load http|paced|new|messages|bulk|idle PORT [options]
  * Prints the result as one line of JSON. CPU time of the measured process is read here, at the very moments when
  * counting begins and ends. `idle` prints it and keeps its connections open until it is killed.
+ *
+ * With -b KIND -B PORT it is the server behind the proxy, too, and neither ever sleeps but where the pace is kept: a
+ * write that wakes somebody costs several times one that doesn't, and who sleeps how often would be measured most.
+ * load answer|echo|sink PORT is that server alone, until it is killed.
  */
 #define _GNU_SOURCE
+#include "serve.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -30,8 +35,8 @@ typedef struct conn {
   char head[HEAD];
 } conn;
 
-static const char *mode, *request_file = "", *cert = "", *key = "";
-static int port, connections = 32, message = 1024, pid, epoll_fd;
+static const char *mode, *request_file = "", *cert = "", *key = "", *back = "";
+static int port, back_port, spins, connections = 32, message = 1024, pid, epoll_fd;
 static double seconds = 1, warm_up = 0.3, rate = 2000;
 static char request[65536], shared[SHARED], *payload;
 static int request_length;
@@ -267,6 +272,7 @@ static int wait_for(struct epoll_event *events, double until) {
   double left = until - now();
   if (left < 0) left = 0;
   if (left > 0.05) left = 0.05;
+  if (spins) left = 0;
   struct timespec t = {0, (long)(left * 1e9)};
   return epoll_pwait2(epoll_fd, events, 256, &t, NULL);
 }
@@ -275,6 +281,11 @@ static void client(void) {
   struct epoll_event events[256];
   int paced = strcmp(mode, "paced") == 0, bulky = strcmp(mode, "bulk") == 0, idle = strcmp(mode, "idle") == 0;
   conn *all = calloc(connections, sizeof *all);
+  if (*back != 0) {
+    struct epoll_event event = {.events = EPOLLIN};
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, serve_open(back, back_port), &event);
+    spins = !paced;
+  }
   for (int i = 0; i < connections; i++) {
     open_conn(&all[i]);
     all[i].since = now();
@@ -296,7 +307,8 @@ static void client(void) {
     if (paced) send_due(all, begun, &next);
     int n = wait_for(events, paced ? begun + next / rate : end);
     for (int i = 0; i < n; i++)
-      if (bulky) on_writable(events[i].data.ptr);
+      if (events[i].data.ptr == NULL) serve_events(0);
+      else if (bulky) on_writable(events[i].data.ptr);
       else on_readable(events[i].data.ptr, paced);
   }
   cpu2 = cpu_of_process();
@@ -323,6 +335,8 @@ int main(int count, char **args) {
       case 'f': request_file = value; break;
       case 'C': cert = value; break;
       case 'K': key = value; break;
+      case 'b': back = value; break;
+      case 'B': back_port = atoi(value); break;
     }
   }
   signal(SIGPIPE, SIG_IGN);
@@ -345,6 +359,8 @@ int main(int count, char **args) {
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_use_certificate_chain_file(tls, cert) != 1 || SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1) die("certificate");
   }
-  client();
+  if (strcmp(mode, "answer") != 0 && strcmp(mode, "echo") != 0 && strcmp(mode, "sink") != 0) client();
+  else
+    for (serve_open(mode, port);;) serve_events(-1);
   return 0;
 }

@@ -80,7 +80,7 @@ export async function startBackend(
 ): Promise<{ readonly port: number; end(): void }> {
   const port = await freePort();
   if (kind !== 'http2') {
-    const running = start(tools.serve, [kind, String(port)], LOAD_CPU);
+    const running = start(tools.load, [kind, String(port)], LOAD_CPU);
     await opens(port, running);
     return { port, end: running.end };
   }
@@ -172,7 +172,19 @@ async function runOnce({ tools }: Stage, load: Load, contender: Contender): Prom
     load.mode === 'h2load'
       ? await countHttp2(tools.h2load ?? '', load, contender)
       : (JSON.parse(
-          await outputOf(start(tools.load, loadArgs(load, contender), LOAD_CPU)),
+          await outputOf(
+            start(
+              tools.load,
+              [
+                ...loadArgs(load, contender),
+                '-b',
+                load.backend,
+                '-B',
+                String(contender.place.upstream),
+              ],
+              LOAD_CPU,
+            ),
+          ),
         ) as Counted);
   const count = load.mode === 'bulk' ? counted.bytes / MIB : counted.answered;
   return {
@@ -225,7 +237,11 @@ export async function measureScenario(stage: Stage, scenario: Scenario): Promise
   const { load, entries } = scenario;
   if (load.mode === 'h2load' && stage.tools.h2load === undefined)
     return { results: [], leftOut: entries.map(({ name }) => name) };
-  const backend = await startBackend(stage, load.backend);
+  // The load is its own backend where it can be: a run begins with new connections behind the proxies.
+  const backend =
+    load.backend === 'http2'
+      ? await startBackend(stage, load.backend)
+      : { port: await freePort(), end: () => undefined };
   const contenders: Contender[] = [];
   for (const entry of entries) {
     const contender = await startContender(stage, entry, backend.port);

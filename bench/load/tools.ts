@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** Kept between runs: what is fetched is large. */
 const CACHE = process.env['LATEEN_BENCH_CACHE'] ?? join(tmpdir(), 'lateen-bench-tools');
@@ -19,7 +18,6 @@ const FETCH_MS = 180_000;
 
 export interface Tools {
   readonly load: string;
-  readonly serve: string;
   readonly nginx: string | undefined;
   readonly haproxy: string | undefined;
   readonly envoy: string | undefined;
@@ -48,12 +46,13 @@ function attempt(command: string, args: readonly string[], cwd: string): boolean
 }
 
 /** Compiled once for each text of the program. */
-function build(name: string, libraries: readonly string[]): string {
-  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
-  const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 12);
-  const program = join(CACHE, `${name}-${hash}`);
-  if (!existsSync(program))
-    execFileSync('cc', ['-O2', '-o', program, source, ...libraries], { stdio: 'inherit' });
+function buildLoader(): string {
+  const sources = ['load.c', 'serve.c', 'serve.h'].map((name) => join(import.meta.dirname, name));
+  const hash = createHash('sha256');
+  for (const source of sources) hash.update(readFileSync(source));
+  const program = join(CACHE, `load-${hash.digest('hex').slice(0, 12)}`);
+  const args = ['-O2', '-o', program, ...sources.slice(0, 2), '-lssl', '-lcrypto'];
+  if (!existsSync(program)) execFileSync('cc', args, { stdio: 'inherit' });
   return program;
 }
 
@@ -82,8 +81,7 @@ function fetchPackages(): string | undefined {
 export function buildLoad(): Tools {
   mkdirSync(CACHE, { recursive: true });
   return {
-    load: build('load', ['-lssl', '-lcrypto']),
-    serve: build('serve', []),
+    load: buildLoader(),
     nginx: undefined,
     haproxy: undefined,
     envoy: undefined,

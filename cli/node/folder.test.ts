@@ -174,6 +174,21 @@ describe('a folder as configuration', () => {
     issuer.close();
   });
 
+  it('says where a Secret is that is missing where it is looked for', async () => {
+    write(
+      'secret.yaml',
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: cert}\nstringData: {a: b}\n',
+    );
+    write(
+      'gateway.yaml',
+      "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: edge}\nspec: {selector: {app: front}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: cert}}]}\n",
+    );
+    await start(gateway);
+    expect(said.map(({ message }) => message)).toEqual([
+      'there is no Secret edge/cert, but default/cert',
+    ]);
+  });
+
   it('begins with something, or not at all', async () => {
     await expect(start(scope)).rejects.toThrow('no .yaml');
     await expect(

@@ -2,7 +2,7 @@
 import { readConfig } from '../../src/config/pipeline.ts';
 import { createCompiler } from '../../src/config/compile/index.ts';
 import { placesOf } from '../../src/config/source-map.ts';
-import { secretNames, secretsOf } from '../../src/config/secrets.ts';
+import { misplacedSecrets, secretNames, secretsOf } from '../../src/config/secrets.ts';
 import { createKeys, keysBlob, knownSets } from '../../control/keys.ts';
 import type { Keys } from '../../control/keys.ts';
 import type { Configuration } from '../../node-adapter/plane.ts';
@@ -158,7 +158,12 @@ class Folder implements FolderWatch {
     for (const scope of this.#scopes) {
       const result = this.#compiler.compile({ resources, scope });
       await this.#keys.ensure(result.jwksUris);
-      all.push(...result.diagnostics, ...this.#give(scope, result, resources));
+      const names = secretNames(result.named.snapshot);
+      all.push(
+        ...result.diagnostics,
+        ...misplacedSecrets(names, resources),
+        ...this.#give(scope, result, resources),
+      );
     }
     // Fresh keys mend no file.
     if (this.#isUnread) return;

@@ -97,6 +97,17 @@ describe.each(['onread', 'data'] as const)('read by %s', (mode) => {
     client.socket.destroy();
   });
 
+  it('says that it closes behind an answer that came before the body', async () => {
+    const { proxy } = await before(
+      onHeadEnd('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n'),
+      { mode },
+    );
+    const client = rawClient(proxy.port);
+    client.write('POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\n');
+    expect(await client.until(/\r\n\r\n/)).toMatch(/^HTTP\/1\.1 413 [^]*Connection: close\r\n/i);
+    client.socket.destroy();
+  });
+
   it('takes a head that comes byte by byte', async () => {
     const { proxy } = await before(onHeadEnd(OK), { mode });
     const client = rawClient(proxy.port);

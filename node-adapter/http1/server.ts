@@ -123,12 +123,13 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   respond(head: ResponseHead, isEnd: boolean): void {
-    const { request } = this;
     this.#isAnswered = true;
-    this.#closes ||= !request.keepsAlive || this.#isLast() || this.#context.isDraining();
+    // An answer that doesn't want the rest of the body: what comes of it is thrown away.
+    const isLeft = this.#state === 'body' && (isEnd || head.status >= 400);
+    this.#closes ||= isLeft || this.#isLast();
     const { text, framing } = writeResponse(head, {
-      method: request.method,
-      minorVersion: request.minorVersion,
+      method: this.request.method,
+      minorVersion: this.request.minorVersion,
       isEnd,
       closes: this.#closes,
     });
@@ -164,9 +165,10 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     if (this.#state === 'body') this.#closes = true;
     const { bytes, head } = this.#context.localResponse(local, this.request.method);
     this.respond(head, bytes.length === 0);
-    if (bytes.length === 0) return;
-    this.write(bytes, 0, bytes.length);
-    this.end(NO_TRAILERS);
+    if (bytes.length > 0) {
+      this.write(bytes, 0, bytes.length);
+      this.end(NO_TRAILERS);
+    }
   }
 
   abort(): void {
@@ -190,11 +192,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     this.#state = 'raw';
     this.#side.await(this.#context.limits.streamIdleTimeoutMs);
     this.#side.resume();
-    const ahead = this.#ahead;
+    const ahead = Buffer.from(this.#ahead, 'latin1');
     this.#ahead = '';
-    if (ahead === '') return;
-    const bytes = Buffer.from(ahead, 'latin1');
-    this.#events?.onRequestBody(bytes, 0, bytes.length);
+    if (ahead.length > 0) this.#events?.onRequestBody(ahead, 0, ahead.length);
   }
 
   #inTurn(work: () => void): void {
@@ -329,7 +329,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #isLast(): boolean {
     const { keepAliveRequests } = this.#context.limits;
-    return this.#isClientDone || (keepAliveRequests > 0 && this.#requests >= keepAliveRequests);
+    if (!this.request.keepsAlive || this.#isClientDone || this.#context.isDraining()) return true;
+    return keepAliveRequests > 0 && this.#requests >= keepAliveRequests;
   }
 
   /** The response is out. */

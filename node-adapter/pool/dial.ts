@@ -36,6 +36,20 @@ export interface DialOptions {
 
 const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
 
+/** In Node's words. */
+export function keepAliveOptions(given: PoolLimits['keepAlive']): {
+  readonly keepAlive?: boolean;
+  readonly keepAliveInitialDelay?: number;
+} {
+  if (given === undefined) return {};
+  return { keepAlive: true, keepAliveInitialDelay: given.timeMs ?? DEFAULT_KEEP_ALIVE_MS };
+}
+
+function abandon(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.destroy();
+}
+
 export function createDialer(options: DialOptions): Dialer {
   const { host, port, connectTimeoutMs, tls, mode, keepAlive, isOwnPort } = options;
   const common = {
@@ -44,9 +58,7 @@ export function createDialer(options: DialOptions): Dialer {
     noDelay: true,
     allowHalfOpen: true,
     lookup,
-    ...(keepAlive === undefined
-      ? {}
-      : { keepAlive: true, keepAliveInitialDelay: keepAlive.timeMs ?? DEFAULT_KEEP_ALIVE_MS }),
+    ...keepAliveOptions(keepAlive),
   };
   const open = (reader: BytesReader): Socket | undefined => {
     const reading = readingOptions(reader, mode);
@@ -81,19 +93,18 @@ export function createDialer(options: DialOptions): Dialer {
     const onError = (): void => end(() => dialed.onFailed('connect-failure'));
     const timer = setTimeout(() => {
       end(() => dialed.onFailed('connect-timeout'));
-      socket.on('error', () => undefined);
-      socket.destroy();
+      abandon(socket);
     }, connectTimeoutMs);
     socket.on('error', onError);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () =>
       end(() => {
         if (isOwnPort !== undefined && leadsToItself(socket, isOwnPort)) {
-          socket.on('error', () => undefined).destroy();
+          abandon(socket);
           dialed.onFailed('connect-failure');
-          return;
+        } else {
+          dialed.onConnected(socket);
+          startReading(socket, reader, mode);
         }
-        dialed.onConnected(socket);
-        startReading(socket, reader, mode);
       }),
     );
     socket.once('close', onError);

@@ -17,6 +17,7 @@ import type { GivenSecrets, SecretMaterial } from '../secrets.ts';
 import type { Listening } from '../sidecar.ts';
 import { WORKLOAD_SECRET } from '../tls/contexts.ts';
 import { readCredentialFiles } from '../tls/file-secrets.ts';
+import { Credentials } from './credentials.ts';
 import { createForce } from './force.ts';
 import type { Force } from './force.ts';
 import { Handles } from './handles.ts';
@@ -73,6 +74,7 @@ export class MeshNode {
   readonly #handles: Handles;
   readonly #force: Force;
   readonly #source: ConfigSource;
+  readonly #credentials: Credentials;
   readonly #secrets: SharedSecrets;
   readonly #startedMs = Date.now();
   #admin: AdminServer | undefined;
@@ -98,7 +100,10 @@ export class MeshNode {
         log: (line) => options.log(line),
       },
     });
-    this.#secrets = new SharedSecrets((all) => this.#force.setSecrets(all));
+    this.#credentials = new Credentials(options.log, () =>
+      this.dump().scopes.flatMap(({ snapshot }) => snapshot?.listeners ?? []),
+    );
+    this.#secrets = new SharedSecrets(this.#credentials, (all) => this.#force.setSecrets(all));
     this.#source = options.source({
       apply: (scope, configuration) => this.#apply(scope, configuration),
       secrets: this.#secrets,
@@ -232,6 +237,7 @@ export class MeshNode {
   #apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
     const refused = this.#force.apply(scope, configuration);
     if (refused.length > 0) return refused;
+    this.#credentials.review();
     if (scope.type === 'gateway' && this.#options.workers > 1) this.#retainPorts(configuration);
     if (this.#force.hasConfiguration) this.#onConfigured();
     return refused;
@@ -261,6 +267,7 @@ export class MeshNode {
   }
 
   async #letGo(): Promise<void> {
+    this.#credentials.stop();
     await this.#admin?.close();
     this.#handles.close();
     removeRecord(this.#options.dataDir, this.#options);

@@ -65,7 +65,7 @@ export function readAccepted(accepted: Socket, reader: BytesReader, mode: ReadMo
 
 /** Fields by which a stream finds its own buffer; undefined = this Node has none under these names. */
 function bufferFields(): { readonly buffer: symbol; readonly callback: symbol } | undefined {
-  const probe = new Socket({ onread: { buffer: shared, callback: () => true } } as never);
+  const probe = new Socket({ onread: { buffer: shared, callback: () => true } });
   const symbols = Object.getOwnPropertySymbols(probe);
   probe.destroy();
   const buffer = symbols.find(({ description }) => description === 'kBuffer');

@@ -5,6 +5,7 @@ import { connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
+import { keepAliveOptions } from '../pool/dial.ts';
 import { lookup } from '../pool/dns.ts';
 import { leadsToItself } from '../pool/own-ports.ts';
 import type { IsOwnPort } from '../pool/own-ports.ts';
@@ -29,8 +30,6 @@ export interface ConnectEvents {
   onFailed(failure: UpstreamFailure): void;
 }
 
-const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
-
 class Attempt {
   readonly #options: ConnectOptions;
   readonly #events: ConnectEvents;
@@ -50,9 +49,7 @@ class Attempt {
       lookup,
       noDelay: true,
       allowHalfOpen: true,
-      ...(keepAlive === undefined
-        ? {}
-        : { keepAlive: true, keepAliveInitialDelay: keepAlive.timeMs ?? DEFAULT_KEEP_ALIVE_MS }),
+      ...keepAliveOptions(keepAlive),
     });
     this.#socket = this.#plain;
     this.#timer = setTimeout(() => this.#fail('connect-timeout'), timeoutMs);

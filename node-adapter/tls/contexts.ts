@@ -2,6 +2,7 @@
  * What is dear to make out of secrets (SecureContexts, TLS servers) is made once for each use of them, and anew when
  * they change. Connections that stand keep what they began with.
  */
+import { isSameMaterial } from '../secrets.ts';
 import type { SecretMaterial, Secrets } from '../secrets.ts';
 
 /** Without it nothing is secured: the connection isn't made, or not taken. */
@@ -83,7 +84,7 @@ export class KeptContexts<T> {
 
   #isUnchanged({ materials }: Entry<T>): boolean {
     for (const [name, before] of materials)
-      if (!isSame(before, this.#services.secrets.get(name))) return false;
+      if (!isSameMaterial(before, this.#services.secrets.get(name))) return false;
     return true;
   }
 
@@ -101,35 +102,26 @@ export class KeptContexts<T> {
       const isMissing = error instanceof SecretFault;
       if (isMissing) entry.value = undefined;
       const reason = error instanceof Error ? error.message : 'unknown';
-      this.#complain(entry, entry.value === undefined ? reason : `${reason}; the last one stays`);
+      const credential = [...materials.keys()].join(', ');
+      this.#complain(
+        entry,
+        credential,
+        entry.value === undefined ? reason : `${reason}; the last one stays`,
+      );
       if (entry.value === undefined)
-        throw isMissing ? error : new SecretFault(`${nameOf(materials, key)}: ${reason}`);
+        throw isMissing ? error : new SecretFault(`${credential || key}: ${reason}`);
     }
     entry.materials = materials;
     entry.isStale = false;
     return entry.value;
   }
 
-  #complain(entry: Entry<T>, reason: string): void {
+  #complain(entry: Entry<T>, credential: string, reason: string): void {
     if (entry.complaint === reason) return;
     entry.complaint = reason;
+    const about = credential === '' ? {} : { credential };
     this.#services.log(
-      JSON.stringify({ level: 'error', message: 'TLS can not be set up', reason }),
+      JSON.stringify({ level: 'error', message: 'TLS can not be set up', ...about, reason }),
     );
   }
-}
-
-function nameOf(materials: ReadonlyMap<string, unknown>, key: string): string {
-  return materials.size === 0 ? key : [...materials.keys()].join(', ');
-}
-
-function isSame(a: SecretMaterial | undefined, b: SecretMaterial | undefined): boolean {
-  if (a === b) return true;
-  if (a === undefined || b === undefined) return false;
-  return (
-    a.certificate === b.certificate &&
-    a.key === b.key &&
-    a.authorities === b.authorities &&
-    a.revoked === b.revoked
-  );
 }

@@ -7,6 +7,7 @@ import type { FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 import { readFileCredential } from '../../src/lib/file-credential.ts';
 import type { CredentialFiles } from '../../src/lib/file-credential.ts';
+import { isSameMaterial } from '../secrets.ts';
 import type { SecretMaterial, Secrets } from '../secrets.ts';
 import { checkMaterial } from './pem.ts';
 
@@ -92,7 +93,7 @@ export class FileSecrets implements Secrets {
   #read(known: Known, name: string): boolean {
     try {
       const material = readCredentialFiles(known.files);
-      if (isEqual(material, known.material)) {
+      if (isSameMaterial(material, known.material)) {
         known.complaint = '';
         return false;
       }
@@ -153,8 +154,4 @@ export function readCredentialFiles(files: CredentialFiles): SecretMaterial {
     material[field] = readFileSync(path, 'utf8');
   }
   return material;
-}
-
-function isEqual(a: SecretMaterial, b: SecretMaterial | undefined): boolean {
-  return b !== undefined && FIELDS.every((field) => a[field] === b[field]);
 }

@@ -1,5 +1,5 @@
 /** PEM texts of secrets: whether they are what they should be. */
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SecretMaterial } from '../secrets.ts';
 
@@ -9,18 +9,29 @@ export function certificatesIn(pem: string): readonly string[] {
   return pem.match(CERTIFICATE) ?? [];
 }
 
+/** OpenSSL says where it stopped, and not in what. */
+function readable(what: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : 'unknown';
+    throw new Error(`${what} can not be read: ${cause}`, { cause: error });
+  }
+}
+
 function checkCertificates(pem: string, what: string): void {
   const all = certificatesIn(pem);
-  if (all.length === 0) throw new Error(`${what} has no certificate`);
-  for (const one of all) void new X509Certificate(one);
+  if (all.length === 0) throw new Error(`${what}: no certificate in PEM format`);
+  for (const one of all) readable(what, () => new X509Certificate(one));
 }
 
 /** @throws Error that says what is wrong, without a word of the content */
 export function checkMaterial({ certificate, key, authorities, revoked }: SecretMaterial): void {
-  if (certificate !== undefined) checkCertificates(certificate, 'the certificate file');
-  if (authorities !== undefined) checkCertificates(authorities, 'the file of authorities');
+  if (certificate !== undefined) checkCertificates(certificate, 'the certificate');
+  if (authorities !== undefined) checkCertificates(authorities, 'the authorities');
   if ((certificate === undefined) !== (key === undefined))
     throw new Error('certificate and private key belong together');
+  if (key !== undefined) readable('the private key', () => createPrivateKey(key));
   createSecureContext({
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),

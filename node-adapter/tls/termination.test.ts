@@ -311,6 +311,7 @@ describe('secrets that change', () => {
     own.secrets.replace({ 'edge/cert': { certificate: 'x', key: 'y' } });
     expect((await askTls(port)).certificate).toBe('DNS:new.example');
     expect(own.log.at(-1)).toContain('the last one stays');
+    expect(JSON.parse(own.log.at(-1) ?? '')).toMatchObject({ credential: 'edge/cert' });
     own.secrets.replace({});
     expect((await askTls(port)).text).toBe('');
   });

@@ -2,6 +2,7 @@
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { hashName } from '../lib/hash.ts';
 import type { Resource } from '../model/api.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
 import type { SecretBundle, SecretMaterial } from '../model/secret.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 
@@ -85,4 +86,22 @@ export function secretsOf(names: readonly string[], resources: readonly Resource
     version: hashName(canonicalJson(found.map(({ at }) => at))),
     secrets: Object.fromEntries(secrets),
   };
+}
+
+/** Named Secrets that aren't there, where another namespace has one of that name: the usual mistake. */
+export function misplacedSecrets(
+  names: readonly string[],
+  resources: readonly Resource[],
+): readonly Diagnostic[] {
+  const all = secretsAmong(resources);
+  return names
+    .filter((name) => !all.has(name))
+    .flatMap((name): Diagnostic[] => {
+      const suffix = name.slice(name.indexOf('/'));
+      const others = [...all.keys()].filter((other) => other.endsWith(suffix)).sort();
+      if (others.length === 0) return [];
+      const message = `there is no Secret ${name}, but ${others.join(', ')}`;
+      const remedy = 'apply the Secret in the namespace of the proxy that it is for';
+      return [{ code: 'IST0101', level: 'warning', message, remedy }];
+    });
 }

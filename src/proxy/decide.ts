@@ -19,6 +19,11 @@ export function isLetThrough(x: EngineExchange): boolean {
 }
 
 /** Framing, target, authority and the fields of the hop: the same for every request, whatever takes it. */
+/** Around a field's value blanks and tabs mean nothing (RFC 9110, 5.5); other white space is no part of a name. */
+function withoutBlanks(value: string): string {
+  return /^[ \t]|[ \t]$/.test(value) ? value.replaceAll(/^[ \t]+|[ \t]+$/g, '') : value;
+}
+
 function canonicalise(x: EngineExchange): LocalReply | undefined {
   const framing = framingFault(x.request);
   if (framing !== undefined) return framing;
@@ -29,7 +34,7 @@ function canonicalise(x: EngineExchange): LocalReply | undefined {
   const { pathNormalization } = x.linked.named.snapshot.mesh;
   const target = canonicalTarget(absolute?.target ?? given, pathNormalization);
   if (target === undefined) return given === '*' ? replies.noRoute : replies.badPath;
-  const authority = canonicalAuthority(absolute?.authority ?? x.authority);
+  const authority = canonicalAuthority(absolute?.authority ?? withoutBlanks(x.authority));
   if (authority === undefined) return malformedAuthority(x);
   x.path = target.path;
   x.query = target.query;

@@ -1,9 +1,11 @@
 /** A gateway of several processes: one port, one configuration, one set of counters. */
 import { get } from 'node:http';
 import { createServer } from 'node:net';
+import { connect } from 'node:tls';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { certificatePem, keyPem } from '../fixtures/certificates.ts';
 import { createBench, shopMesh, startLoad, waitFor } from '../fixtures/node-process.ts';
 import type { Bench, Lateen } from '../fixtures/node-process.ts';
 
@@ -217,6 +219,41 @@ describe('a gateway that no Gateway selects', () => {
       ),
     );
     await gateway.until(/mesh\.yaml: the configuration is in force again/);
+  });
+});
+
+describe('Secrets of the configuration', () => {
+  const TLS = 'tls: {mode: SIMPLE, credentialName: cert}';
+  const secret = (key: string): string =>
+    `---\napiVersion: v1\nkind: Secret\nmetadata: {name: cert}\nstringData:\n  tls.crt: ${JSON.stringify(certificatePem)}\n  tls.key: ${JSON.stringify(key)}\n`;
+  const mesh = (key?: string): string =>
+    shopMesh(bench.app.port)
+      .replace("protocol: HTTP}, hosts: ['*']}]", `protocol: HTTPS}, hosts: ['*'], ${TLS}}]`)
+      .concat(key === undefined ? '' : secret(key));
+  const write = (text: string): void => writeFileSync(join(bench.folder, 'mesh.yaml'), text);
+  const handshake = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const options = { host: '127.0.0.1', port: bench.port, rejectUnauthorized: false };
+      const socket = connect(options, () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+
+  it('are said when they are missing or broken, before anybody calls; the last good one stays', async () => {
+    write(mesh());
+    const gateway = await start();
+    await gateway.until(/"no Secret default\/cert, .*"port":80/);
+    write(mesh('no key'));
+    await gateway.until(
+      /"a Secret can not be used","credential":"default\/cert","reason":"the private/,
+    );
+    write(mesh(keyPem));
+    await waitFor('a handshake', handshake);
+    write(mesh('again no key'));
+    await gateway.until(/"a changed Secret can not be used, the last good one stays"/);
+    expect(await handshake()).toBe(true);
   });
 });
 

@@ -135,10 +135,19 @@ function toVirtualHosts(
   });
 }
 
+/** Another server of the port takes only clients that this one wouldn't ask the same of: what is for it mustn't come by here. */
+function isLaxer({ server: { tls } }: Server, all: readonly Server[]): boolean {
+  const asked = [tls?.mode, tls?.credentialName, tls?.caCertificates].join();
+  return all.some(({ server: { tls: other } }) => {
+    const isStrict = other?.mode === 'MUTUAL' || other?.mode === 'ISTIO_MUTUAL';
+    return isStrict && [other.mode, other.credentialName, other.caCertificates].join() !== asked;
+  });
+}
+
 function buildListener(
   entries: readonly Server[],
   context: CompileContext,
-  fields: Pick<Listener, 'protocol' | 'serverNames' | 'tls' | 'filters'>,
+  fields: Pick<Listener, 'protocol' | 'serverNames' | 'checksServerName' | 'tls' | 'filters'>,
   used: Set<string>,
 ): Listener {
   const { filters, isShared } = sharedPolicies(
@@ -208,6 +217,7 @@ function tlsListeners(
         {
           protocol: 'HTTPS',
           serverNames: names,
+          ...(isLaxer(entry, entries) ? { checksServerName: true } : {}),
           tls: serverTls(tls?.mode ?? 'SIMPLE', tls, context.scope.namespace),
           filters,
         },

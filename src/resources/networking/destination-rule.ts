@@ -75,7 +75,7 @@ function notEnforcedIn(policy: TrafficPolicy | undefined, path: string): NotEnfo
   );
   const pool = policy.connectionPool;
   for (const [block, name, reason] of LATER_OF_POOLS)
-    if ((pool?.[block] as Readonly<Record<string, unknown>> | undefined)?.[name] !== undefined)
+    if (pool?.[block]?.[name] !== undefined)
       found.push({ path: `${path}.connectionPool.${block}.${name}`, reason });
   const balancer = policy.loadBalancer as Readonly<Record<string, unknown>> | undefined;
   for (const name of [
