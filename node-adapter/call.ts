@@ -9,20 +9,23 @@ import type { Upstreams } from './pool/upstreams.ts';
 import { enterTurn, leaveTurn } from './sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream.ts';
 
+interface CallOutcome {
+  readonly resolve: (answer: CallAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
 class OwnCall implements Waiter, ClientStreamEvents {
   readonly #call: Call;
-  readonly #resolve: (answer: CallAnswer) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #outcome: CallOutcome;
   #stream: ClientStream | undefined;
   #head: ResponseHead | undefined;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isOver = false;
 
-  constructor(call: Call, resolve: (answer: CallAnswer) => void, reject: (error: Error) => void) {
+  constructor(call: Call, outcome: CallOutcome) {
     this.#call = call;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#outcome = outcome;
   }
 
   get isOver(): boolean {
@@ -30,6 +33,10 @@ class OwnCall implements Waiter, ClientStreamEvents {
   }
 
   onStream(stream: ClientStream): void {
+    if (this.#isOver) {
+      stream.abort();
+      return;
+    }
     const { method, scheme, authority, target, headers, body } = this.#call;
     const head = new RequestHeaderList({ method, scheme, authority, target }, headers);
     head.remove('host');
@@ -81,7 +88,7 @@ class OwnCall implements Waiter, ClientStreamEvents {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stream?.abort();
-    this.#reject(new Error(`no answer: ${reason}`));
+    this.#outcome.reject(new Error(`no answer: ${reason}`));
   }
 
   #answer(): void {
@@ -90,7 +97,11 @@ class OwnCall implements Waiter, ClientStreamEvents {
     this.#stream = undefined;
     const headers: [string, string][] = [];
     this.#head.forEach((name, value) => headers.push([name, value]));
-    this.#resolve({ status: this.#head.status, headers, body: Buffer.concat(this.#chunks) });
+    this.#outcome.resolve({
+      status: this.#head.status,
+      headers,
+      body: Buffer.concat(this.#chunks),
+    });
   }
 }
 
@@ -109,8 +120,15 @@ const clusterOf = ({ scheme, endpoint, authority }: Call): Cluster => ({
 export function createCall(upstreams: () => Upstreams): (call: Call) => Promise<CallAnswer> {
   return (call) =>
     new Promise((resolve, reject) => {
-      const own = new OwnCall(call, resolve, reject);
-      setTimeout(() => own.fail('timeout'), call.timeoutMs).unref();
+      const own: OwnCall = new OwnCall(call, {
+        resolve: (answer) => end(() => resolve(answer)),
+        reject: (error) => end(() => reject(error)),
+      });
+      const timer = setTimeout(() => own.fail('timeout'), call.timeoutMs).unref();
+      const end = (tell: () => void): void => {
+        clearTimeout(timer);
+        tell();
+      };
       enterTurn();
       try {
         const target = {

@@ -8,9 +8,9 @@
  * load answer|echo|sink PORT is that server alone, until it is killed.
  */
 #define _GNU_SOURCE
+#include "measure.h"
 #include "serve.h"
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -54,38 +54,6 @@ static double now(void) {
 static void die(const char *what) {
   perror(what);
   exit(1);
-}
-
-/* Nanoseconds on a processor, all threads. */
-static double cpu_of_process(void) {
-  char path[300];
-  double sum = 0, one;
-  snprintf(path, sizeof path, "/proc/%d/task", pid);
-  DIR *tasks = opendir(path);
-  if (tasks == NULL) return 0;
-  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-    if (entry->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, entry->d_name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) continue;
-    if (fscanf(file, "%lf", &one) == 1) sum += one;
-    fclose(file);
-  }
-  closedir(tasks);
-  return sum;
-}
-
-/* Seconds for which cpu 0 was busy, and stolen from this machine. */
-static void cpu_zero(double *busy, double *stolen) {
-  double user, nice, system, idle, io, irq, soft, steal;
-  FILE *file = fopen("/proc/stat", "r");
-  *busy = *stolen = 0;
-  if (file == NULL) return;
-  if (fscanf(file, "%*[^\n]\ncpu0 %lf %lf %lf %lf %lf %lf %lf %lf", &user, &nice, &system, &idle, &io, &irq, &soft, &steal) == 8) {
-    *busy = (user + nice + system + irq + soft) / sysconf(_SC_CLK_TCK);
-    *stolen = steal / sysconf(_SC_CLK_TCK);
-  }
-  fclose(file);
 }
 
 static void note_time(double since) {
@@ -300,7 +268,7 @@ static void client(void) {
   long next = 0, answered0 = 0, sent0 = 0;
   while (now() < end) {
     if (!counting && now() >= count_from) {
-      counting = 1, cpu = cpu_of_process(), answered0 = answered, sent0 = sent_bytes;
+      counting = 1, cpu = cpu_of_process(pid), answered0 = answered, sent0 = sent_bytes;
       cpu_zero(&busy, &stolen);
       count_from = now();
     }
@@ -311,7 +279,7 @@ static void client(void) {
       else if (bulky) on_writable(events[i].data.ptr);
       else on_readable(events[i].data.ptr, paced);
   }
-  cpu2 = cpu_of_process();
+  cpu2 = cpu_of_process(pid);
   cpu_zero(&busy2, &stolen2);
   printf("{\"answered\":%ld,\"failed\":%ld,\"bytes\":%ld,\"seconds\":%.4f,\"cpuNs\":%.0f,\"busySeconds\":%.3f,\"stolenSeconds\":%.3f,\"p50\":%.0f,\"p99\":%.0f}\n",
          answered - answered0, failed, sent_bytes - sent0, now() - count_from, cpu2 - cpu, busy2 - busy, stolen2 - stolen, percentile(0.5), percentile(0.99));

@@ -43,7 +43,7 @@ const entry = (peer: Peer, work: Work, routes = 0, name: string = peer): Entry =
   scene: { work, routes },
 });
 
-const CLOSED: Load = { mode: 'http', connections: 32, seconds: 1, backend: 'answer' };
+const CLOSED: Load = { mode: 'http', connections: 32, seconds: 0.8, backend: 'answer' };
 const ROUTES = 1000;
 const MANY = 10_000;
 const REQUEST = 'us of CPU a request';
@@ -152,7 +152,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   tcp: {
     title: 'TCP, 1 KiB echoed, 32 connections',
     unit: 'us of CPU a message',
-    load: { mode: 'messages', connections: 32, seconds: 1, backend: 'echo', message: 1024 },
+    load: { mode: 'messages', connections: 32, seconds: 0.8, backend: 'echo', message: 1024 },
     entries: [
       entry('lateen', 'tcp'),
       entry('nginx', 'tcp'),
@@ -167,7 +167,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   websocket: {
     title: 'WebSocket, 100 bytes echoed, 32 connections',
     unit: 'us of CPU a message',
-    load: { mode: 'messages', connections: 32, seconds: 1, backend: 'echo', message: 100 },
+    load: { mode: 'messages', connections: 32, seconds: 0.8, backend: 'echo', message: 100 },
     entries: [
       entry('lateen', 'websocket'),
       entry('nginx', 'websocket'),

@@ -47,11 +47,19 @@ function attempt(command: string, args: readonly string[], cwd: string): boolean
 
 /** Compiled once for each text of the program. */
 function buildLoader(): string {
-  const sources = ['load.c', 'serve.c', 'serve.h'].map((name) => join(import.meta.dirname, name));
+  const names = ['load.c', 'serve.c', 'measure.c', 'serve.h', 'measure.h'];
+  const sources = names.map((name) => join(import.meta.dirname, name));
   const hash = createHash('sha256');
   for (const source of sources) hash.update(readFileSync(source));
   const program = join(CACHE, `load-${hash.digest('hex').slice(0, 12)}`);
-  const args = ['-O2', '-o', program, ...sources.slice(0, 2), '-lssl', '-lcrypto'];
+  const args = [
+    '-O2',
+    '-o',
+    program,
+    ...sources.filter((name) => name.endsWith('.c')),
+    '-lssl',
+    '-lcrypto',
+  ];
   if (!existsSync(program)) execFileSync('cc', args, { stdio: 'inherit' });
   return program;
 }

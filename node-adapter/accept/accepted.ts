@@ -164,7 +164,7 @@ export class Accepted {
   }
 
   #secured(listener: Listener, secured: Secured): void {
-    const { socket, sni, alpn, principal, mutual } = secured;
+    const { socket, sni, alpn, principal, mutual, isFor } = secured;
     if (this.#isOver) {
       socket.destroy();
       return;
@@ -173,7 +173,7 @@ export class Accepted {
     this.#peer = {
       ...this.#peer,
       ...(principal === undefined ? {} : { principal }),
-      tls: { sni, mutual },
+      tls: { sni, mutual, ...(isFor === undefined ? {} : { isFor }) },
       mutual: listener.direction === 'inbound' && mutual,
     };
     if (listener.protocol === 'TLS' || listener.protocol === 'TCP') {

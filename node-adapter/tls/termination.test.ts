@@ -58,8 +58,13 @@ describe('SIMPLE', () => {
       sni: 'a.example',
       alpn: '',
       mutual: false,
-      certificateNames: ['a.example', 'www.a.example'],
     });
+    const isFor = own.secured[0]?.isFor;
+    expect(['a.example', 'www.a.example', 'b.example'].map((host) => isFor?.(host))).toEqual([
+      true,
+      true,
+      false,
+    ]);
     const old = await askTls(port, { maxVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] });
     expect(old).toMatchObject({ text: 'echo:hello', version: 'TLSv1.2', alpn: 'http/1.1' });
     const both = await askTls(port, { ALPNProtocols: ['http/1.1', 'h2'] });

@@ -12,6 +12,7 @@ import { KeptContexts } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
 import { checkClient } from './peer.ts';
 import type { VerifiedClient } from './peer.ts';
+import { dnsNameFits } from './names.ts';
 import { asksForCertificate, credentialsFor, dnsNamesOf, serverOptions } from './server-options.ts';
 
 export interface TerminationOptions extends TlsServices {
@@ -34,8 +35,8 @@ export interface Secured extends VerifiedClient {
   /** '' = none was agreed on. */
   readonly alpn: string;
   readonly sni: string;
-  /** DNS names of the certificate that was shown: a request for another host is misdirected. */
-  readonly certificateNames: readonly string[];
+  /** Whether the certificate that was shown is for a host: a request for another one is misdirected. Absent = it names none. */
+  readonly isFor?: (host: string) => boolean;
 }
 
 /** Why a connection wasn't secured. It is closed. */
@@ -246,7 +247,9 @@ export class Termination {
       socket,
       alpn: typeof alpnProtocol === 'string' ? alpnProtocol : '',
       sni: hello.sni,
-      certificateNames,
+      ...(certificateNames.length === 0
+        ? {}
+        : { isFor: (host: string) => certificateNames.some((name) => dnsNameFits(name, host)) }),
       ...client,
     };
   }

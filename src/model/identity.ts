@@ -17,6 +17,8 @@ export interface PeerTls {
   readonly sni: string;
   /** A client certificate was presented and verified. */
   readonly mutual: boolean;
+  /** Whether the certificate that the client was shown is for a host; absent where nobody can tell. */
+  readonly isFor?: (host: string) => boolean;
 }
 
 /** What a verified token says; `principal` is `iss/sub`. */

@@ -20,6 +20,22 @@ describe('host', () => {
     expect(status(serving('shop.test'))).toBe(404);
   });
 
+  test('that the shown certificate is not for is misdirected, unless the connection was made for it', () => {
+    const { engine, begin } = bench(serving('*'));
+    const isFor = (host: string): boolean => host === 'other.test';
+    const answer = (authority: string, sni: string): number | string => {
+      const x = begin('/', [], {
+        authority,
+        tls: { sni, mutual: false, isFor },
+      });
+      return engine.onRequest(x) === 'reply' ? (x.reply?.status ?? 0) : 'forward';
+    };
+    expect(answer('shop.test', 'shop.test')).toBe('forward');
+    expect(answer('other.test', 'shop.test')).toBe('forward');
+    expect(answer('secret.test', 'shop.test')).toBe(421);
+    expect(answer('secret.test', '')).toBe('forward');
+  });
+
   test('case and port do not count for the lookup, and are forwarded as sent', () => {
     const { engine, begin } = bench(serving('shop.test'));
     const x = begin('/', [], { authority: 'SHOP.test:8080' });

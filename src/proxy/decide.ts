@@ -65,8 +65,13 @@ export function lacksClientCertificate(x: EngineExchange, { direction, tls }: Li
   return (mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL') && x.peer.tls?.mutual === false;
 }
 
-/** Does the host belong to another listener of the port than the one that took the connection? */
+/**
+ * Is the host neither the one that the connection was made for nor in its certificate, or does it belong to another
+ * listener of the port than the one that took the connection?
+ */
 function isMisdirected(x: EngineExchange): boolean {
+  const { sni = '', isFor } = x.peer.tls ?? {};
+  if (isFor !== undefined && sni !== '' && x.host !== sni && !isFor(x.host)) return true;
   if (x.listener?.checksServerName !== true) return false;
   const owner = x.linked.listeners.find(x.port, x.host);
   return owner !== undefined && owner !== x.linkedListener;

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { CONTROLLER_NAME } from '../../src/config/gateway-api/status.ts';
-import { certificatePem, keyPem } from '../fixtures/certificates.ts';
+import { namelessCertificatePem, keyPem } from '../fixtures/certificates.ts';
 
 export interface CaseRequest {
   readonly method?: string;
@@ -136,7 +136,7 @@ function mintPem(text: string): string {
   return text.replaceAll(
     /\b((?:tls|ca|cacert)(?:\.(?:crt|key))?|cert|key): MINT\b(?!_)/g,
     (_all, key: string) =>
-      `${key}: ${JSON.stringify(key.endsWith('key') ? keyPem : certificatePem)}`,
+      `${key}: ${JSON.stringify(key.endsWith('key') ? keyPem : namelessCertificatePem)}`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Authorities of one run, and what they sign: for the proxy, for its clients and for its backends. */
 import { writeFileSync } from 'node:fs';
-import { certificatePem, keyPem } from '../../fixtures/certificates.ts';
+import { namelessCertificatePem, keyPem } from '../../fixtures/certificates.ts';
 import { Authority, Pki } from '../../fixtures/pki.ts';
 
 /** In the words of node:tls. */
@@ -21,7 +21,7 @@ export class Certificates {
 
   constructor() {
     this.#mesh = this.#pki.authority('mesh');
-    writeFileSync(this.#pki.path('minted.crt'), certificatePem);
+    writeFileSync(this.#pki.path('minted.crt'), namelessCertificatePem);
     writeFileSync(this.#pki.path('minted.key'), keyPem);
     this.#minted = new Authority(this.#pki, 'minted');
   }
