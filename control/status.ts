@@ -45,15 +45,17 @@ function resolved(found: readonly Diagnostic[]): Judgement {
 }
 
 function enforced(found: readonly Diagnostic[]): Judgement {
-  const parts = found.filter(({ code }) => code === 'LAT0103');
-  return parts.length === 0
+  const said = (wanted: string): string =>
+    found
+      .filter(({ code }) => code === wanted)
+      .map(({ path, message }) => `${path ?? ''}: ${message}`)
+      .join('; ');
+  const [byNobody, byNode] = [said('LAT0103'), said('LAT0114')];
+  if (byNobody !== '')
+    return { type: 'Enforced', status: 'False', reason: 'NotEnforced', message: byNobody };
+  return byNode === ''
     ? { type: 'Enforced', status: 'True', reason: 'Enforced', message: '' }
-    : {
-        type: 'Enforced',
-        status: 'False',
-        reason: 'NotEnforced',
-        message: parts.map(({ path, message }) => `${path ?? ''}: ${message}`).join('; '),
-      };
+    : { type: 'Enforced', status: 'True', reason: 'EnforcedByNodeProxies', message: byNode };
 }
 
 function programmed({ ready, all }: { readonly ready: number; readonly all: number }): Judgement {

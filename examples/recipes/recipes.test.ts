@@ -249,9 +249,13 @@ const recipes: Readonly<Record<string, () => Promise<void>>> = {
     expect((await explain('other.secure.example')).body).toMatchObject({ outcome: 'close' });
     const path = '/v1/resources/gateway.networking.k8s.io/TLSRoute/bank/db';
     const { status } = (await control.ask('GET', path)).body as {
-      status: { conditions: { type: string; status: string }[] };
+      status: { conditions: { type: string }[] };
     };
-    expect(status.conditions.find(({ type }) => type === 'Enforced')?.status).toBe('False');
+    expect(status.conditions.find(({ type }) => type === 'Enforced')).toMatchObject({
+      status: 'True',
+      reason: 'EnforcedByNodeProxies',
+      message: expect.stringContaining('Node proxies alone') as string,
+    });
   },
 
   async 'policy.yaml'() {
