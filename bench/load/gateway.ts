@@ -1,6 +1,7 @@
 /**
  * The contender's process: a gateway by `createSidecar` and nothing else. Its configuration is a file of JSON, as it
- * would come from a control plane; further ones come in force as their names arrive on the standard input.
+ * would come from a control plane; further ones come in force as their names arrive on the standard input. `memory`
+ * asks what is in use when everything is collected that can be.
  */
 import { openSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -12,6 +13,7 @@ import type { PolicyFilter } from '../../src/model/policy.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/node.ts';
 import { limitFilter } from '../limit.ts';
+import { settle } from '../measure.ts';
 
 interface Settings {
   readonly scope: ProxyScope;
@@ -68,6 +70,17 @@ async function swap(file: string): Promise<void> {
   );
 }
 
+/** Twice: what the first collection has let go of may hold something itself. */
+function tellMemory(): void {
+  settle();
+  settle();
+  const { heapUsed, external } = process.memoryUsage();
+  console.log(JSON.stringify({ mb: (heapUsed + external) / 1_048_576 }));
+}
+
 createInterface({ input: process.stdin })
-  .on('line', (line) => void swap(line))
+  .on('line', (line) => {
+    if (line === 'memory') tellMemory();
+    else void swap(line);
+  })
   .on('close', () => process.exit(0));

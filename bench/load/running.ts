@@ -105,14 +105,17 @@ export async function outputOf(running: Running): Promise<string> {
 export function nextLine({ child }: Running): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
+    const onExit = (code: number | null): void =>
+      reject(new Error(`ended with ${String(code)} before it said anything`));
     const onData = (chunk: Buffer): void => {
       text += chunk.toString();
       if (!text.includes('\n')) return;
       child.stdout?.off('data', onData);
+      child.off('exit', onExit);
       resolve(text.slice(0, text.indexOf('\n')));
     };
     child.stdout?.on('data', onData);
-    child.once('exit', (code) => reject(new Error(`ended with ${code} before it said anything`)));
+    child.once('exit', onExit);
   });
 }
 

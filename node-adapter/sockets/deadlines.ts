@@ -3,7 +3,8 @@
  * at each a few times in its life.
  */
 const TICK_MS = 100;
-const SLOTS = 1024;
+/** Few, so that each is looked at every second or two: until then the wheel keeps what has ended alive, a connection with all that it had. */
+const SLOTS = 16;
 
 export class Deadline {
   /** Wheel time at which it is due; 0 = never. */
