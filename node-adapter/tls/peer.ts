@@ -13,8 +13,6 @@ export interface VerifiedClient {
   readonly principal?: string;
   /** The verified certificate, DER. */
   readonly certificate?: Buffer;
-  /** When it ends; the connection may outlive it. */
-  readonly expiresAtMs?: number;
 }
 
 const NOBODY: VerifiedClient = { mutual: false };
@@ -41,7 +39,6 @@ export function checkClient(
   return {
     mutual: true,
     certificate: certificate.raw,
-    expiresAtMs: certificate.validToDate.getTime(),
     ...(principal === undefined ? {} : { principal }),
   };
 }
