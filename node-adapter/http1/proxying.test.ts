@@ -21,12 +21,12 @@ type Answer = (socket: Socket, received: string) => void;
 
 async function before(
   answer: Answer,
-  options: Partial<TestProxyOptions> & { readonly rules?: string } = {},
+  options: Partial<TestProxyOptions> & { readonly rules?: string; readonly more?: string } = {},
 ): Promise<{ proxy: TestProxy; backend: TestBackend }> {
   const backend = await startBackend(answer);
   open.push(backend);
   const proxy = await startTestProxy({
-    yaml: gatewayBefore(backend.port, options.rules),
+    yaml: gatewayBefore(backend.port, options.rules) + (options.more ?? ''),
     ...options,
   });
   open.push(proxy);
@@ -95,6 +95,32 @@ describe.each(['onread', 'data'] as const)('read by %s', (mode) => {
       '/3',
     ]);
     client.socket.destroy();
+  });
+
+  it('answers a request once that is refused by two at the same time', async () => {
+    const { proxy } = await before(() => undefined, {
+      mode,
+      more: `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: back}
+spec: {host: back.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}}}
+`,
+    });
+    const others = [rawClient(proxy.port), rawClient(proxy.port)];
+    for (const [index, other] of others.entries()) {
+      other.write(get());
+      await expect
+        .poll(() => proxy.upstreams.stats()[0]?.pool)
+        .toMatchObject({ connections: 1, waiting: index });
+    }
+    // The pool overflows, and the body that came with the head is broken.
+    const broken = 'POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n';
+    const answer = await rawExchange(proxy.port, broken);
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(proxy.faults).toEqual([]);
+    for (const other of others) other.socket.destroy();
   });
 
   it('says that it closes behind an answer that came before the body', async () => {

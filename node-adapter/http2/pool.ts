@@ -3,6 +3,7 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Dialer } from '../pool/dial.ts';
 import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
+import { WaitingLine } from '../pool/waiting-line.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ClientStream } from '../stream.ts';
@@ -20,8 +21,6 @@ export interface Http2PoolOptions {
   onEmpty?(): void;
 }
 
-/** Each is a request that is held in memory. */
-const DEFAULT_PENDING = 16_384;
 /** A connection that carries all requests is worth keeping. */
 const DEFAULT_IDLE_MS = 300_000;
 
@@ -39,11 +38,12 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   #open: readonly Member[] = [];
   readonly #closing: Set<Http2Client> = new Set();
   #connecting = 0;
-  #waiting: Waiter[] = [];
+  readonly #waiting: WaitingLine;
   #isDraining = false;
 
   constructor(options: Http2PoolOptions) {
     this.#options = options;
+    this.#waiting = new WaitingLine(options.limits);
     const { maxConcurrentStreams, maxRequestsPerConnection } = options.limits;
     this.#client = {
       ...(maxConcurrentStreams === undefined ? {} : { maxStreams: maxConcurrentStreams }),
@@ -54,19 +54,13 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   acquire(waiter: Waiter): ClientStream | undefined {
     for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
-    const { maxPendingRequests = DEFAULT_PENDING } = this.#options.limits;
-    if (this.#waiting.length >= Math.max(1, maxPendingRequests)) {
-      queueMicrotask(() => waiter.onNoStream('overflow'));
-      return undefined;
-    }
-    this.#waiting.push(waiter);
-    this.#connectIfWanted();
+    if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
 
   cancel(waiter: Waiter): void {
-    const at = this.#waiting.indexOf(waiter);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#waiting.leave(waiter);
+    this.#tellIfEmpty();
   }
 
   drain(): void {
@@ -78,9 +72,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   close(): void {
     const clients = [...this.#open.map(({ client }) => client), ...this.#closing];
     this.drain();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const waiter of waiting) waiter.onNoStream('overflow');
+    this.#waiting.failAll('overflow');
     for (const client of clients) client.close();
   }
 
@@ -94,7 +86,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     const member = this.#memberOf(client);
     if (member === undefined) return;
     while (this.#waiting.length > 0 && client.hasPlace)
-      this.#waiting.shift()?.onStream(this.#take(member));
+      this.#waiting.next()?.onStream(this.#take(member));
     const { idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     if (client.taken === 0) this.#options.deadlines.set(member.idle, idleTimeoutMs);
   }
@@ -164,9 +156,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */
   #onConnectFailed(failure: UpstreamFailure): void {
     if (this.#connecting > 0 || this.#open.length > 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const waiter of waiting) waiter.onNoStream(failure);
+    this.#waiting.failAll(failure);
     this.#connectIfWanted();
     this.#tellIfEmpty();
   }

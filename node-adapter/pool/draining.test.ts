@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Exchange } from '../../src/model/exchange.ts';
 import type { Cluster } from '../../src/model/snapshot.ts';
 import { cluster, endpoint } from '../../test/fixtures/snapshots.ts';
 import { Deadlines } from '../sockets/deadlines.ts';
@@ -116,6 +117,18 @@ describe.each([undefined, 'http2'] as const)('a pool of %s', (protocol) => {
     await settle();
     expect(connections).toBe(before + 1);
     expect(late.heard).toBe('stream');
+  });
+
+  it('tells nobody of an overflow who has left', async () => {
+    const target = to({
+      pool: { maxConnections: 1, maxConcurrentStreams: 1, maxPendingRequests: 1 },
+    });
+    const [, stays, leaves] = [new Asked(target), new Asked(target), new Asked(target)];
+    const { cluster: its, endpoint: at } = target;
+    upstreams.cancel({ cluster: its, endpoint: at } as unknown as Exchange, leaves);
+    await expect.poll(() => stays.heard).toBe('overflow');
+    await settle();
+    expect(leaves.heard).toBe('');
   });
 
   it('to where a client wanted is forgotten with its last connection', async () => {

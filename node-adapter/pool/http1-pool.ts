@@ -8,6 +8,7 @@ import type { ClientStream } from '../stream.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
 import type { Dialer } from './dial.ts';
 import type { Pool, PoolStats, Waiter } from './pool.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 export interface HttpPoolOptions {
   readonly dial: Dialer;
@@ -20,19 +21,18 @@ export interface HttpPoolOptions {
 
 /** Below what most servers keep an idle connection for: the one that closes first should be us. */
 const DEFAULT_IDLE_MS = 4000;
-/** Each is a request that is held in memory. */
-const DEFAULT_MAX_PENDING = 16_384;
 
 export class Http1Pool implements Pool, ClientConnectionOwner {
   readonly #options: HttpPoolOptions;
   readonly #idle: Http1Client[] = [];
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting: WaitingLine;
   readonly #connected = new Set<Http1Client>();
   #connecting = 0;
   #isDraining = false;
 
   constructor(options: HttpPoolOptions) {
     this.#options = options;
+    this.#waiting = new WaitingLine(options.limits);
   }
 
   get stats(): PoolStats {
@@ -47,19 +47,13 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
       if (kept.isUsable) return this.#use(kept);
       else kept.close();
-    const { maxPendingRequests = DEFAULT_MAX_PENDING } = this.#options.limits;
-    if (this.#waiting.length >= Math.max(1, maxPendingRequests)) {
-      queueMicrotask(() => waiter.onNoStream('overflow'));
-      return undefined;
-    }
-    this.#waiting.push(waiter);
-    this.#connectIfWanted();
+    if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
 
   cancel(waiter: Waiter): void {
-    const at = this.#waiting.indexOf(waiter);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#waiting.leave(waiter);
+    this.#tellIfEmpty();
   }
 
   drain(): void {
@@ -80,7 +74,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       connection.close();
       return;
     }
-    const waiter = this.#waiting.shift();
+    const waiter = this.#waiting.next();
     if (waiter !== undefined) {
       waiter.onStream(connection);
       return;
@@ -133,7 +127,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       onFailed: (failure: UpstreamFailure) => {
         this.#connecting--;
         // Each failed connection answers for one request: others may get through.
-        this.#waiting.shift()?.onNoStream(failure);
+        this.#waiting.next()?.onNoStream(failure);
         this.#connectIfWanted();
         this.#tellIfEmpty();
       },
