@@ -1,12 +1,14 @@
 /** How long an attempt may take. */
-import { enterTurn, leaveTurn } from './sockets/turn.ts';
+import { takeTurn } from './sockets/turn.ts';
 
 export class AttemptTimer {
   readonly #onTimeout: () => void;
+  readonly #onFault: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(onTimeout: () => void) {
+  constructor(onTimeout: () => void, onFault: (error: unknown) => void) {
     this.#onTimeout = onTimeout;
+    this.#onFault = onFault;
   }
 
   /** The one before counts no more. */
@@ -14,12 +16,7 @@ export class AttemptTimer {
     this.clear();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      enterTurn();
-      try {
-        this.#onTimeout();
-      } finally {
-        leaveTurn();
-      }
+      takeTurn(this.#onTimeout, this.#onFault);
     }, afterMs);
   }
 

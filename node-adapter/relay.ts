@@ -15,7 +15,7 @@ import type { RelayServices } from './relay-services.ts';
 import { KeptBody } from './request-body.ts';
 import { sendMirror } from './mirror.ts';
 import type { ServerExchange } from './server-context.ts';
-import { enterTurn, leaveTurn } from './sockets/turn.ts';
+import { takeTurn } from './sockets/turn.ts';
 import type {
   ClientStream,
   ClientStreamEvents,
@@ -233,15 +233,10 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #wait(): void {
     const resume = (): void => {
       if (this.#isOver) return;
-      enterTurn();
-      try {
-        this.#do(this.#services.engine.resume(this.#x));
-      } catch (error) {
-        this.#services.onFault(error);
-        this.#stream.abort();
-      } finally {
-        leaveTurn();
-      }
+      takeTurn(
+        () => this.#do(this.#services.engine.resume(this.#x)),
+        (error) => this.#onFault(error),
+      );
     };
     void (this.#x.waiting ?? Promise.resolve()).then(resume);
   }
@@ -270,8 +265,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
       if (services.upgrades.has(asked)) this.upgrade = asked;
     }
     if (x.mirrors.length > 0) this.#mirrors = services.engine.mirrorTargets(x);
-    const isKept = (x.route?.retry?.attempts ?? 0) > 0 || this.#mirrors.length > 0;
-    if (!this.#isRequestWhole && isKept) this.#keep();
+    if (!this.#isRequestWhole && this.#wantsKept()) this.#keep();
     if (this.#isRequestWhole) this.#mirror();
   }
 
@@ -286,7 +280,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     stream.send(this, isEnd);
     if (kept !== undefined) kept.sendAll(stream);
     if (this.#isRequestWhole && !isEnd) stream.end(this.#trailers);
-    if (kept !== undefined && !this.#mayKeep()) this.#forget();
+    if (kept?.isReplayable === false || !this.#wantsKept()) this.#forget();
     if (!this.#isRequestWhole) this.#stream.resumeRequest();
   }
 
@@ -295,9 +289,9 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     return this.#kept;
   }
 
-  #mayKeep(): boolean {
-    const isWanted = (this.#x.route?.retry?.attempts ?? 0) > 0 || this.#mirrors.length > 0;
-    return isWanted && this.#kept?.isReplayable !== false;
+  /** The body may be sent once more, or to others. */
+  #wantsKept(): boolean {
+    return (this.#x.route?.retry?.attempts ?? 0) > 0 || this.#mirrors.length > 0;
   }
 
   /** What was sent can't be sent again. */
@@ -351,7 +345,10 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #startAttemptTimer(): void {
     const { attemptTimeoutMs } = this.#x;
     if (attemptTimeoutMs === 0 || (this.#x.call && !this.#isRequestWhole)) return;
-    this.#timer ??= new AttemptTimer(() => this.#onAttemptTimeout());
+    this.#timer ??= new AttemptTimer(
+      () => this.#onAttemptTimeout(),
+      (error) => this.#onFault(error),
+    );
     this.#timer.start(attemptTimeoutMs);
   }
 
@@ -364,13 +361,13 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
 
   #onAttemptTimeout(): void {
     if (this.#isOver) return;
-    try {
-      this.#giveUp();
-      this.#failed('timeout');
-    } catch (error) {
-      this.#services.onFault(error);
-      this.#stream.abort();
-    }
+    this.#giveUp();
+    this.#failed('timeout');
+  }
+
+  #onFault(error: unknown): void {
+    this.#services.onFault(error);
+    this.#stream.abort();
   }
 
   /** The attempt under way, if any, is over. */

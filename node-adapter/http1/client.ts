@@ -6,7 +6,7 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
-import { enterTurn, leaveTurn } from '../sockets/turn.ts';
+import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
@@ -149,15 +149,10 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   }
 
   #inTurn(work: () => void): void {
-    enterTurn();
-    try {
-      work();
-    } catch (error) {
+    takeTurn(work, (error) => {
       this.#owner.onFault(error);
       this.#fail('reset');
-    } finally {
-      leaveTurn();
-    }
+    });
   }
 
   #readOn(bytes: Buffer, at: number, length: number): number {

@@ -6,7 +6,7 @@ import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
 import type { ServerContext } from '../server-context.ts';
 import type { BytesReader } from '../sockets/reading.ts';
-import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
+import { enterTurn, leaveTurn, takeTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { ClientSide } from './client-side.ts';
@@ -198,15 +198,10 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   }
 
   #inTurn(work: () => void): void {
-    enterTurn();
-    try {
-      work();
-    } catch (error) {
+    takeTurn(work, (error) => {
       this.#context.onFault(error);
       this.#drop();
-    } finally {
-      leaveTurn();
-    }
+    });
   }
 
   #read(bytes: Buffer, length: number): void {

@@ -10,7 +10,7 @@ import type { ConnectionOwner, Http2Limits } from '../../src/http2/index.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { BytesReader } from '../sockets/reading.ts';
-import { enterTurn, leaveTurn } from '../sockets/turn.ts';
+import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
 import { AttemptStream } from './client-stream.ts';
 import type { ClientStreamHost } from './client-stream.ts';
 import { RequestHeads } from './heads.ts';
@@ -183,14 +183,7 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
   }
 
   #inTurn(work: () => void): void {
-    enterTurn();
-    try {
-      work();
-    } catch (error) {
-      this.#onFault(error);
-    } finally {
-      leaveTurn();
-    }
+    takeTurn(work, (error) => this.#onFault(error));
   }
 
   #onFault(error: unknown): void {

@@ -11,7 +11,7 @@ import type { Http2Limits, Http2RequestHead, ServerOwner } from '../../src/http2
 import type { ServerContext } from '../server-context.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { BytesReader } from '../sockets/reading.ts';
-import { enterTurn, leaveTurn } from '../sockets/turn.ts';
+import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
 import { RequestStream } from './server-stream.ts';
 import type { ServerStreamHost } from './server-stream.ts';
 import { NODE_BYTES, Wire } from './wire.ts';
@@ -162,14 +162,7 @@ export class Http2Server implements BytesReader, ServerOwner, ServerStreamHost {
   }
 
   #inTurn(work: () => void): void {
-    enterTurn();
-    try {
-      work();
-    } catch (error) {
-      this.#onFault(error);
-    } finally {
-      leaveTurn();
-    }
+    takeTurn(work, (error) => this.#onFault(error));
   }
 
   #onFault(error: unknown): void {

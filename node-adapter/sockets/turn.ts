@@ -46,3 +46,15 @@ export function leaveTurn(): void {
   depth--;
   if (depth === 0 && dirty.length > 0) flushAll();
 }
+
+/** A turn of its own, for what comes by no read; `onFault` hears within it what `work` throws. */
+export function takeTurn(work: () => void, onFault: (error: unknown) => void): void {
+  enterTurn();
+  try {
+    work();
+  } catch (error) {
+    onFault(error);
+  } finally {
+    leaveTurn();
+  }
+}
