@@ -8,7 +8,7 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { Exchange, GrpcCall } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
 import type { RelayServices } from '../relay-services.ts';
-import { enterTurn, leaveTurn, turnNowMs } from '../sockets/turn.ts';
+import { takeTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 
 /** How long a head waits for what comes behind it: a server that answers in time isn't seen to have waited. */
@@ -180,16 +180,10 @@ export class GrpcAttempt implements ClientStream, ClientStreamEvents {
 
   #after(ms: number, work: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      enterTurn();
-      try {
-        work();
-      } catch (error) {
-        this.#services.onFault(error);
-        this.#relay.onUpstreamFailure('reset', false);
-      } finally {
-        leaveTurn();
-      }
-    }, ms);
+    const onFault = (error: unknown): void => {
+      this.#services.onFault(error);
+      this.#relay.onUpstreamFailure('reset', false);
+    };
+    this.#timer = setTimeout(() => takeTurn(work, onFault), ms);
   }
 }

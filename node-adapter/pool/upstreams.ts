@@ -59,6 +59,19 @@ function splitAuthority(
   };
 }
 
+/** Clusters are never changed. */
+const settingsByCluster = new WeakMap<Cluster, string>();
+
+function settingsOf(cluster: Cluster): string {
+  let settings = settingsByCluster.get(cluster);
+  if (settings === undefined) {
+    const { tls, pool, protocol, connectTimeoutMs } = cluster;
+    settings = canonicalJson([tls, pool, protocol, connectTimeoutMs]);
+    settingsByCluster.set(cluster, settings);
+  }
+  return settings;
+}
+
 export class Upstreams {
   readonly #options: UpstreamOptions;
   /** Clusters with the same endpoints share the objects, and a cluster may change where its endpoints don't. */
@@ -135,12 +148,7 @@ export class Upstreams {
     const address =
       endpoint === undefined ? authority : `${endpoint.address}:${String(endpoint.port)}`;
     const name = `${cluster.name} ${address}`;
-    const settings = canonicalJson([
-      cluster.tls,
-      cluster.pool,
-      cluster.protocol,
-      cluster.connectTimeoutMs,
-    ]);
+    const settings = settingsOf(cluster);
     const known = this.#byName.get(name);
     if (known?.settings === settings) return known.pool;
     const pool: Pool = this.#make(target, () => this.#onEmpty(name, pool));

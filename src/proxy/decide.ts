@@ -19,9 +19,15 @@ export function isLetThrough(x: EngineExchange): boolean {
 }
 
 /** Framing, target, authority and the fields of the hop: the same for every request, whatever takes it. */
+const SPACE = 32;
+const TAB = 9;
+
 /** Around a field's value blanks and tabs mean nothing (RFC 9110, 5.5); other white space is no part of a name. */
 function withoutBlanks(value: string): string {
-  return /^[ \t]|[ \t]$/.test(value) ? value.replaceAll(/^[ \t]+|[ \t]+$/g, '') : value;
+  const first = value.charCodeAt(0);
+  const last = value.charCodeAt(value.length - 1);
+  const isBare = first !== SPACE && first !== TAB && last !== SPACE && last !== TAB;
+  return isBare ? value : value.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 }
 
 function canonicalise(x: EngineExchange): LocalReply | undefined {

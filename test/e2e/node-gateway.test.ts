@@ -6,7 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { certificatePem, keyPem } from '../fixtures/certificates.ts';
-import { createBench, shopMesh, startLoad, waitFor } from '../fixtures/node-process.ts';
+import {
+  createBench,
+  shopMesh,
+  startGateway,
+  startLoad,
+  waitFor,
+} from '../fixtures/node-process.ts';
 import type { Bench, Lateen } from '../fixtures/node-process.ts';
 
 // Each test starts processes, beside whatever else this machine has to do.
@@ -30,24 +36,8 @@ async function status(): Promise<Status> {
   return JSON.parse((await bench.ask('/node')).text) as Status;
 }
 
-async function start(...more: readonly string[]): Promise<Lateen> {
-  const gateway = bench.start([
-    'gateway',
-    '--config',
-    'mesh.yaml',
-    '--map',
-    `80=${bench.port}`,
-    '--listen',
-    '127.0.0.1',
-    '--admin',
-    bench.admin,
-    '--workers',
-    '2',
-    ...more,
-  ]);
-  await gateway.until(/is ready in/);
-  return gateway;
-}
+const start = (...more: readonly string[]): Promise<Lateen> =>
+  startGateway(bench, '--workers', '2', ...more);
 
 function fetchText(path: string): Promise<string> {
   return fetch(`http://127.0.0.1:${bench.port}${path}`).then((response) => response.text());

@@ -1,6 +1,6 @@
 /** Processes that die or are replaced while many clients ask: who is refused, and what is lost. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createBench, startLoad, waitFor } from '../fixtures/node-process.ts';
+import { createBench, startGateway, startLoad, waitFor } from '../fixtures/node-process.ts';
 import type { Bench, Lateen, Load } from '../fixtures/node-process.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -27,25 +27,8 @@ async function status(): Promise<Status | undefined> {
   return text === '' ? undefined : (JSON.parse(text) as Status);
 }
 
-async function start(): Promise<Lateen> {
-  const gateway = bench.start([
-    'gateway',
-    '--config',
-    'mesh.yaml',
-    '--map',
-    `80=${bench.port}`,
-    '--listen',
-    '127.0.0.1',
-    '--admin',
-    bench.admin,
-    '--workers',
-    String(WORKERS),
-    '--access-log',
-    'off',
-  ]);
-  await gateway.until(/is ready in/);
-  return gateway;
-}
+const start = (): Promise<Lateen> =>
+  startGateway(bench, '--workers', String(WORKERS), '--access-log', 'off');
 
 function loads(): readonly Load[] {
   const common = { port: bench.port, clients: CLIENTS / 2 };
