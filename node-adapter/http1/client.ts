@@ -1,7 +1,19 @@
 /** A connection to an upstream that speaks HTTP/1.1: one attempt after the other. */
 import type { Socket } from 'node:net';
-import { HeadFault, NO_TRAILERS, parseResponse, responseFraming } from '../../src/http1/index.ts';
-import type { BodySink, HeadLimits, RawResponseHead, Trailers } from '../../src/http1/index.ts';
+import {
+  HeadFault,
+  NO_TRAILERS,
+  parseResponse,
+  parseResponseBytes,
+  responseFraming,
+} from '../../src/http1/index.ts';
+import type {
+  BodySink,
+  HeadLimits,
+  ParseOptions,
+  RawResponseHead,
+  Trailers,
+} from '../../src/http1/index.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import { Outbox } from '../sockets/outbox.ts';
@@ -10,7 +22,7 @@ import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
-import { headSlice, writeRequest } from './heads.ts';
+import { latin1, writeRequest } from './heads.ts';
 
 /** What the pool hears of its connection. */
 export interface ClientConnectionOwner {
@@ -32,7 +44,7 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   /** Its pool's: until when it is kept without an attempt. */
   readonly idleDeadline: Deadline = new Deadline(() => this.close());
   readonly #owner: ClientConnectionOwner;
-  readonly #parsing: { limits: HeadLimits; reuse?: RawResponseHead };
+  readonly #parsing: ParseOptions<RawResponseHead> & { reuse?: RawResponseHead };
   #socket!: Socket;
   #outbox!: Outbox;
   #out!: BodyWriter;
@@ -52,7 +64,7 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   constructor(owner: ClientConnectionOwner, limits: HeadLimits) {
     this.#owner = owner;
-    this.#parsing = { limits };
+    this.#parsing = { limits, textOf: latin1 };
     this.#in = new BodyReader(limits);
   }
 
@@ -177,14 +189,12 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #readHead(bytes: Buffer, at: number, length: number): number {
     const known = this.#known;
-    let text = known + headSlice(bytes, at, length);
-    let parsed = parseResponse(text, this.#parsing);
-    if (parsed === 'incomplete' && text.length - known.length < length - at) {
-      text = known + bytes.latin1Slice(at, length);
-      parsed = parseResponse(text, this.#parsing);
-    }
+    const parsed =
+      known === ''
+        ? parseResponseBytes(bytes, at, length, this.#parsing)
+        : parseResponse(known + latin1(bytes, at, length), this.#parsing);
     if (parsed === 'incomplete') {
-      this.#known = text;
+      this.#known = known + latin1(bytes, at, length);
       return length;
     }
     this.#known = '';

@@ -1,27 +1,15 @@
 /** Heads as they are sent, whichever protocol they came by. */
 import { RawRequestHead, RawResponseHead } from '../../src/http1/index.ts';
-import type { BodyFraming } from '../../src/http1/index.ts';
-import { CR, LF, sendableTarget, sendableValue } from '../../src/http1/chars.ts';
+import type { BodyFraming, TextOf } from '../../src/http1/index.ts';
+import { sendableTarget, sendableValue } from '../../src/http1/chars.ts';
 import type { HeaderBlock, ResponseHead } from '../../src/model/head.ts';
 import type { OutgoingRequest } from '../stream.ts';
 import { reasonOf } from './reasons.ts';
 
-/** Most heads are shorter; what comes behind is mostly a body, which nobody wants as text. */
-const HEAD_BYTES = 2048;
-const EMPTY_LINE = '\r\n\r\n';
+const latin1Slice = Buffer.prototype.latin1Slice;
 
-/** Most requests have no body and come alone. */
-function endsWithHead(bytes: Buffer, length: number): boolean {
-  return bytes[length - 1] === LF && bytes[length - 2] === CR && bytes[length - 3] === LF;
-}
-
-/** The text of a read in which a head may be: not far beyond its end, so that what is cut out of it keeps little alive. */
-export function headSlice(bytes: Buffer, at: number, length: number): string {
-  if (length - at > HEAD_BYTES) return bytes.latin1Slice(at, at + HEAD_BYTES);
-  if (endsWithHead(bytes, length)) return bytes.latin1Slice(at, length);
-  const end = bytes.indexOf(EMPTY_LINE, at, 'latin1');
-  return bytes.latin1Slice(at, end < 0 || end + 4 > length ? length : end + 4);
-}
+/** As src/http1 asks for it. */
+export const latin1: TextOf = (bytes, start, end) => latin1Slice.call(bytes, start, end);
 
 /** RFC 9110, 10.1.1 knows one. What a backend would make of another, or of two, nobody here can tell. */
 export function isExpectationUnknown(head: RawRequestHead): boolean {

@@ -1,7 +1,13 @@
 /** A client's connection that speaks HTTP/1: requests one after the other, answers in their order. */
 import type { Socket } from 'node:net';
-import { HeadFault, NO_TRAILERS, parseRequest, requestFraming } from '../../src/http1/index.ts';
-import type { BodySink, HeadLimits, RawRequestHead, Trailers } from '../../src/http1/index.ts';
+import {
+  HeadFault,
+  NO_TRAILERS,
+  parseRequest,
+  parseRequestBytes,
+  requestFraming,
+} from '../../src/http1/index.ts';
+import type { BodySink, ParseOptions, RawRequestHead, Trailers } from '../../src/http1/index.ts';
 import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
 import type { ServerContext } from '../server-context.ts';
@@ -10,13 +16,7 @@ import { enterTurn, leaveTurn, takeTurn, turnNowMs } from '../sockets/turn.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
 import { BodyReader } from './body-reader.ts';
 import { ClientSide } from './client-side.ts';
-import {
-  headSlice,
-  isExpectationUnknown,
-  takesContinue,
-  writeBare,
-  writeResponse,
-} from './heads.ts';
+import { latin1, isExpectationUnknown, takesContinue, writeBare, writeResponse } from './heads.ts';
 
 /**
  * head: a request's head is awaited. body: its body is. answer: it is whole, its response isn't. raw: no HTTP any more.
@@ -38,7 +38,7 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
   #state: State = 'head';
   /** What came of a head that isn't whole, or of requests behind the one that is answered. */
   #ahead = '';
-  readonly #parsing: { scheme: 'http' | 'https'; limits: HeadLimits; reuse?: RawRequestHead };
+  readonly #parsing: ParseOptions<RawRequestHead> & { reuse?: RawRequestHead };
   #requests = 0;
   #isReading = false;
   /** The response's head is out. */
@@ -54,7 +54,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   constructor(context: ServerContext) {
     this.#context = context;
-    this.#parsing = { scheme: context.scheme, limits: context.limits.head };
+    const { scheme, limits } = context;
+    this.#parsing = { scheme, limits: limits.head, textOf: latin1 };
     this.#in = new BodyReader(context.limits.head);
   }
 
@@ -237,15 +238,13 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #readHead(bytes: Buffer, at: number, length: number): number {
     const known = this.#ahead;
-    let text = known + headSlice(bytes, at, length);
-    let parsed = parseRequest(text, this.#parsing);
-    if (parsed === 'incomplete' && text.length - known.length < length - at) {
-      text = known + bytes.latin1Slice(at, length);
-      parsed = parseRequest(text, this.#parsing);
-    }
+    const parsed =
+      known === ''
+        ? parseRequestBytes(bytes, at, length, this.#parsing)
+        : parseRequest(known + latin1(bytes, at, length), this.#parsing);
     if (parsed === 'incomplete') {
       if (known === '') this.#side.await(this.#context.limits.headTimeoutMs);
-      this.#ahead = text;
+      this.#ahead = known + latin1(bytes, at, length);
       return length;
     }
     this.#ahead = '';

@@ -11,11 +11,6 @@ export const TOKEN: Uint8Array = tableOf((code) =>
   /[-!#$%&'*+.^_`|~0-9A-Za-z]/.test(String.fromCharCode(code)),
 );
 
-/** Field values and reason phrases: visible characters, blanks, bytes beyond ASCII. */
-export const VALUE: Uint8Array = tableOf(
-  (code) => code === 0x09 || (code >= 0x20 && code !== 0x7f),
-);
-
 /** Request targets: no blanks, no controls. Bytes beyond ASCII come out percent-encoded. */
 export const TARGET: Uint8Array = tableOf((code) => code > 0x20 && code !== 0x7f);
 
@@ -26,3 +21,13 @@ export const SPACE = 32;
 export const COLON = 58;
 
 export const isBlank = (code: number): boolean => code === SPACE || code === TAB;
+
+/** Where a field's value or a reason phrase ends: visible characters, blanks, bytes beyond ASCII. Most bytes of a head are looked at here. */
+export function endOfValue(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  for (; at < to; at++) {
+    const code = bytes[at] as number;
+    if (code === 0x7f || (code < 0x20 && code !== TAB)) break;
+  }
+  return at;
+}

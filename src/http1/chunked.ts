@@ -7,6 +7,7 @@ import type { HeadFault, HeadLimits } from './fault.ts';
 import { DEFAULT_LIMITS, malformed, tooLarge } from './fault.ts';
 import { FieldIndex } from './field-index.ts';
 import { scanFields } from './fields.ts';
+import { bytesOf, textOf } from './latin1.ts';
 
 /** Names and values in wire order, names as received. */
 export type Trailers = readonly (readonly [name: string, value: string])[];
@@ -194,8 +195,10 @@ export class ChunkedReader {
 
   #parseTrailers(text: string): void {
     const index = new FieldIndex();
-    index.reset(text);
-    const fault = scanFields(index, 0, text.length - 2, this.#limits);
+    index.reset(0, 1);
+    index.text = text;
+    const received = { bytes: bytesOf(text, text.length), to: text.length };
+    const fault = scanFields(index, received, 0, this.#limits);
     if (fault !== undefined) {
       this.#state = 'fault';
       this.#fault = fault;
@@ -217,12 +220,6 @@ export class ChunkedReader {
     this.#fault = malformed(reason);
     return at;
   }
-}
-
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = '';
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number);
-  return text;
 }
 
 function sizeFault(code: number, digits: number): string {

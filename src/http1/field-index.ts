@@ -8,8 +8,6 @@ const STRIDE = 4;
 const NAME = 1;
 const VALUE = 2;
 const END = 3;
-const MAX_DIGITS = 15;
-const DIGIT_0 = 48;
 /** Key of a field that was taken out. */
 const REMOVED = 0;
 
@@ -30,7 +28,7 @@ const ROOM: readonly number[] = Array.from({ length: 16 * STRIDE }, () => 0);
 const bitOf = (key: number): number => 1 << ((key ^ (key >> 8) ^ (key >> 16)) & 31);
 
 export class FieldIndex {
-  /** What holds the head; may go on behind it. */
+  /** The head; the parser sets it when it is whole. */
   text = '';
   count = 0;
   /** Behind the last field's line, where the empty line stands. */
@@ -42,18 +40,23 @@ export class FieldIndex {
   /** Options of the Connection header as received. */
   saysClose = false;
   saysKeepAlive = false;
+  /** The Host field; -1 = there is none. */
+  hostField = -1;
+  #base = 0;
   #bits = 0;
   readonly #numbers: number[] = ROOM.slice();
 
-  reset(text: string): void {
-    this.text = text;
+  /** For a head whose first byte is at `base` of what was received: places are told from there. */
+  reset(base: number, minorVersion: number): void {
+    this.#base = base;
     this.count = 0;
     this.end = 0;
     this.contentLength = -1;
     this.isChunked = false;
-    this.minorVersion = 1;
+    this.minorVersion = minorVersion;
     this.saysClose = false;
     this.saysKeepAlive = false;
+    this.hostField = -1;
     this.#bits = 0;
   }
 
@@ -61,11 +64,22 @@ export class FieldIndex {
   add(key: number, name: number, value: number, valueEnd: number): void {
     const at = this.count++ * STRIDE;
     const numbers = this.#numbers;
+    const base = this.#base;
     numbers[at] = key;
-    numbers[at + NAME] = name;
-    numbers[at + VALUE] = value;
-    numbers[at + END] = valueEnd;
+    numbers[at + NAME] = name - base;
+    numbers[at + VALUE] = value - base;
+    numbers[at + END] = valueEnd - base;
     this.#bits |= bitOf(key);
+  }
+
+  /** No further field: the empty line is at `end`. */
+  finish(end: number): void {
+    this.end = end - this.#base;
+  }
+
+  /** As received; undefined = there was none. */
+  get host(): string | undefined {
+    return this.hostField < 0 ? undefined : this.value(this.hostField);
   }
 
   /** Index of the next field of this lower-case name, from `from` on; -1 = there is none. */
@@ -92,21 +106,6 @@ export class FieldIndex {
     return this.text.slice(this.#numbers[at + VALUE], this.#numbers[at + END]);
   }
 
-  /** A value that is digits alone, at most fifteen: beyond them numbers lose their last ones. -1 = it is something else. */
-  decimal(field: number): number {
-    const at = field * STRIDE;
-    const start = this.#numbers[at + VALUE] as number;
-    const end = this.#numbers[at + END] as number;
-    if (end === start || end - start > MAX_DIGITS) return -1;
-    let value = 0;
-    for (let i = start; i < end; i++) {
-      const digit = this.text.charCodeAt(i) - DIGIT_0;
-      if (digit < 0 || digit > 9) return -1;
-      value = value * 10 + digit;
-    }
-    return value;
-  }
-
   /** In lower case. */
   name(field: number): string {
     return this.receivedName(field).toLowerCase();
@@ -117,11 +116,6 @@ export class FieldIndex {
     const at = field * STRIDE;
     const start = this.#numbers[at + NAME] as number;
     return this.text.slice(start, start + ((this.#numbers[at] as number) >> 16));
-  }
-
-  /** Of a field whose key is the name's. */
-  isNamed(field: number, name: string): boolean {
-    return this.#isNamed(this.#numbers[field * STRIDE + NAME] as number, name);
   }
 
   /** Its name begins so. */

@@ -4,6 +4,7 @@ export { DEFAULT_LIMITS, HeadFault } from './fault.ts';
 export type { HeadLimits } from './fault.ts';
 export { requestFraming, responseFraming } from './framing.ts';
 export type { BodyFraming } from './framing.ts';
-export { parseRequest, parseResponse } from './parse.ts';
+export { parseRequest, parseRequestBytes, parseResponse, parseResponseBytes } from './parse.ts';
 export type { Parsed, ParseOptions } from './parse.ts';
 export { RawRequestHead, RawResponseHead } from './raw-head.ts';
+export type { TextOf } from './latin1.ts';

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ReferenceHead } from '../../test/fixtures/reference-parser.ts';
 import { referenceRequest, referenceResponse } from '../../test/fixtures/reference-parser.ts';
-import { HeadFault, parseRequest, parseResponse } from './index.ts';
+import {
+  HeadFault,
+  parseRequest,
+  parseRequestBytes,
+  parseResponse,
+  parseResponseBytes,
+} from './index.ts';
 import type { Parsed, RawRequestHead, RawResponseHead } from './index.ts';
 
 type Head = RawRequestHead | RawResponseHead;
@@ -190,17 +196,19 @@ const sides = [
     name: 'requests',
     lines: requestLines,
     fast: (text: string): Parsed<Head> => parseRequest(text),
+    fastBytes: parseRequestBytes,
     slow: referenceRequest,
   },
   {
     name: 'responses',
     lines: statusLines,
     fast: (text: string): Parsed<Head> => parseResponse(text),
+    fastBytes: parseResponseBytes,
     slow: referenceResponse,
   },
 ] as const;
 
-describe.each(sides)('$name', ({ name, lines, fast, slow }) => {
+describe.each(sides)('$name', ({ name, lines, fast, fastBytes, slow }) => {
   test('the fast parser and the reference read the same', () => {
     const seen = { head: 0, fault: 0, incomplete: 0 };
     fc.assert(
@@ -213,6 +221,27 @@ describe.each(sides)('$name', ({ name, lines, fast, slow }) => {
     );
     // A generator that hardly makes one of them would prove little.
     expect(Math.min(seen.head, seen.fault, seen.incomplete)).toBeGreaterThan(500);
+  });
+
+  test('bytes between others are read as if they were alone', () => {
+    const around = fc.constantFrom(
+      '',
+      'x',
+      '\n',
+      '\r\n',
+      '\r\n\r\n',
+      ': a\r\n\r\n',
+      ' HTTP/1.1\r\n',
+    );
+    fc.assert(
+      fc.property(headText(lines), fc.nat(), around, around, (text, cut, before, behind) => {
+        const part = text.replaceAll(/[^\0-\xff]/g, '').slice(0, cut % (text.length * 2));
+        const bytes = Buffer.from(before + part + behind, 'latin1');
+        const to = before.length + part.length;
+        expect(told(fastBytes(bytes, before.length, to))).toEqual(told(fast(part)));
+      }),
+      { numRuns: 10_000 },
+    );
   });
 
   test('cut at every byte: no part of a head is one, and a refusal never turns back', () => {

@@ -203,12 +203,6 @@ export class RawRequestHead extends RawHead implements RequestHead {
     return true;
   }
 
-  /** The first value that was received; undefined = there is none. */
-  received(name: string): string | undefined {
-    const field = this.index.find(name, keyOfName(name), 0);
-    return field < 0 ? undefined : this.index.value(field);
-  }
-
   /** The parser's: takes what its index was just filled with. */
   begin(method: string, target: string, authority: string): void {
     this.clearEdits();
@@ -219,7 +213,9 @@ export class RawRequestHead extends RawHead implements RequestHead {
 
   /** The head to send: Host says `authority` whatever was received. */
   write(method: string, target: string, authority: string): string {
-    const line = `${method} ${sendableTarget(target)} HTTP/1.1\r\n`;
+    // What was received was made fit to be sent then.
+    const sendable = target === this.target ? target : sendableTarget(target);
+    const line = `${method} ${sendable} HTTP/1.1\r\n`;
     const host = this.get('host');
     if (host === authority) return line + this.writeFields();
     this.remove('host');
