@@ -1,16 +1,10 @@
 /** A connection that isn't read as HTTP: decided, connected to an endpoint, and carried both ways until both are done. */
 import type { Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
-import type { Cluster } from '../../src/model/snapshot.ts';
 import type { ConnectionEnd, MongoCarried } from '../../src/proxy/index.ts';
-import type { UpstreamTarget } from '../pool/upstreams.ts';
-import { writeProxyHeader } from '../sniff/proxy-protocol.ts';
-import type { Address } from '../sniff/proxy-protocol.ts';
 import { Deadline } from '../sockets/deadlines.ts';
-import { connectTo } from './connect.ts';
 import type {
   CarriedArrival,
   CarriedConnection,
@@ -19,6 +13,7 @@ import type {
   CarryServices,
   MongoWatching,
 } from './contract.ts';
+import { Dialer } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { FlowEvents } from './flow.ts';
 import { gather } from './reading.ts';
@@ -32,9 +27,6 @@ const REST_MS = 2000;
 /** How long a first message may take that must be read before a server is chosen, and how long it may be. */
 const FIRST_MESSAGE_MS = 10_000;
 const FIRST_MESSAGE_BYTES = 65_536;
-/** A name that may be looked up; an address that a client calls a name leads nowhere. */
-const DNS_NAME =
-  /^(?=.*[a-z])(?:[a-z0-9_](?:[-a-z0-9_]*[a-z0-9_])?\.)*[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/i;
 
 const noop = (): void => undefined;
 
@@ -42,6 +34,7 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   readonly #client: Socket;
   readonly #arrival: CarriedArrival;
   readonly #services: CarryServices;
+  readonly #dialer: Dialer;
   readonly #x: Exchange;
   #early: Buffer;
   #server: Socket | undefined;
@@ -68,6 +61,7 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
     this.#early = early;
     this.#arrival = arrival;
     this.#services = services;
+    this.#dialer = new Dialer(client, arrival, services);
     const { plane, peer, port, sni, destination, host } = arrival;
     const { linked } = plane;
     if (linked === undefined) throw new Error('a connection is carried without a configuration');
@@ -173,76 +167,12 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   }
 
   #connect(): void {
-    const target = this.#target();
-    const address = target === undefined ? undefined : this.#addressOf(target);
-    if (target === undefined || address === undefined) {
-      this.#onFailed('connect-failure');
-      return;
-    }
-    const { cluster } = target;
-    const tls = this.#tlsFor(target);
-    // Where TLS is wanted, nothing goes out without.
-    if (cluster.tls !== undefined && tls === undefined) {
-      this.#onFailed('connect-failure');
-      return;
-    }
-    this.#cancelConnect = connectTo(
-      {
-        ...address,
-        timeoutMs: cluster.connectTimeoutMs,
-        tls,
-        preface: this.#preface(cluster),
-        keepAlive: cluster.pool?.keepAlive,
-        isOwnPort: target.endpoint === undefined ? this.#services.isOwnPort : undefined,
-      },
-      {
-        onConnected: (socket) => this.#onConnected(socket),
-        onFailed: (failure) => this.#onFailed(failure),
-      },
-    );
-  }
-
-  #tlsFor(target: UpstreamTarget): ConnectionOptions | undefined {
-    if (target.cluster.tls === undefined) return undefined;
-    try {
-      return this.#services.tlsFor(target);
-    } catch {
-      return undefined;
-    }
-  }
-
-  #preface({ proxyProtocol }: Cluster): Buffer | undefined {
-    if (proxyProtocol === undefined) return undefined;
-    return writeProxyHeader(proxyProtocol === 'V1' ? 1 : 2, this.#source(), this.#destination());
-  }
-
-  #target(): UpstreamTarget | undefined {
-    const { cluster, endpoint } = this.#x;
-    return cluster === undefined ? undefined : { cluster, endpoint, authority: '' };
-  }
-
-  #addressOf(target: UpstreamTarget): { host: string; port: number } | undefined {
-    const given = this.#services.addressOf?.(target);
-    if (given !== undefined) return { ...given };
-    const { endpoint, cluster } = target;
-    if (endpoint !== undefined) return { host: endpoint.address, port: endpoint.port };
-    const { destination, port, host, sni, peer } = this.#arrival;
-    if (destination !== undefined) return { host: destination.ip, port: destination.port };
-    const said = sni ?? peer.tls?.sni;
-    // A service was decided on by its server name: that is where it is, whatever name the tunnel was asked for.
-    const name = (cluster.service === '' ? (host ?? said) : (said ?? host)) ?? '';
-    if (!DNS_NAME.test(name)) return undefined;
-    return { host: name, port: cluster.port === 0 ? port : cluster.port };
-  }
-
-  #source(): Address {
-    const { ip, port = 0 } = this.#arrival.peer;
-    return { ip, port };
-  }
-
-  #destination(): Address {
-    const { localAddress = '', localPort = 0 } = this.#client;
-    return this.#arrival.destination ?? { ip: localAddress, port: localPort };
+    const cancel = this.#dialer.dial(this.#x, {
+      onConnected: (socket) => this.#onConnected(socket),
+      onFailed: (failure) => this.#onFailed(failure),
+    });
+    if (cancel === undefined) this.#onFailed('connect-failure');
+    else this.#cancelConnect = cancel;
   }
 
   #onFailed(failure: UpstreamFailure): void {
