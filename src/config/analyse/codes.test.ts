@@ -54,6 +54,13 @@ const policy = (labels: string): string =>
   sec('AuthorizationPolicy', 'guard', `spec: {selector: {matchLabels: {${labels}}}, rules: [{}]}`);
 const attached = (name: string, spec: string): string =>
   document('lateen.io/v1')('Policy', name, `spec: {body: {maxBytes: 1}, ${spec}}`);
+const cartHost = 'cart.shop.svc.cluster.local';
+const mongoRoute = (where: string): string =>
+  document('lateen.io/v1')(
+    'Policy',
+    'db',
+    `spec: {mongo: {routes: [{databases: [archive], ${where}}]}}`,
+  );
 const toRoute = (section = ''): string =>
   `targetRefs: [{group: networking.istio.io, kind: VirtualService, name: cart${section}}]`;
 const tokens = (labels: string): string =>
@@ -168,6 +175,22 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
     {
       found: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: two'))],
       fine: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: one'))],
+    },
+    {
+      found: [cart, mongoRoute('host: nobody.shop.svc.cluster.local')],
+      fine: [cart, mongoRoute(`host: ${cartHost}`)],
+    },
+    {
+      found: [cart, mongoRoute(`host: ${cartHost}, port: 81`)],
+      fine: [cart, mongoRoute(`host: ${cartHost}, port: 80`)],
+    },
+    {
+      found: [cart, oneSubset, mongoRoute(`host: ${cartHost}, subset: v2`)],
+      fine: [cart, oneSubset, mongoRoute(`host: ${cartHost}, subset: v1`)],
+    },
+    {
+      found: [cart, oneSubset, mongoRoute('subset: v2')],
+      fine: [cart, oneSubset, mongoRoute('subset: v1')],
     },
   ],
   IST0103: {

@@ -12,6 +12,7 @@ import { analyseEnvoyFilter } from './envoy-filters.ts';
 import { analyseGateway } from './gateways.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
+import { analyseMongoRoutes } from './mongo-routes.ts';
 import { analyseDeployment, analysePod } from './pods.ts';
 import { analyseAuthentication, analysePolicy } from './policies.ts';
 import { analyseReach } from './reach.ts';
@@ -44,7 +45,7 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   EnvoyFilter: [analyseEnvoyFilter],
   RequestAuthentication: [analyseAuthentication, analyseSelector],
   PeerAuthentication: [analyseAuthentication],
-  Policy: [analyseAuthentication, analyseAttachedPolicy],
+  Policy: [analyseAuthentication, analyseAttachedPolicy, analyseMongoRoutes],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],

@@ -57,10 +57,61 @@ const subsetsOf = perMesh((mesh): Subsets => {
   return { byHost, wildcards: [...byHost].filter(([host]) => host.startsWith('*')) };
 });
 
+/** Of any host. */
+export function isSubset(name: string, mesh: MeshView): boolean {
+  return [...subsetsOf(mesh).byHost.values()].some((names) => names.has(name));
+}
+
 function isDefined(subset: string, host: string, mesh: MeshView): boolean {
   const { byHost, wildcards } = subsetsOf(mesh);
   if (byHost.get(host)?.has(subset) === true) return true;
   return wildcards.some(([wide, names]) => names.has(subset) && covers(wide, host));
+}
+
+/** Where something is sent, and where in its resource that is said. */
+export interface Whereabouts {
+  /** Whole. */
+  readonly host: string;
+  readonly port?: number | undefined;
+  readonly subset?: string | undefined;
+  readonly paths: { readonly host: string; readonly port: string; readonly subset: string };
+  /** Namespaces of those who send. */
+  readonly clients: readonly string[];
+  /** What comes of it where there is no such thing. */
+  readonly consequence: string;
+}
+
+/** The first that doesn't exist: service, port or subset. */
+export function checkWhereabouts(
+  { host, port, subset, paths, clients, consequence }: Whereabouts,
+  mesh: MeshView,
+): Finding[] {
+  const found = clients.map((name) => findService(host, name, mesh));
+  const [service] = found;
+  if (service === undefined || found.includes(undefined))
+    return [
+      missing(
+        paths.host,
+        `referenced host ${host} not found: ${consequence}`,
+        'apply a ServiceEntry or Service for it, or correct the name',
+      ),
+    ];
+  if (port !== undefined && !service.ports.some(({ number }) => number === port))
+    return [
+      missing(
+        paths.port,
+        `port ${port} of ${host} not found, it has ${service.ports.map(({ number }) => number).join(', ') || 'none'}: ${consequence}`,
+        'correct the number, or add the port to the service',
+      ),
+    ];
+  if (subset === undefined || isDefined(subset, host, mesh)) return [];
+  return [
+    missing(
+      paths.subset,
+      `referenced subset ${subset} of ${host} not found: ${consequence}`,
+      'add it to a DestinationRule for the host',
+    ),
+  ];
 }
 
 function checkDestination(
@@ -68,37 +119,21 @@ function checkDestination(
   resource: Resource<VirtualServiceSpec>,
   mesh: MeshView,
 ): Finding[] {
-  const host = resolveHost(destination.host, resource.metadata.namespace, mesh.domain);
-  const found = clientNamespaces(resource).map((name) => findService(host, name, mesh));
-  const [service] = found;
-  if (service === undefined || found.includes(undefined))
-    return [
-      missing(
-        `${path}.host`,
-        `referenced host ${host} not found: requests get 503`,
-        'apply a ServiceEntry or Service for it, or correct the name',
-      ),
-    ];
-  const { subset, port } = destination;
-  if (port?.number !== undefined && !service.ports.some(({ number }) => number === port.number))
-    return [
-      missing(
-        `${path}.port.number`,
-        `port ${port.number} of ${host} not found, it has ${service.ports.map(({ number }) => number).join(', ') || 'none'}: requests get 503`,
-        'correct the number, or add the port to the service',
-      ),
-    ];
-  if (subset === undefined) return [];
-  const hasSubset = isDefined(subset, host, mesh);
-  return hasSubset
-    ? []
-    : [
-        missing(
-          `${path}.subset`,
-          `referenced subset ${subset} of ${host} not found: requests get 503`,
-          'add it to a DestinationRule for the host',
-        ),
-      ];
+  return checkWhereabouts(
+    {
+      host: resolveHost(destination.host, resource.metadata.namespace, mesh.domain),
+      port: destination.port?.number,
+      subset: destination.subset,
+      paths: {
+        host: `${path}.host`,
+        port: `${path}.port.number`,
+        subset: `${path}.subset`,
+      },
+      clients: clientNamespaces(resource),
+      consequence: 'requests get 503',
+    },
+    mesh,
+  );
 }
 
 /** A server's host may begin with the namespace that it is for. */
