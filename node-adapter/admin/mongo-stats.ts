@@ -112,6 +112,16 @@ export function mongoText(stats: MongoStats): string {
       counter('Operations that were refused on purpose.'),
       whole(stats.refused),
     ),
+    metric(
+      'lateen_mongo_unroutable_total',
+      counter('Operations that could not go where they belong.'),
+      whole(stats.unroutable),
+    ),
+    metric(
+      'lateen_mongo_routed_operations_total',
+      counter('Operations where there are routes, by cluster.'),
+      Object.entries(stats.routed).map(([cluster, value]) => ({ labels: { cluster }, value })),
+    ),
     byName(stats.commands, 'command'),
     byName(stats.collections, 'collection'),
   ].join('');

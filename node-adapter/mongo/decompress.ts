@@ -9,6 +9,10 @@ type Inflate = (bytes: Uint8Array, options: { readonly maxOutputLength: number }
 const zstd: Inflate | undefined =
   'zstdDecompressSync' in zlib ? zlib.zstdDecompressSync : undefined;
 
+/** @param name as servers write it */
+export const canDecompress = (name: string): boolean =>
+  name === 'snappy' || name === 'zlib' || (name === 'zstd' && zstd !== undefined);
+
 function inflate(
   by: Inflate | undefined,
   payload: Uint8Array,

@@ -1,8 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { message, opMsg, opQuery } from '../../test/fixtures/mongo-messages.ts';
+import { describe, expect, test } from 'vitest';
+import { compressed, message, opMsg, opQuery } from '../../test/fixtures/mongo-messages.ts';
 import type { MongoRules } from '../../src/model/mongo.ts';
+import type { CarriedControl } from '../tcp/contract.ts';
 import { MongoGate } from './gate.ts';
+import { HeldBudget } from './held.ts';
+import { MongoPins } from './pins.ts';
+import { MongoRouter } from './router.ts';
 import { MongoSession } from './session.ts';
 import { MongoCounters } from './stats.ts';
 
@@ -13,36 +19,58 @@ const rules: MongoRules = {
   hasRoutes: false,
   collections: undefined,
   fault: ({ command }) => (command === 'find' ? { delayMs: 0, refusal } : undefined),
+  directConnection: false,
   target: () => undefined,
+  route: () => undefined,
 };
 
 interface Outcome {
   readonly sent: Buffer;
   readonly answers: number;
+  /** Why the connection was cut. */
+  readonly cut: string | undefined;
+}
+
+interface Wishes {
+  readonly budget?: HeldBudget;
+  readonly isRouted?: boolean;
 }
 
 /** What goes on to the server, and how many answers the client gets. */
-function run(pieces: readonly Buffer[]): Outcome {
+function run(pieces: readonly Buffer[], wishes: Wishes = {}): Outcome {
+  const { budget = new HeldBudget(), isRouted = false } = wishes;
   const sent: Buffer[] = [];
   let answers = 0;
-  const session = new MongoSession({
-    counters: new MongoCounters(),
-    rules,
-    onLost: () => undefined,
-  });
+  let cut: string | undefined;
+  const counters = new MongoCounters();
+  const session = new MongoSession({ counters, rules, onLost: () => undefined });
+  const control: CarriedControl = {
+    cluster: 'own',
+    toServer: (bytes, start, end) => sent.push(Buffer.from(bytes.subarray(start, end))),
+    toClient: () => answers++,
+    holdClient: () => undefined,
+    releaseClient: () => undefined,
+    deferEnd: () => undefined,
+    endDeferral: () => undefined,
+    clusterOf: () => undefined,
+    branch: () => ({ send: () => undefined, sendOwn: () => undefined, close: () => undefined }),
+    abort: ({ details }) => {
+      cut = details;
+    },
+  };
+  const pins = new MongoPins();
   const gate = new MongoGate({
     session,
-    control: {
-      toServer: (bytes, start, end) => sent.push(Buffer.from(bytes.subarray(start, end))),
-      toClient: () => answers++,
-      holdClient: () => undefined,
-      releaseClient: () => undefined,
-    },
+    control,
+    budget,
+    router: isRouted
+      ? new MongoRouter({ rules, control, session, pins, counters, listener: '' })
+      : undefined,
     onDelay: () => undefined,
   });
   for (const piece of pieces)
     if (gate.onBytes(piece, 0, piece.length)) sent.push(Buffer.from(piece));
-  return { sent: Buffer.concat(sent), answers };
+  return { sent: Buffer.concat(sent), answers, cut };
 }
 
 const find = opMsg({ find: 'orders', $db: 'shop' });
@@ -99,4 +127,32 @@ test('noise passes, whatever it looks like', () => {
     ),
     { numRuns: 2000 },
   );
+});
+
+describe('what there is no room to hold', () => {
+  const noise = randomBytes(200_000);
+  const packed = compressed(opMsg({ insert: 'a', noise, $db: 'b' }), 2, (bytes) =>
+    deflateSync(bytes),
+  );
+  const pieces = [0, 100_000].map((at) => packed.subarray(at, at + 100_000));
+  pieces.push(packed.subarray(200_000));
+  const budget = new HeldBudget(0);
+
+  test('passes unread where only a fault would want it', () => {
+    const { sent, cut } = run(pieces, { budget });
+    expect(sent.equals(packed)).toBe(true);
+    expect(cut).toBeUndefined();
+  });
+
+  test('goes nowhere where its route would have to be known', () => {
+    const { sent, cut } = run(pieces, { budget, isRouted: true });
+    expect(sent).toHaveLength(0);
+    expect(cut).toBe('mongo_overflow');
+  });
+
+  test('is none of a connection that goes whole', () => {
+    const { sent, cut } = run([kinds[0] as Buffer, ...pieces], { budget, isRouted: true });
+    expect(sent.equals(Buffer.concat([kinds[0] as Buffer, packed]))).toBe(true);
+    expect(cut).toBeUndefined();
+  });
 });

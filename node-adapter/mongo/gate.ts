@@ -1,8 +1,8 @@
 /**
- * Holds a client's message until it is known what becomes of it: it passes, late or at once, or is answered in the
- * server's place. What is not understood passes at once.
+ * Holds a client's message until it is known what becomes of it: it passes, late or at once, to the connection's own
+ * server or to another, or is answered in the server's place. What is not understood passes as it came.
  */
-import type { MongoFault } from '../../src/model/mongo.ts';
+import type { MongoFault, MongoRefusal } from '../../src/model/mongo.ts';
 import type { MessageHeader } from '../../src/mongo/index.ts';
 import {
   DEFAULT_FRAMING_LIMITS,
@@ -15,43 +15,70 @@ import {
 } from '../../src/mongo/index.ts';
 import type { CarriedControl } from '../tcp/contract.ts';
 import type { FlowWatcher } from '../tcp/flow.ts';
-import type { Asked, MongoSession } from './session.ts';
-
-const NOTHING = Buffer.alloc(0);
+import { isRefusal } from './destination.ts';
+import type { HeldBudget } from './held.ts';
+import { HeldMessage } from './held.ts';
+import type { Outlet } from './leg.ts';
+import type { MongoRouter, Outcome } from './router.ts';
+import type { Asked, MongoSession, ReadRequest } from './session.ts';
 
 export interface GateOptions {
   readonly session: MongoSession;
   readonly control: CarriedControl;
+  readonly budget: HeldBudget;
+  /** Undefined = everything goes to the connection's own server. */
+  readonly router: MongoRouter | undefined;
   onDelay(): void;
+}
+
+/** A message whose beginning is here. */
+interface Begun {
+  readonly header: MessageHeader;
+  readonly held: Buffer;
+  /** Undefined = it isn't understood. */
+  readonly asked: Asked | undefined;
 }
 
 export class MongoGate implements FlowWatcher {
   readonly #options: GateOptions;
+  readonly #own: Outlet;
   /** The beginning of a message that nothing was decided about. */
-  #held = NOTHING;
+  readonly #held: HeldMessage;
+  #header: MessageHeader | undefined;
+  /** How much of it must be there to decide. */
+  #wanted = HEADER_BYTES;
   /** Bytes of a decided message that are still to come. */
   #left = 0;
-  #drops = false;
+  /** Undefined = they are dropped. */
+  #to: Outlet | undefined;
   #isLost = false;
+  #isWaiting = false;
   #timer: NodeJS.Timeout | undefined;
-  /** What came behind a message that is delayed. */
+  /** What came behind a message that waits. */
   #behind: Buffer[] = [];
 
   constructor(options: GateOptions) {
     this.#options = options;
+    const { control, router, budget } = options;
+    this.#own = router?.own ?? {
+      send: (bytes, start, end) => control.toServer(bytes, start, end),
+    };
+    this.#to = this.#own;
+    this.#held = new HeldMessage(budget);
   }
 
   get isQuiet(): boolean {
-    return this.#held.length === 0 && this.#left === 0 && this.#timer === undefined;
+    return this.#held.length === 0 && this.#left === 0 && !this.#isWaiting;
   }
 
   onBytes(bytes: Buffer, start: number, end: number): boolean {
-    if (this.#timer !== undefined) {
+    if (this.#isWaiting) {
       this.#behind.push(Buffer.from(bytes.subarray(start, end)));
       return false;
     }
-    if (this.#isLost) return true;
-    if (this.#left >= end - start && !this.#drops) {
+    const isOwn = this.#to === this.#own;
+    if (this.#isLost && isOwn) return true;
+    if (this.#left >= end - start && isOwn) {
       this.#left -= end - start;
       return true;
     }
@@ -62,20 +89,23 @@ export class MongoGate implements FlowWatcher {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isWaiting = false;
     this.#behind = [];
+    this.#held.clear();
     this.#isLost = true;
+    this.#to = this.#own;
+    this.#options.router?.close();
   }
 
   #run(bytes: Buffer, start: number, end: number): void {
-    const { control } = this.#options;
     let at = start;
     while (at < end) {
-      if (this.#timer !== undefined) {
+      if (this.#isWaiting) {
         this.#behind.push(Buffer.from(bytes.subarray(at, end)));
         return;
       }
       if (this.#isLost) {
-        control.toServer(bytes, at, end);
+        this.#to?.send(bytes, at, end);
         return;
       }
       at = this.#left > 0 ? this.#passRest(bytes, at, end) : this.#gather(bytes, at, end);
@@ -84,106 +114,196 @@ export class MongoGate implements FlowWatcher {
 
   #passRest(bytes: Buffer, at: number, end: number): number {
     const stop = Math.min(end, at + this.#left);
-    if (!this.#drops) this.#options.control.toServer(bytes, at, stop);
+    this.#to?.send(bytes, at, stop);
     this.#left -= stop - at;
     return stop;
   }
 
   /** Until enough is there to decide. */
   #gather(bytes: Buffer, at: number, end: number): number {
-    const had = this.#held.length;
-    const want = this.#wanted(this.#held, 0, had) ?? HEADER_BYTES;
-    const first = had >= HEADER_BYTES ? want : HEADER_BYTES;
-    const stop = Math.min(end, at + first - had);
-    this.#held =
-      had === 0
-        ? Buffer.from(bytes.subarray(at, stop))
-        : Buffer.concat([this.#held, bytes.subarray(at, stop)]);
     const held = this.#held;
-    if (isHopeless(held)) {
-      this.#lose();
-      return stop;
-    }
-    const enough = this.#wanted(held, 0, held.length);
-    if (enough !== undefined && held.length >= enough) this.#decide(held);
+    const stop = Math.min(end, at + this.#wanted - held.length);
+    if (!held.add(bytes, at, stop)) return this.#overflow(at, end);
+    if (isHopeless(held.bytes)) this.#lose();
+    else if (held.length >= HEADER_BYTES) this.#onHeld();
     return stop;
   }
 
-  /** How much of the message must be there; undefined = its header isn't yet. */
-  #wanted(bytes: Buffer, at: number, end: number): number | undefined {
-    const header = readHeader(new View(bytes, at, end - at));
-    if (header === undefined) return undefined;
+  /** There is no room to hold more of it. Where the rest begins. */
+  #overflow(at: number, end: number): number {
+    if (!this.#isRouted && this.#header !== undefined) {
+      this.#decide(this.#header);
+      return at;
+    }
+    this.#options.control.abort({ flag: 'UO', details: 'mongo_overflow' });
+    this.close();
+    this.#to = undefined;
+    return end;
+  }
+
+  #onHeld(): void {
+    const { bytes } = this.#held;
+    if (this.#header === undefined) {
+      const header = readHeader(new View(bytes, 0, bytes.length));
+      if (header === undefined) {
+        this.#lose();
+        return;
+      }
+      this.#header = header;
+      this.#wanted = this.#enoughOf(header);
+    }
+    if (bytes.length >= this.#wanted) this.#decide(this.#header);
+  }
+
+  /** How much of a message must be there before it is looked at. */
+  #enoughOf(header: MessageHeader): number {
     const { headBytes, compressedBytes } = DEFAULT_FRAMING_LIMITS;
     if (!isKnown(header)) return HEADER_BYTES;
-    return Math.min(header.length, header.opCode === OP.compressed ? compressedBytes : headBytes);
+    if (header.opCode !== OP.compressed) return Math.min(header.length, headBytes);
+    return this.#isRouted ? header.length : Math.min(header.length, compressedBytes);
   }
 
-  #lose(): void {
-    const { control, session } = this.#options;
-    const held = this.#held;
-    this.#held = NOTHING;
-    this.#isLost = true;
-    session.lose();
-    control.toServer(held, 0, held.length);
+  /** Where a message goes depends on what it says. */
+  get #isRouted(): boolean {
+    return this.#options.router?.isSettled === false;
   }
 
-  #decide(held: Buffer): void {
-    const header = readHeader(new View(held, 0, held.length));
-    if (header === undefined) {
-      this.#lose();
+  #decide(header: MessageHeader): void {
+    const { session } = this.#options;
+    const read = this.#read(header, this.#held.bytes);
+    const isWhole = read?.request.isWhole === true;
+    const isAllHere = this.#held.length === header.length;
+    if (this.#isRouted && isKnown(header) && !isWhole && !isAllHere) {
+      this.#wanted = header.length;
       return;
     }
-    this.#held = NOTHING;
+    const asked = session.begin(header, read);
+    const held = this.#take();
     this.#left = header.length - held.length;
-    this.#drops = false;
-    const asked = this.#ask(header, held);
+    const begun = { header, held, asked };
     const fault = asked?.fault;
-    if (asked === undefined || fault === undefined) {
-      this.#options.control.toServer(held, 0, held.length);
-      return;
-    }
-    if (fault.delayMs > 0) this.#delay(fault.delayMs, () => this.#act(header, held, asked, fault));
-    else this.#act(header, held, asked, fault);
+    if (asked === undefined || fault === undefined) this.#forward(begun);
+    else if (fault.delayMs > 0) this.#delay(fault.delayMs, () => this.#act(begun, asked, fault));
+    else this.#act(begun, asked, fault);
   }
 
-  #ask(header: MessageHeader, held: Buffer): Asked | undefined {
+  #read(header: MessageHeader, held: Buffer): ReadRequest | undefined {
     const gap = [Math.min(held.length, header.length), header.length] as const;
+    const view = new View(held, 0, header.length, gap);
     try {
-      return this.#options.session.onRequest(header, new View(held, 0, header.length, gap));
+      return this.#options.session.read(
+        header,
+        view,
+        this.#isRouted ? MAX_MESSAGE_BYTES : undefined,
+      );
     } catch {
       return undefined;
     }
   }
 
-  #act(header: MessageHeader, held: Buffer, asked: Asked, { refusal }: MongoFault): void {
-    const { control } = this.#options;
+  #act(begun: Begun, asked: Asked, { refusal }: MongoFault): void {
     if (refusal === undefined) {
-      control.toServer(held, 0, held.length);
+      this.#forward(begun);
       return;
     }
-    this.#drops = true;
-    if (!asked.request.moreToCome)
-      control.toClient(Buffer.from(refusalMessage(header, asked.opCode, refusal)));
+    this.#options.session.refuseByFault(asked, refusal.code);
+    this.#answer(begun, refusal);
+  }
+
+  /** To whoever it is for, perhaps later. */
+  #forward(begun: Begun): void {
+    const { router } = this.#options;
+    if (router === undefined) {
+      this.#send(begun, this.#own);
+      return;
+    }
+    const { header, held, asked } = begun;
+    const isWhole = asked?.request.isWhole === true;
+    const outcome = router.take({ header, held, asked: isWhole ? asked : undefined }, (late) =>
+      this.#resume(() => this.#settle(begun, late)),
+    );
+    if (outcome === undefined) this.#wait();
+    else this.#settle(begun, outcome);
+  }
+
+  #settle(begun: Begun, outcome: Outcome): void {
+    if (!isRefusal(outcome)) {
+      this.#send(begun, outcome);
+      return;
+    }
+    const { asked } = begun;
+    if (asked !== undefined) this.#options.session.refuse(asked, outcome.code);
+    this.#answer(begun, outcome);
+  }
+
+  #send({ header, held, asked }: Begun, to: Outlet): void {
+    const { session, router } = this.#options;
+    this.#to = to;
+    if (asked !== undefined) session.expect(header, asked);
+    to.send(held, 0, held.length);
+    router?.onSent();
+  }
+
+  #answer({ header, asked }: Begun, refusal: MongoRefusal): void {
+    this.#to = undefined;
+    if (asked === undefined || asked.request.moreToCome) return;
+    this.#options.control.toClient(Buffer.from(refusalMessage(header, asked.opCode, refusal)));
+  }
+
+  /** What comes is no message: it passes from here on. */
+  #lose(): void {
+    const { session, router } = this.#options;
+    const held = this.#take();
+    const pass = (outcome: Outcome): void => {
+      if (isRefusal(outcome)) return;
+      this.#isLost = true;
+      this.#to = outcome;
+      session.lose();
+      outcome.send(held, 0, held.length);
+    };
+    const header = { length: 0, requestId: 0, responseTo: 0, opCode: 0 };
+    const outcome =
+      router === undefined
+        ? this.#own
+        : router.take({ header, held, asked: undefined }, (late) => this.#resume(() => pass(late)));
+    if (outcome === undefined) this.#wait();
+    else pass(outcome);
+  }
+
+  #take(): Buffer {
+    this.#header = undefined;
+    this.#wanted = HEADER_BYTES;
+    return this.#held.release();
   }
 
   #delay(ms: number, act: () => void): void {
-    const { control } = this.#options;
     this.#options.onDelay();
-    control.holdClient();
+    this.#wait();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      act();
-      const behind = this.#behind;
-      this.#behind = [];
-      for (const bytes of behind) this.#again(bytes);
-      control.releaseClient();
+      this.#resume(act);
     }, ms);
   }
 
-  /** What waits behind one that is delayed may meet a delay itself. */
+  #wait(): void {
+    this.#isWaiting = true;
+    this.#options.control.holdClient();
+  }
+
+  #resume(act: () => void): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    act();
+    const behind = this.#behind;
+    this.#behind = [];
+    for (const bytes of behind) this.#again(bytes);
+    this.#options.control.releaseClient();
+  }
+
+  /** What waits behind one that waited may have to wait itself. */
   #again(bytes: Buffer): void {
-    if (this.#timer === undefined) this.#run(bytes, 0, bytes.length);
-    else this.#behind.push(bytes);
+    if (this.#isWaiting) this.#behind.push(bytes);
+    else this.#run(bytes, 0, bytes.length);
   }
 }
 

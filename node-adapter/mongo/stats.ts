@@ -23,6 +23,10 @@ export interface MongoStats {
   readonly compressed: Readonly<Record<string, number>>;
   readonly delayed: number;
   readonly refused: number;
+  /** Operations that couldn't go where they belong, and were answered with an error. */
+  readonly unroutable: number;
+  /** Operations by the cluster that they were sent to, where there are routes. */
+  readonly routed: Readonly<Record<string, number>>;
   readonly commands: Readonly<Record<string, MongoCounts>>;
   /** By `database.collection`. */
   readonly collections: Readonly<Record<string, MongoCounts>>;
@@ -108,7 +112,9 @@ export class MongoCounters {
   unread = 0;
   delayed = 0;
   refused = 0;
+  unroutable = 0;
   readonly #compressed = new Map<string, number>();
+  readonly #routed = new Map<string, number>();
   readonly #commands = new Map<string, OperationCounts>();
   readonly #collections = new Map<string, OperationCounts>();
 
@@ -133,8 +139,12 @@ export class MongoCounters {
     this.#compressed.set(name, (this.#compressed.get(name) ?? 0) + 1);
   }
 
+  routed(cluster: string): void {
+    this.#routed.set(cluster, (this.#routed.get(cluster) ?? 0) + 1);
+  }
+
   view(): MongoStats {
-    const { connections, lost, unread, delayed, refused } = this;
+    const { connections, lost, unread, delayed, refused, unroutable } = this;
     return {
       connections,
       lost,
@@ -142,6 +152,8 @@ export class MongoCounters {
       compressed: Object.fromEntries(this.#compressed),
       delayed,
       refused,
+      unroutable,
+      routed: Object.fromEntries(this.#routed),
       commands: viewOf(this.#commands),
       collections: viewOf(this.#collections),
     };

@@ -1,7 +1,7 @@
 /** MongoDB over carried connections: counted, and under the rules of a Policy delayed, refused and routed. */
 import type { Host } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
-import type { MongoTarget } from '../../src/model/mongo.ts';
+import type { MongoRules, MongoTarget } from '../../src/model/mongo.ts';
 import {
   DEFAULT_FRAMING_LIMITS,
   HEADER_BYTES,
@@ -14,6 +14,10 @@ import type { MongoCarried } from '../../src/proxy/index.ts';
 import type { CarriedControl, CarriedWatcher, MongoWatching } from '../tcp/contract.ts';
 import { decompress } from './decompress.ts';
 import { MongoGate } from './gate.ts';
+import { HeldBudget } from './held.ts';
+import { MongoPins } from './pins.ts';
+import type { RouterOptions } from './router.ts';
+import { MongoRouter } from './router.ts';
 import { MongoSession } from './session.ts';
 import { MongoCounters } from './stats.ts';
 import type { MongoStats } from './stats.ts';
@@ -21,6 +25,8 @@ import type { MongoStats } from './stats.ts';
 export class MongoTraffic implements MongoWatching {
   readonly #host: Host;
   readonly #counters = new MongoCounters();
+  readonly #pins = new MongoPins();
+  readonly #budget = new HeldBudget();
 
   constructor(host: Host) {
     this.#host = host;
@@ -34,7 +40,7 @@ export class MongoTraffic implements MongoWatching {
     const counters = this.#counters;
     counters.connections++;
     const session = new MongoSession({ counters, rules, onLost: () => this.#onLost(x) });
-    if (rules?.hasFaults !== true)
+    if (rules === undefined || !(rules.hasFaults || rules.hasRoutes))
       return {
         fromClient: session.clientTap,
         fromServer: session.serverTap,
@@ -43,10 +49,15 @@ export class MongoTraffic implements MongoWatching {
         },
         onEnd: () => undefined,
       };
-    const onDelay = (): void => {
-      counters.delayed++;
-    };
-    const gate = new MongoGate({ session, control, onDelay });
+    const gate = new MongoGate({
+      session,
+      control,
+      budget: this.#budget,
+      router: rules.hasRoutes ? this.#router(x, rules, { session, control }) : undefined,
+      onDelay: () => {
+        counters.delayed++;
+      },
+    });
     return {
       gate,
       fromServer: session.serverTap,
@@ -64,8 +75,23 @@ export class MongoTraffic implements MongoWatching {
     if (early.length < header.length) return undefined;
     const view = new View(early, 0, header.length);
     const unpacked = unpack(header, view, decompress, DEFAULT_FRAMING_LIMITS.compressedBytes);
-    const hello = unpacked === undefined ? undefined : readRequest(unpacked)?.hello;
-    return rules?.target(hello?.authDatabase ?? '') ?? 'stay';
+    const request = unpacked === undefined ? undefined : readRequest(unpacked);
+    if (request === undefined) return 'stay';
+    const { hello, database } = request;
+    return rules?.target(hello === undefined ? database : hello.authDatabase) ?? 'stay';
+  }
+
+  #router(
+    x: Exchange,
+    rules: MongoRules,
+    { session, control }: Pick<RouterOptions, 'session' | 'control'>,
+  ): MongoRouter {
+    const listener = x.listener?.name ?? '';
+    const pins = this.#pins;
+    const counters = this.#counters;
+    const router = new MongoRouter({ rules, control, session, pins, counters, listener });
+    session.listener = router;
+    return router;
   }
 
   #onLost(x: Exchange): void {

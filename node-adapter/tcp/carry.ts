@@ -5,8 +5,12 @@ import type { Exchange } from '../../src/model/exchange.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
 import type { ConnectionEnd, MongoCarried } from '../../src/proxy/index.ts';
 import { Deadline } from '../sockets/deadlines.ts';
+import { Branch } from './branch.ts';
+import type { BranchOwner } from './branch.ts';
 import type {
+  BranchEvents,
   CarriedArrival,
+  CarriedBranch,
   CarriedConnection,
   CarriedControl,
   CarriedWatcher,
@@ -42,6 +46,9 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   #down: Flow | undefined;
   #watcher: CarriedWatcher | undefined;
   #cancelConnect: () => void = noop;
+  readonly #branches = new Set<Branch>();
+  /** Of branches that are closed. */
+  readonly #branched = { bytesSent: 0, bytesReceived: 0 };
   #isOver = false;
   #isDraining = false;
   #open = 1;
@@ -126,6 +133,55 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
 
   releaseClient(): void {
     if (!this.#isOver) this.#up?.release();
+  }
+
+  deferEnd(): void {
+    this.#up?.deferEnd();
+  }
+
+  endDeferral(): void {
+    if (!this.#isOver) this.#up?.endDeferral();
+  }
+
+  get cluster(): string {
+    return this.#x.cluster?.name ?? '';
+  }
+
+  clusterOf(target: MongoTarget): string | undefined {
+    return this.#arrival.plane.connections.clusterOf(this.#x, target);
+  }
+
+  branch(cluster: string, events: BranchEvents): CarriedBranch {
+    const x = this.#arrival.plane.connections.branch(this.#x, cluster);
+    const branch = new Branch(x, this.#branchOwner(), events);
+    this.#branches.add(branch);
+    // Each listens until the client has taken what was written.
+    this.#client.setMaxListeners(this.#client.getMaxListeners() + 1);
+    branch.start();
+    return branch;
+  }
+
+  abort(cause: Pick<ConnectionEnd, 'flag' | 'details'>): void {
+    this.#abort(cause);
+  }
+
+  #branchOwner(): BranchOwner {
+    return {
+      client: this.#client,
+      arrival: this.#arrival,
+      services: this.#services,
+      dialer: this.#dialer,
+      idleMs: IDLE_TIMEOUT_MS,
+      onActivity: (isBulk) => this.onActivity(isBulk),
+      holdClient: () => this.holdClient(),
+      releaseClient: () => this.releaseClient(),
+      onBranchEnd: (branch) => {
+        this.#branches.delete(branch);
+        this.#client.setMaxListeners(this.#client.getMaxListeners() - 1);
+        this.#branched.bytesSent += branch.bytes.bytesSent;
+        this.#branched.bytesReceived += branch.bytes.bytesReceived;
+      },
+    };
   }
 
   #connectWatched(mongo: MongoWatching, carried: MongoCarried): void {
@@ -252,13 +308,16 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
     this.#isOver = true;
     const { deadlines } = this.#services;
     for (const deadline of [this.#idle, this.#oldest, this.#rest]) deadlines.set(deadline, 0);
+    this.#watcher?.onEnd();
+    for (const branch of this.#branches) branch.close();
+    const branched = this.#branched;
     const bytes = {
       bytesReceived: this.#up?.bytes ?? this.#early.length,
-      bytesSent: this.#down?.bytes ?? 0,
+      bytesSent: (this.#down?.bytes ?? 0) + branched.bytesSent,
+      ...(branched.bytesReceived === 0 ? {} : { branched }),
     };
     this.#up?.close();
     this.#down?.close();
-    this.#watcher?.onEnd();
     this.#arrival.plane.connections.onEnd(this.#x, { ...bytes, ...this.#cause });
   }
 }

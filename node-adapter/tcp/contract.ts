@@ -3,7 +3,7 @@ import type { Host } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
-import type { MongoCarried } from '../../src/proxy/index.ts';
+import type { ConnectionEnd, MongoCarried } from '../../src/proxy/index.ts';
 import type { Plane } from '../plane.ts';
 import type { IsOwnPort } from '../pool/own-ports.ts';
 import type { TlsFor, UpstreamTarget } from '../pool/upstreams.ts';
@@ -42,12 +42,43 @@ export interface CarryServices {
 
 /** What a watcher may do with the connection that it watches. */
 export interface CarriedControl {
+  /** Where the connection's own server is. */
+  readonly cluster: string;
   /** To the server, in order. */
   toServer(bytes: Buffer, start: number, end: number): void;
   toClient(bytes: Buffer): void;
   /** Nothing more is read from the client until `releaseClient`. */
   holdClient(): void;
   releaseClient(): void;
+  /** The server isn't told that the client is done until `endDeferral`. */
+  deferEnd(): void;
+  endDeferral(): void;
+  /** Name of a cluster; undefined = the proxy knows none. */
+  clusterOf(target: MongoTarget): string | undefined;
+  /** Opens one more connection, to a cluster by its name. It closes with the client's at the latest. */
+  branch(cluster: string, events: BranchEvents): CarriedBranch;
+  /** Cuts all that is open. */
+  abort(cause: Pick<ConnectionEnd, 'flag' | 'details'>): void;
+}
+
+/** None is called before `branch` has returned; after `onFailed` or `onClosed` nothing more comes. */
+export interface BranchEvents {
+  onOpen(): void;
+  /** It couldn't be had. */
+  onFailed(details: string): void;
+  /** Lent. True: they go to the client. */
+  onBytes(bytes: Buffer, start: number, end: number): boolean;
+  /** The server is done or gone, or it has lasted too long. */
+  onClosed(details: string): void;
+}
+
+export interface CarriedBranch {
+  /** Of the client's. Copied. */
+  send(bytes: Buffer, start: number, end: number): void;
+  /** Of the watcher's own: not counted. Copied. */
+  sendOwn(bytes: Buffer): void;
+  /** Nothing more comes of it. */
+  close(): void;
 }
 
 export interface CarriedWatcher {

@@ -34,6 +34,8 @@ export interface FlowOptions {
   readonly gate?: FlowWatcher | undefined;
   /** Told of all that is sent on. */
   readonly tap?: FlowWatcher | undefined;
+  /** False: others write to the receiver too, and it isn't told when this sender is done. @default true */
+  readonly endsReceiver?: boolean;
 }
 
 export class Flow implements PickingReader {
@@ -47,8 +49,10 @@ export class Flow implements PickingReader {
   #ahead: Buffer | undefined;
   #isPaused = false;
   #holds = 0;
+  #defers = 0;
   #hasEnded = false;
   #releases = 0;
+  readonly #drained = (): void => this.#onDrain();
 
   constructor(options: FlowOptions) {
     this.#options = options;
@@ -56,7 +60,7 @@ export class Flow implements PickingReader {
     this.#ahead = takeHeld(from);
     readInto(from, this, mode);
     from.on('end', () => this.#onEnd());
-    to.on('drain', () => this.#onDrain());
+    to.on('drain', this.#drained);
   }
 
   start(): void {
@@ -99,11 +103,21 @@ export class Flow implements PickingReader {
     this.#pause();
   }
 
+  /** The receiver isn't told of the end until `endDeferral`, once for each call; reading goes on. */
+  deferEnd(): void {
+    this.#defers++;
+  }
+
+  endDeferral(): void {
+    this.#defers--;
+    if (this.#hasEnded && this.#holds + this.#defers === 0) this.#finish();
+  }
+
   release(): void {
     this.#holds--;
     if (this.#holds > 0) return;
-    if (this.#hasEnded) this.#finish();
-    else this.#resume();
+    if (!this.#hasEnded) this.#resume();
+    else if (this.#defers === 0) this.#finish();
   }
 
   /** The connection has been quiet: it needs no buffer of its own. */
@@ -116,8 +130,9 @@ export class Flow implements PickingReader {
     giveLarge(large);
   }
 
-  /** Both sockets are closed. */
+  /** The sender is closed, and nothing of it is to be sent any more. */
   close(): void {
+    this.#options.to.removeListener('drain', this.#drained);
     // What a write may still hold isn't given to others: it is the garbage collector's.
     this.#inFlight = [];
     if (this.#large !== undefined) giveLarge(this.#large);
@@ -174,12 +189,12 @@ export class Flow implements PickingReader {
 
   #onEnd(): void {
     this.#hasEnded = true;
-    if (this.#holds === 0) this.#finish();
+    if (this.#holds + this.#defers === 0) this.#finish();
   }
 
   #finish(): void {
-    const { to, events } = this.#options;
+    const { to, events, endsReceiver = true } = this.#options;
     events.onEnd();
-    if (to.writable) to.end();
+    if (endsReceiver && to.writable) to.end();
   }
 }

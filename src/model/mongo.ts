@@ -24,7 +24,10 @@ export interface MongoFault {
   readonly refusal?: MongoRefusal;
 }
 
-/** Where a whole connection goes instead; absent fields are those of the cluster that its route chose. */
+/** Neither is `other`, as commands that administer are. */
+export type MongoOperationKind = 'read' | 'write' | 'other';
+
+/** Where a connection or an operation goes instead; absent fields are those of the cluster that the connection's route chose. */
 export interface MongoTarget {
   readonly service?: string;
   readonly port?: number;
@@ -37,11 +40,15 @@ export interface MongoRules {
   readonly policy: string;
   /** Operations must be read before they are sent on. */
   readonly hasFaults: boolean;
-  /** The first message must be read before a server is chosen. */
+  /** The first message must be read before a server is chosen, and operations before they are sent on. */
   readonly hasRoutes: boolean;
+  /** Clients are known to say directConnection, which can't be told from what they send. */
+  readonly directConnection: boolean;
   /** Collections that are counted by name; undefined = those that come first. */
   readonly collections: readonly string[] | undefined;
   fault(operation: MongoOperation): MongoFault | undefined;
-  /** By the database that a client authenticates against. */
+  /** Of a whole connection, by the database that its client authenticates against. Undefined = where it leads anyway. */
   target(database: string): MongoTarget | undefined;
+  /** Of one operation. @param command '' = none that a route may name */
+  route(operation: MongoOperation, kind: MongoOperationKind): MongoTarget | undefined;
 }

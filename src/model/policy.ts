@@ -101,6 +101,8 @@ export interface PolicyCompiler {
   compileRoute?(input: RoutePolicyInput): CompiledPolicy;
   /** The part of a lateen.io Policy whose key is `kind`, as its schema admitted it. */
   compilePart?(part: unknown, input: PartInput): FilterConfig;
+  /** Hosts of services that such a part leads to, lower case: the snapshot has their clusters. @default none */
+  partServices?(part: unknown): readonly string[];
 }
 
 /** One field of a part, for the reference. */

@@ -75,21 +75,33 @@ export interface Sections {
   readonly document: number;
   /** Behind the sections. */
   readonly end: number;
-  /** Names of sections of kind 1, as `documents`. */
-  readonly sequences: readonly string[];
+  readonly sequences: readonly Sequence[];
+  /** All sections were found: none was behind what isn't there. */
+  readonly isWhole: boolean;
+}
+
+/** A section of kind 1: documents one after the other. */
+export interface Sequence {
+  /** As `documents`. */
+  readonly name: string;
+  /** Place of the first document. */
+  readonly start: number;
+  /** Behind the last. */
+  readonly end: number;
 }
 
 const MAX_SEQUENCES = 16;
 
 interface Found {
   readonly document: number;
-  readonly sequences: readonly string[];
+  readonly sequences: readonly Sequence[];
+  readonly isWhole: boolean;
 }
 
 /** Undefined = it isn't as OP_MSG says. What isn't there ends the list. */
 function findSections(view: View, start: number, end: number): Found | undefined {
   let document = -1;
-  const sequences: string[] = [];
+  const sequences: Sequence[] = [];
   let at = start;
   while (at < end) {
     const kind = view.byte(at);
@@ -102,11 +114,16 @@ function findSections(view: View, start: number, end: number): Found | undefined
       document = at + 1;
     } else if (sequences.length < MAX_SEQUENCES) {
       const zero = view.findZero(at + 5, at + 1 + size);
-      if (zero >= 0) sequences.push(view.text(at + 5, zero, 64) ?? '');
+      if (zero >= 0)
+        sequences.push({
+          name: view.text(at + 5, zero, 64) ?? '',
+          start: zero + 1,
+          end: at + 1 + size,
+        });
     }
     at += 1 + size;
   }
-  return { document, sequences };
+  return { document, sequences, isWhole: at === end };
 }
 
 /** Of an OP_MSG. */

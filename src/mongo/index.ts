@@ -8,6 +8,9 @@ export {
   readHeader,
 } from './framing.ts';
 export type { FramingLimits, MessageHeader, MessageSink } from './framing.ts';
+export { mismatchOf, readGreeting } from './greeting.ts';
+export type { Greeting } from './greeting.ts';
+export { kindOf } from './kind.ts';
 export { refusalMessage } from './refusal.ts';
 export { readReply } from './reply.ts';
 export type { MongoReply } from './reply.ts';

@@ -10,10 +10,14 @@ import {
   opQuery,
   opReply,
 } from '../../test/fixtures/mongo-messages.ts';
+import type { MongoOperationKind } from '../model/mongo.ts';
 import { unpack } from './envelope.ts';
 import type { Decompress } from './envelope.ts';
 import { Framing, readHeader } from './framing.ts';
 import type { FramingLimits, MessageHeader } from './framing.ts';
+import { mismatchOf, readGreeting } from './greeting.ts';
+import type { Greeting } from './greeting.ts';
+import { kindOf } from './kind.ts';
 import { refusalMessage } from './refusal.ts';
 import { readReply } from './reply.ts';
 import type { MongoReply } from './reply.ts';
@@ -130,6 +134,53 @@ describe('a request', () => {
     });
   });
 
+  test('says whether it is part of a transaction, and whether it was read to its end', () => {
+    const whole = { find: 'a', autocommit: false, $db: 'b' };
+    expect(requestOf(opMsg(whole))).toMatchObject({ inTransaction: true, isWhole: true });
+    expect(requestOf(opMsg({ find: 'a', autocommit: true, $db: 'b' }))?.inTransaction).toBe(false);
+    const big = opMsg({ insert: 'a', documents: [{ pad: 'x'.repeat(9000) }], $db: 'b' });
+    const limits = { headBytes: 1000, tailBytes: 20, compressedBytes: 1000 };
+    const cuts = [0, 500, 3000, big.length - 10, big.length];
+    const pieces = cuts.slice(1).map((end, i) => big.subarray(cuts[i], end));
+    expect(readAll(pieces, limits).read[0]?.request).toMatchObject({
+      database: 'b',
+      isWhole: true,
+    });
+    const head = new View(big, 0, big.length, [1000, big.length]);
+    expect(readRequest({ opCode: 2013, body: head, compressor: undefined })).toMatchObject({
+      command: 'insert',
+      database: '',
+      isWhole: false,
+    });
+  });
+
+  test('says what it writes, of several collections too', () => {
+    const aggregate = (...pipeline: object[]): MongoRequest | undefined =>
+      requestOf(opMsg({ aggregate: 'a', pipeline, $db: 'b' }));
+    expect(aggregate({ $match: {} })?.writesResult).toBe(false);
+    expect(aggregate({ $match: {} }, { $merge: { into: 'x' } })?.writesResult).toBe(true);
+    const nsInfo = [{ ns: 'a.b' }, { x: 1, ns: 'c.d.e' }, { ns: 'a.b' }];
+    const bulk = { bulkWrite: 1, ops: [], $db: 'admin' };
+    for (const request of [opMsg({ ...bulk, nsInfo }), opMsg(bulk, { sequences: { nsInfo } })])
+      expect(requestOf(request)).toMatchObject({ namespaces: ['a.b', 'c.d.e'], isWhole: true });
+    expect(
+      requestOf(opMsg({ renameCollection: 'a.b', to: 'c.d', $db: 'admin' }))?.namespaces,
+    ).toEqual(['a.b', 'c.d']);
+  });
+
+  test.each<[object, MongoOperationKind]>([
+    [{ find: 'a' }, 'read'],
+    [{ getMore: 1 }, 'read'],
+    [{ aggregate: 'a', pipeline: [] }, 'read'],
+    [{ aggregate: 'a', pipeline: [{ $out: 'x' }] }, 'write'],
+    [{ findandmodify: 'a' }, 'write'],
+    [{ bulkWrite: 1 }, 'write'],
+    [{ ping: 1 }, 'other'],
+  ])('%o is a %s', (document, kind) => {
+    const request = requestOf(opMsg({ ...document, $db: 'b' }));
+    expect(request === undefined ? undefined : kindOf(request)).toBe(kind);
+  });
+
   test('says who greets, in the new protocol and the old one', () => {
     const hello = {
       hello: 1,
@@ -174,7 +225,12 @@ describe('a request', () => {
       collection: 'a.b',
     });
     const body = Buffer.concat([Buffer.alloc(4), Buffer.from('shop.a.b\0'), Buffer.alloc(12)]);
-    expect(requestOf(message(2005, body))).toMatchObject({ command: 'getMore', collection: 'a.b' });
+    body.writeUInt8(7, body.length - 8);
+    expect(requestOf(message(2005, body))).toMatchObject({
+      command: 'getMore',
+      collection: 'a.b',
+      cursor: '0000000000000007',
+    });
     expect(requestOf(message(2002, body))).toMatchObject({ command: 'insert', moreToCome: true });
   });
 
@@ -189,6 +245,45 @@ describe('a request', () => {
     expect(() => requestOf(message(2004, Buffer.concat([head, nested])))).not.toThrow();
     expect(requestOf(message(2010, Buffer.from('whatever')))).toBeUndefined();
     expect(requestOf(opMsg({ find: 'x' }, { flags: 4 }))).toBeUndefined();
+  });
+});
+
+describe('a greeting', () => {
+  const greetingOf = (bytes: Buffer): Greeting | undefined =>
+    readGreeting({
+      opCode: bytes.readInt32LE(12),
+      body: new View(bytes, 0, bytes.length),
+      compressor: undefined,
+    });
+  const said = { ok: 1, minWireVersion: 0, maxWireVersion: 21, maxWriteBatchSize: 1000 };
+
+  test('says what its server can', () => {
+    const more = { ...said, compression: ['zlib'], setName: 'rs0' };
+    for (const bytes of [opMsg(more), opReply(more)])
+      expect(greetingOf(bytes)).toEqual({
+        isOk: true,
+        minWireVersion: 0,
+        maxWireVersion: 21,
+        maxBsonObjectSize: undefined,
+        maxMessageSizeBytes: undefined,
+        maxWriteBatchSize: 1000,
+        isMember: true,
+        isRouter: false,
+        compression: ['zlib'],
+      });
+    expect(greetingOf(opMsg({ ...said, msg: 'isdbgrid' }))?.isRouter).toBe(true);
+    expect(greetingOf(message(2004, Buffer.alloc(40)))).toBeUndefined();
+    expect(greetingOf(opMsg(said).subarray(0, 40))).toBeUndefined();
+  });
+
+  test('of another server is no worse where all that was told holds there too', () => {
+    const told = greetingOf(opMsg(said)) as Greeting;
+    const other = (more: object): string | undefined =>
+      mismatchOf(told, greetingOf(opMsg({ ...said, ...more })) as Greeting);
+    expect(other({})).toBeUndefined();
+    expect(other({ maxWireVersion: 25, maxWriteBatchSize: 2000, setName: 'a' })).toBeUndefined();
+    expect(other({ maxWireVersion: 17 })).toContain('0 to 17');
+    expect(other({ maxWriteBatchSize: 10 })).toContain('maxWriteBatchSize is 10');
   });
 });
 

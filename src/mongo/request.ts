@@ -1,6 +1,6 @@
 /** What a client's message asks. */
 import { BSON, Elements } from './bson.ts';
-import type { Compressor, Unpacked } from './envelope.ts';
+import type { Compressor, Sections, Sequence, Unpacked } from './envelope.ts';
 import { OP, readSections } from './envelope.ts';
 import { HEADER_BYTES } from './framing.ts';
 import type { View } from './view.ts';
@@ -26,12 +26,20 @@ export interface MongoRequest {
   /** Nobody answers it. */
   readonly moreToCome: boolean;
   readonly exhaustAllowed: boolean;
-  /** Of getMore: 16 hex digits, or ''. */
+  /** Of getMore, and the first of killCursors: 16 hex digits, or ''. */
   readonly cursor: string;
   /** Session and transaction, as hex digits; '' = none. */
   readonly session: string;
   readonly transaction: string;
   readonly startsTransaction: boolean;
+  /** It is part of a transaction of several statements. */
+  readonly inTransaction: boolean;
+  /** An aggregation whose last stage writes what it found. */
+  readonly writesResult: boolean;
+  /** `database.collection` of all that a command of `admin` works on, where it names them: bulkWrite, renameCollection. */
+  readonly namespaces: readonly string[];
+  /** The command was read to its end: it says nothing of itself that isn't here. */
+  readonly isWhole: boolean;
   readonly hello: Hello | undefined;
 }
 
@@ -47,6 +55,10 @@ interface Draft {
   session: string;
   transaction: string;
   startsTransaction: boolean;
+  inTransaction: boolean;
+  writesResult: boolean;
+  namespaces: readonly string[];
+  isWhole: boolean;
   hello: Hello | undefined;
 }
 
@@ -58,6 +70,10 @@ const emptyDraft = (): Draft => ({
   session: '',
   transaction: '',
   startsTransaction: false,
+  inTransaction: false,
+  writesResult: false,
+  namespaces: [],
+  isWhole: false,
   hello: undefined,
 });
 
@@ -127,8 +143,70 @@ function readElement(draft: Draft, elements: Elements): void {
   else if (key === 'lsid') draft.session = sessionOf(elements);
   else if (key === 'txnNumber') draft.transaction = elements.int64();
   else if (key === 'startTransaction') draft.startsTransaction = elements.number() === 1;
-  else if (key === 'collection' && draft.command === 'getMore')
-    draft.collection = elements.string(MAX_NAME);
+  else if (key === 'autocommit') draft.inTransaction = elements.number() === 0;
+  else readOwnElement(draft, elements);
+}
+
+/** What means something in one command alone. */
+function readOwnElement(draft: Draft, elements: Elements): void {
+  const { key } = elements;
+  switch (draft.command) {
+    case 'getMore':
+      if (key === 'collection') draft.collection = elements.string(MAX_NAME);
+      break;
+    case 'killCursors':
+      if (key === 'cursors') draft.cursor = firstCursor(elements);
+      break;
+    case 'aggregate':
+      if (key === 'pipeline') draft.writesResult = hasWritingStage(elements);
+      break;
+    case 'renameCollection':
+      if (key === 'to') draft.namespaces = [draft.collection, elements.string(MAX_NAME)];
+      break;
+    case 'bulkWrite':
+      if (key === 'nsInfo') draft.namespaces = namespacesIn(elements.inner());
+      break;
+    default:
+  }
+}
+
+function firstCursor(elements: Elements): string {
+  const inner = elements.inner();
+  return inner?.step() === true ? inner.int64() : '';
+}
+
+/** One that can't be read to its end may write. */
+function hasWritingStage(elements: Elements): boolean {
+  const stages = elements.inner();
+  if (stages === undefined) return false;
+  while (stages.step()) {
+    const stage = stages.inner();
+    if (stage?.step() === true && (stage.key === '$out' || stage.key === '$merge')) return true;
+  }
+  return stages.isBroken;
+}
+
+const namespaceOf = (elements: Elements | undefined): string => {
+  while (elements?.step() === true) if (elements.key === 'ns') return elements.string(MAX_NAME);
+  return '';
+};
+
+/** Each once; they are as many as collections that one command writes. */
+function namespacesIn(list: Elements | undefined): string[] {
+  const found = new Set<string>();
+  while (list?.step() === true) found.add(namespaceOf(list.inner()));
+  return [...found];
+}
+
+function namespacesOf(view: View, { start, end }: Sequence): string[] {
+  const found = new Set<string>();
+  for (let at = start; at < end;) {
+    const elements = new Elements(view, at, end);
+    if (elements.isBroken) break;
+    found.add(namespaceOf(elements));
+    at = elements.end;
+  }
+  return [...found];
 }
 
 /** Name of the collection, cursor or inner command that the first element carries. */
@@ -152,7 +230,12 @@ function readCommand(draft: Draft, view: View, at: number, limit: number): void 
     return;
   }
   readFirst(draft, elements);
-  for (let i = 0; i < MAX_ELEMENTS && elements.step(); i++) readElement(draft, elements);
+  let left = MAX_ELEMENTS;
+  while (left > 0 && elements.step()) {
+    readElement(draft, elements);
+    left--;
+  }
+  draft.isWhole = left > 0 && !elements.isBroken;
   if (HELLO.has(draft.command)) {
     draft.hello = helloOf(view, at, limit);
     draft.collection = '';
@@ -175,6 +258,7 @@ function readQuery(draft: Draft, view: View): boolean {
   if (at < 0) return false;
   if (draft.collection !== '$cmd') {
     draft.command = 'query';
+    draft.isWhole = true;
     return true;
   }
   draft.collection = '';
@@ -193,8 +277,20 @@ const OLD: Readonly<Record<number, string>> = {
 
 function readOld(draft: Draft, opCode: number, view: View): boolean {
   draft.command = opCode === OP.killCursors ? 'killCursors' : (OLD[opCode] ?? '');
+  draft.isWhole = true;
   if (opCode === OP.killCursors) return true;
-  return draft.command !== '' && readNamespace(draft, view, HEADER_BYTES + 4) >= 0;
+  const at = draft.command === '' ? -1 : readNamespace(draft, view, HEADER_BYTES + 4);
+  if (opCode === OP.getMore && at >= 0) draft.cursor = view.hex64(at + 4) ?? '';
+  return at >= 0;
+}
+
+function readMessage(draft: Draft, view: View, sections: Sections): void {
+  if (sections.document < 0) return;
+  readCommand(draft, view, sections.document, sections.end);
+  if (draft.command !== 'bulkWrite') return;
+  draft.isWhole &&= sections.isWhole;
+  const listed = sections.sequences.find(({ name }) => name === 'nsInfo');
+  if (listed !== undefined) draft.namespaces = namespacesOf(view, listed);
 }
 
 /** Undefined = it is none that is known, or malformed. */
@@ -210,7 +306,7 @@ export function readRequest({ opCode, body, compressor }: Unpacked): MongoReques
   if (opCode === OP.msg) {
     const sections = readSections(body);
     if (sections === undefined) return undefined;
-    if (sections.document >= 0) readCommand(draft, body, sections.document, sections.end);
+    readMessage(draft, body, sections);
     return made(sections.moreToCome, sections.exhaustAllowed);
   }
   if (opCode === OP.query) return readQuery(draft, body) ? made(false, false) : undefined;

@@ -1,5 +1,6 @@
 /** How many connections that aren't read as HTTP were carried and how they ended, by listener and by cluster. */
 import type { EngineExchange } from './exchange.ts';
+import type { ConnectionEnd } from './record.ts';
 
 /** Connections of one listener or cluster, as plain JSON. */
 export interface ConnectionCounts {
@@ -78,10 +79,9 @@ class Table {
   }
 }
 
-export interface CountedBytes {
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-}
+export type CountedBytes = Pick<ConnectionEnd, 'bytesSent' | 'bytesReceived'>;
+
+const NO_BYTES: CountedBytes = { bytesSent: 0, bytesReceived: 0 };
 
 /** By name, so that a count outlives the snapshot that it began in. */
 export class ConnectionCounters {
@@ -101,16 +101,19 @@ export class ConnectionCounters {
     this.#clusters.of(cluster).begin();
   }
 
-  /** It goes elsewhere. */
-  leave(cluster: string, flags: string): void {
-    this.#clusters.of(cluster).end(flags, 0, 0);
+  /** It goes elsewhere, or was a branch. */
+  leave(cluster: string, flags: string, { bytesSent, bytesReceived }: CountedBytes): void {
+    this.#clusters.of(cluster).end(flags, bytesSent, bytesReceived);
   }
 
   /** @param joined whether its cluster counts it */
-  end(x: EngineExchange, { bytesSent, bytesReceived }: CountedBytes, joined: boolean): void {
+  end(x: EngineExchange, bytes: ConnectionEnd, joined: boolean): void {
+    const { bytesSent, bytesReceived, branched = NO_BYTES } = bytes;
     this.#listeners.of(x.listener?.name ?? '').end(x.flags, bytesSent, bytesReceived);
     if (joined && x.cluster !== undefined)
-      this.#clusters.of(x.cluster.name).end(x.flags, bytesSent, bytesReceived);
+      this.#clusters
+        .of(x.cluster.name)
+        .end(x.flags, bytesSent - branched.bytesSent, bytesReceived - branched.bytesReceived);
   }
 
   view(): ConnectionStats {

@@ -139,9 +139,7 @@ test('a cluster takes as many connections as it may have, whatever snapshot they
 test('goes to another cluster before it is begun, and is counted there', () => {
   const { connections, begin } = world();
   const x = begin();
-  expect(connections.reroute(x, { subset: 'gone' })).toBe(false);
-  expect(x.cluster?.name).toBe(shop);
-  expect(connections.reroute(x, { subset: 'cold' })).toBe(true);
+  connections.reroute(x, { subset: 'cold' });
   expect(x.cluster?.name).toBe(cold);
   expect(x.endpoint?.address).toBe('10.0.0.9');
   const { clusters } = connections.stats();
@@ -149,6 +147,48 @@ test('goes to another cluster before it is begun, and is counted there', () => {
   expect(clusters[cold]?.active).toBe(1);
   connections.onEnd(x, nothing);
   expect(connections.stats().clusters[cold]?.active).toBe(0);
+});
+
+test('is closed where it is sent to a cluster that nobody knows', () => {
+  const { connections, linked, begin, line } = world();
+  const x = begin();
+  const first = x.endpoint;
+  connections.reroute(x, { subset: 'gone' });
+  expect(x.reply).toMatchObject({ flag: 'NC', details: 'cluster_not_found', close: true });
+  expect(connections.stats().clusters[shop]?.active).toBe(0);
+  connections.onEnd(x, nothing);
+  expect(line()).toMatchObject({ flags: 'NC', details: 'cluster_not_found', attempts: 0 });
+  expect(first).toBeDefined();
+  expect(linked.clusters.get(shop)?.balancing.endpoints).toHaveLength(2);
+});
+
+test('names the cluster of a target: a subset is of the same service, unless it says so', () => {
+  const { connections, begin } = world();
+  const x = begin();
+  const own = { service: x.cluster?.service ?? '', port: x.cluster?.port ?? 0 };
+  expect(connections.clusterOf(x, { subset: 'cold' })).toBe(cold);
+  expect(connections.clusterOf(x, { subset: 'cold', port: own.port + 1 })).toBeUndefined();
+  connections.reroute(x, { subset: 'cold' });
+  expect(connections.clusterOf(x, own)).toBe(shop);
+  expect(connections.clusterOf(x, { port: own.port })).toBe(cold);
+});
+
+test('has branches, each counted at its cluster with its own bytes and line', () => {
+  const { connections, begin, line } = world({ cluster: { pool: { maxConnections: 1 } } });
+  const x = begin();
+  const branch = connections.branch(x, cold);
+  expect(branch.endpoint?.address).toBe('10.0.0.9');
+  expect(connections.branch(x, shop).reply).toMatchObject({ details: 'upstream_cx_overflow' });
+  expect(connections.branch(x, 'nobody').reply).toMatchObject({ flag: 'NC' });
+  expect(connections.stats().listeners['tcp.80']).toMatchObject({ connections: 1, active: 1 });
+  connections.onBranchEnd(branch, { bytesReceived: 3, bytesSent: 20, flag: 'UC' });
+  expect(line()).toMatchObject({ cluster: cold, flags: 'UC', bytes_sent: 20 });
+  const branched = { bytesReceived: 3, bytesSent: 20 };
+  connections.onEnd(x, { bytesReceived: 10, bytesSent: 100, branched });
+  const { listeners, clusters } = connections.stats();
+  expect(listeners['tcp.80']).toMatchObject({ active: 0, bytesReceived: 10, bytesSent: 100 });
+  expect(clusters[shop]).toMatchObject({ active: 0, bytesReceived: 7, bytesSent: 80 });
+  expect(clusters[cold]).toMatchObject({ active: 0, bytesReceived: 3, bytesSent: 20 });
 });
 
 test('speaks MongoDB where the port or a policy says so', () => {

@@ -1,6 +1,6 @@
 /**
  * Connections that aren't read as HTTP, from decision to record: a state machine without I/O, as the engine is one for
- * requests. begin -> (reroute) -> connect attempts -> end.
+ * requests. begin -> (reroute) -> connect attempts -> end. A client's connection may have branches, which go the same way.
  */
 import type { Host } from '../host/host.ts';
 import type { UpstreamFailure } from '../model/error.ts';
@@ -9,9 +9,10 @@ import type { MongoRules, MongoTarget } from '../model/mongo.ts';
 import { beginAttempt, endAttempt } from './attempt.ts';
 import type { ConnectionArrival } from './connection.ts';
 import { decideConnection } from './connection.ts';
-import type { ConnectionStats } from './connection-counters.ts';
+import type { ConnectionStats, CountedBytes } from './connection-counters.ts';
 import { ConnectionCounters } from './connection-counters.ts';
 import type { EngineExchange } from './exchange.ts';
+import { createExchange } from './exchange.ts';
 import type { ConnectionEnd } from './record.ts';
 import { recordConnection } from './record.ts';
 import { closed } from './rescue.ts';
@@ -21,8 +22,14 @@ export interface Connections {
   begin(arrival: ConnectionArrival): Exchange;
   /** What MongoDB's operations over the connection meet; undefined = it isn't known to carry any. */
   mongoOf(x: Exchange): MongoCarried | undefined;
-  /** To another cluster of the snapshot, before the first attempt. False: there is none, and it stays where it was. */
-  reroute(x: Exchange, target: MongoTarget): boolean;
+  /** To another cluster of the snapshot, before the first attempt. Where there is none the connection is closed: `x.reply`. */
+  reroute(x: Exchange, target: MongoTarget): void;
+  /** Name of the cluster that a target leads to; undefined = the snapshot has none. */
+  clusterOf(x: Exchange, target: MongoTarget): string | undefined;
+  /** One more connection for the client of `x`, to a cluster of its snapshot. With `reply` it isn't made; it ends by `onBranchEnd` all the same. */
+  branch(x: Exchange, cluster: string): Exchange;
+  /** Once for every branch. */
+  onBranchEnd(branch: Exchange, end: ConnectionEnd): void;
   /** True: `x.endpoint` is the next to try. Else `x.reply` says why there is none. */
   onConnectFailure(x: Exchange, failure: UpstreamFailure): boolean;
   /** Once for every exchange that was begun. */
@@ -46,6 +53,8 @@ const NOT_REACHED: Partial<Record<UpstreamFailure, string>> = {
   'connect-timeout': 'upstream_connect_timeout',
   overflow: 'upstream_cx_overflow',
 };
+
+const NO_BYTES: CountedBytes = { bytesSent: 0, bytesReceived: 0 };
 
 class ConnectionMachine implements Connections {
   readonly #host: Host;
@@ -76,25 +85,37 @@ class ConnectionMachine implements Connections {
     return listener.application === 'MONGO' || rules !== undefined ? { rules } : undefined;
   }
 
-  reroute(exchange: Exchange, target: MongoTarget): boolean {
+  reroute(exchange: Exchange, target: MongoTarget): void {
     const x = exchange as EngineExchange;
-    const from = x.cluster;
-    if (from === undefined) return false;
-    const { service = from.service, port = from.port, subset = from.subset ?? '' } = target;
-    const to = x.linked.clusters.get(`outbound|${port}|${subset}|${service}`);
-    if (to === undefined) return false;
-    if (to.cluster === from) return true;
+    const name = this.clusterOf(x, target);
+    if (name === x.cluster?.name) return;
     endAttempt(x);
     this.#leave(x);
-    x.cluster = to.cluster;
-    x.linkedCluster = to;
-    x.endpoint = undefined;
     x.tried = [];
     x.attempts = 0;
-    const refused = beginAttempt(x, this.#host.clock.nowMs());
-    if (refused === undefined) this.#join(x);
-    else this.#close(x, closed(refused.flag, refused.details));
-    return true;
+    this.#enter(x, name ?? '');
+  }
+
+  clusterOf(exchange: Exchange, target: MongoTarget): string | undefined {
+    const { cluster, linked } = exchange as EngineExchange;
+    const {
+      service = cluster?.service ?? '',
+      port = cluster?.port ?? 0,
+      subset = target.service === undefined ? (cluster?.subset ?? '') : '',
+    } = target;
+    const name = `outbound|${port}|${subset}|${service}`;
+    return linked.clusters.has(name) ? name : undefined;
+  }
+
+  branch(exchange: Exchange, cluster: string): Exchange {
+    const of = exchange as EngineExchange;
+    const { linked, peer, port, request: head } = of;
+    const x = createExchange({ linked, peer, port, head }, this.#host.clock.nowMs());
+    x.linkedListener = of.linkedListener;
+    x.listener = of.listener;
+    x.route = of.route;
+    this.#enter(x, cluster);
+    return x;
   }
 
   onConnectFailure(exchange: Exchange, failure: UpstreamFailure): boolean {
@@ -113,10 +134,15 @@ class ConnectionMachine implements Connections {
 
   onEnd(exchange: Exchange, end: ConnectionEnd): void {
     const x = exchange as EngineExchange;
-    endAttempt(x);
-    if (end.flag !== undefined && x.reply === undefined) x.flags = end.flag;
-    if (end.details !== undefined && x.reply === undefined) x.details = end.details;
+    this.#settle(x, end);
     this.#counters.end(x, end, this.#joined.has(x));
+    recordConnection(x, end, this.#host);
+  }
+
+  onBranchEnd(exchange: Exchange, end: ConnectionEnd): void {
+    const x = exchange as EngineExchange;
+    this.#settle(x, end);
+    this.#leave(x, end);
     recordConnection(x, end, this.#host);
   }
 
@@ -137,9 +163,29 @@ class ConnectionMachine implements Connections {
     this.#joined.add(x);
   }
 
-  #leave(x: EngineExchange): void {
+  #enter(x: EngineExchange, name: string): void {
+    const to = x.linked.clusters.get(name);
+    x.cluster = to?.cluster;
+    x.linkedCluster = to;
+    x.endpoint = undefined;
+    if (to === undefined) {
+      this.#close(x, closed('NC', 'cluster_not_found'));
+      return;
+    }
+    const refused = beginAttempt(x, this.#host.clock.nowMs());
+    if (refused === undefined) this.#join(x);
+    else this.#close(x, closed(refused.flag, refused.details));
+  }
+
+  #leave(x: EngineExchange, bytes: CountedBytes = NO_BYTES): void {
     if (x.cluster === undefined || !this.#joined.delete(x)) return;
-    this.#counters.leave(x.cluster.name, '');
+    this.#counters.leave(x.cluster.name, x.flags, bytes);
+  }
+
+  #settle(x: EngineExchange, end: ConnectionEnd): void {
+    endAttempt(x);
+    if (end.flag !== undefined && x.reply === undefined) x.flags = end.flag;
+    if (end.details !== undefined && x.reply === undefined) x.details = end.details;
   }
 
   #close(x: EngineExchange, reply: LocalReply): void {

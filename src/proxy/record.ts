@@ -18,6 +18,8 @@ export interface ConnectionEnd {
   readonly bytesSent: number;
   /** From the client. */
   readonly bytesReceived: number;
+  /** How many of these went over branches. @default none */
+  readonly branched?: { readonly bytesSent: number; readonly bytesReceived: number };
   /** What ended it, as Envoy's response flag; absent = one side after the other was done. */
   readonly flag?: string;
   readonly details?: string;

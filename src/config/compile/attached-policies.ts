@@ -118,6 +118,7 @@ function compiledPart(
   const { kind } = compiler;
   // Named for what it gave the proxy, even where another part of it decides.
   context.origins.of(policy, `spec.${kind}`);
+  for (const host of compiler.partServices?.(spec[kind]) ?? []) context.called.add(host);
   const { mesh } = context;
   const slot = `part ${kind} ${mesh.settings.outboundPolicy}`;
   return context.memo.keep({ owner: policy, slot, inputs: [mesh] }, () => {

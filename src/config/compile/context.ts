@@ -18,7 +18,7 @@ export interface CompileContext {
   readonly sidecar: SidecarScope;
   readonly compilers: readonly PolicyCompiler[];
   readonly origins: Origins;
-  /** Hosts of services that filters call. */
+  /** Hosts of services that filters call or lead to. */
   readonly called: Set<string>;
   readonly diagnostics: Diagnostic[];
   /** What was made before, of the same resources. */

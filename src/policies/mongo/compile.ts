@@ -1,7 +1,7 @@
 import { parseDuration } from '../../lib/duration.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
-import type { MongoConfig, MongoFaultRule } from './config.ts';
-import type { MongoPart, MongoPartFault } from './schema.ts';
+import type { MongoConfig, MongoFaultRule, MongoRouteRule } from './config.ts';
+import type { MongoPart, MongoPartFault, MongoPartRoute } from './schema.ts';
 
 const DEFAULT_CODE = 96;
 const DEFAULT_MESSAGE = 'refused by the mesh';
@@ -57,24 +57,38 @@ function compileFault({ operations, collections, delay, refuse }: MongoPartFault
   };
 }
 
+function compileRoute(route: MongoPartRoute): MongoRouteRule {
+  const { databases, collections, operations, host, port, subset } = route;
+  return {
+    ...(databases === undefined ? {} : { databases }),
+    ...(collections === undefined ? {} : { collections }),
+    ...(operations === undefined
+      ? {}
+      : { operations: operations.map((operation) => operation.toLowerCase()) }),
+    target: {
+      ...(host === undefined ? {} : { service: host.toLowerCase() }),
+      ...(port === undefined ? {} : { port }),
+      ...(subset === undefined ? {} : { subset }),
+    },
+  };
+}
+
 export const mongoCompiler: PolicyCompiler = {
   kind: 'mongo',
   phase: 'fault',
   compilePart(part, { policy }) {
-    const { collections, faults = [], routes = [] } = part as MongoPart;
+    const { collections, faults = [], routes = [], directConnection } = part as MongoPart;
     const config: MongoConfig = {
       policy,
       ...(collections === undefined ? {} : { collections }),
       faults: faults.map((fault) => compileFault(fault)),
-      routes: routes.map(({ databases, host, port, subset }) => ({
-        databases,
-        target: {
-          ...(host === undefined ? {} : { service: host.toLowerCase() }),
-          ...(port === undefined ? {} : { port }),
-          ...(subset === undefined ? {} : { subset }),
-        },
-      })),
+      routes: routes.map((route) => compileRoute(route)),
+      ...(directConnection === true ? { directConnection } : {}),
     };
     return { kind: 'mongo', config };
   },
+  partServices: (part) =>
+    ((part as MongoPart).routes ?? []).flatMap(({ host }) =>
+      host === undefined ? [] : [host.toLowerCase()],
+    ),
 };

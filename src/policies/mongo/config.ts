@@ -10,8 +10,13 @@ export interface MongoFaultRule {
   readonly refuse?: { readonly percent: number; readonly refusal: MongoRefusal };
 }
 
+/** Takes what meets all that it has. */
 export interface MongoRouteRule {
-  readonly databases: readonly string[];
+  readonly databases?: readonly string[];
+  /** As those of a fault. */
+  readonly collections?: readonly string[];
+  /** Lower case; `read` and `write` are kinds, others are commands. */
+  readonly operations?: readonly string[];
   readonly target: MongoTarget;
 }
 
@@ -21,5 +26,8 @@ export interface MongoConfig {
   readonly collections?: readonly string[];
   /** In order; the first that takes an operation counts. */
   readonly faults: readonly MongoFaultRule[];
+  /** In order; the first that takes a connection or an operation counts. */
   readonly routes: readonly MongoRouteRule[];
+  /** @default false */
+  readonly directConnection?: boolean;
 }

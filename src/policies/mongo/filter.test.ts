@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createFakeHost } from '../../host/fake-host.ts';
-import type { MongoOperation, MongoRules } from '../../model/mongo.ts';
+import type { MongoOperation, MongoOperationKind, MongoRules } from '../../model/mongo.ts';
 import type { MeshSettings } from '../../model/snapshot.ts';
 import { mongoCompiler } from './compile.ts';
 import { mongoFilter } from './filter.ts';
@@ -85,4 +85,39 @@ test('routes go by database, and name what is to be another', () => {
   expect(rules.hasRoutes).toBe(true);
   expect(rules.target('old')).toEqual({ subset: 'cold' });
   expect(rules.target('eu')).toEqual({ service: 'db.eu.test', port: 1 });
+  expect(rules.target('')).toBeUndefined();
+});
+
+describe('routes of operations', () => {
+  const rules = linked({
+    routes: [
+      { databases: ['archive'], operations: ['dropDatabase'], subset: 'first' },
+      { collections: ['shop.orders', 'audit.*'], operations: ['read', 'Insert'], subset: 'second' },
+      { databases: ['archive'], subset: 'third' },
+      { operations: ['write'], subset: 'fourth' },
+    ],
+    directConnection: true,
+  });
+  const subset = (
+    command: string,
+    name: string,
+    kind: MongoOperationKind = 'other',
+  ): string | undefined => rules.route(operation(command, name), kind)?.subset;
+
+  test('take what meets all that they say, the first counts', () => {
+    expect(subset('dropdatabase', 'archive')).toBe('first');
+    expect(subset('find', 'archive.old', 'read')).toBe('third');
+    expect(subset('find', 'shop.orders', 'read')).toBe('second');
+    expect(subset('insert', 'audit.log', 'write')).toBe('second');
+    expect(subset('update', 'audit.log', 'write')).toBe('fourth');
+    expect(subset('listCollections', 'audit', 'read')).toBeUndefined();
+    expect(subset('ping', 'admin')).toBeUndefined();
+    expect(subset('', 'shop.orders', 'write')).toBe('fourth');
+  });
+
+  test('don’t lead whole connections, unless they go by database alone', () => {
+    expect(rules.target('archive')).toEqual({ subset: 'third' });
+    expect(rules.target('shop')).toBeUndefined();
+    expect(rules.directConnection).toBe(true);
+  });
 });

@@ -1,8 +1,13 @@
 /** Rules for MongoDB's operations. Nothing of it concerns HTTP: who carries connections asks for `mongo`. */
 import type { Random } from '../../host/host.ts';
-import type { MongoFault, MongoOperation, MongoRules } from '../../model/mongo.ts';
+import type {
+  MongoFault,
+  MongoOperation,
+  MongoOperationKind,
+  MongoRules,
+} from '../../model/mongo.ts';
 import type { PolicyFilter } from '../../model/policy.ts';
-import type { MongoConfig, MongoFaultRule } from './config.ts';
+import type { MongoConfig, MongoFaultRule, MongoRouteRule } from './config.ts';
 
 /** Without these no client gets as far as an operation. */
 const HANDSHAKES: ReadonlySet<string> = new Set([
@@ -49,11 +54,38 @@ function faultOf({ delay, refuse }: MongoFaultRule, random: Random): MongoFault 
   return { delayMs, ...(isRefused ? { refusal: refuse.refusal } : {}) };
 }
 
+/** Of operations. */
+interface LinkedRoute extends MongoRouteRule {
+  takes(operation: MongoOperation, kind: MongoOperationKind): boolean;
+}
+
+function linkRoute(route: MongoRouteRule): LinkedRoute {
+  const databases = route.databases === undefined ? undefined : new Set(route.databases);
+  const operations = route.operations === undefined ? undefined : new Set(route.operations);
+  const isCollection =
+    route.collections === undefined ? undefined : takesCollection(route.collections);
+  return {
+    ...route,
+    takes: (operation, kind) =>
+      (databases === undefined || databases.has(operation.database)) &&
+      (isCollection === undefined || isCollection(operation)) &&
+      (operations === undefined ||
+        (kind !== 'other' && operations.has(kind)) ||
+        operations.has(operation.command.toLowerCase())),
+  };
+}
+
+/** A whole connection can't be taken for what some of its operations are. */
+const takesConnections = ({ collections, operations }: MongoRouteRule): boolean =>
+  collections === undefined && operations === undefined;
+
 function linkRules(
-  { policy, collections, faults, routes }: MongoConfig,
+  { policy, collections, faults, routes, directConnection = false }: MongoConfig,
   random: Random,
 ): MongoRules {
   const rules = faults.map((rule) => linkRule(rule));
+  const operationRoutes = routes.map((route) => linkRoute(route));
+  const connectionRoutes = routes.filter((route) => takesConnections(route));
   return {
     policy,
     collections,
@@ -63,7 +95,11 @@ function linkRules(
       const rule = rules.find((one) => one.takes(operation));
       return rule === undefined ? undefined : faultOf(rule, random);
     },
-    target: (database) => routes.find(({ databases }) => databases.includes(database))?.target,
+    directConnection,
+    target: (database) =>
+      connectionRoutes.find(({ databases }) => databases?.includes(database) === true)?.target,
+    route: (operation, kind) =>
+      operationRoutes.find((route) => route.takes(operation, kind))?.target,
   };
 }
 

@@ -25,7 +25,9 @@ const fault = z.strictObject({
     .optional(),
 });
 const route = z.strictObject({
-  databases: texts,
+  databases: texts.optional(),
+  collections: texts.optional(),
+  operations: texts.optional(),
   subset: z.string().optional(),
   host: z.string().optional(),
   port: z.int().min(1).max(65_535).optional(),
@@ -40,6 +42,7 @@ const schema = z.strictObject({
     .array(route)
     .max(MAX_RULES, { error: `a list takes at most ${MAX_RULES}` })
     .optional(),
+  directConnection: z.boolean().optional(),
 });
 
 export interface MongoPartFault {
@@ -55,7 +58,9 @@ export interface MongoPartFault {
 }
 
 export interface MongoPartRoute {
-  readonly databases: readonly string[];
+  readonly databases?: readonly string[];
+  readonly collections?: readonly string[];
+  readonly operations?: readonly string[];
   readonly subset?: string;
   readonly host?: string;
   readonly port?: number;
@@ -65,6 +70,7 @@ export interface MongoPart {
   readonly collections?: readonly string[];
   readonly faults?: readonly MongoPartFault[];
   readonly routes?: readonly MongoPartRoute[];
+  readonly directConnection?: boolean;
 }
 
 const OPERATION = /^[a-zA-Z][a-zA-Z0-9_]*$/;
@@ -91,22 +97,26 @@ function checkCollections(
       );
 }
 
+function checkOperations(
+  given: readonly string[] | undefined,
+  { at, what }: { readonly at: string; readonly what: string },
+  report: ReportFault,
+): void {
+  if (given?.length === 0) report(at, `operations is empty: ${what}`, 'leave it out to mean any');
+  for (const [index, text] of (given ?? []).entries())
+    if (!OPERATION.test(text))
+      report(
+        `${at}[${index}]`,
+        `${JSON.stringify(text)} is no operation, want a command as find or getMore`,
+      );
+}
+
 function checkFault(given: MongoPartFault, at: string, report: ReportFault): void {
   const { operations, collections, delay, refuse } = given;
   if (delay === undefined && refuse === undefined)
     report(at, 'a fault does nothing, want delay or refuse');
-  if (operations?.length === 0)
-    report(
-      `${at}.operations`,
-      'operations is empty: the fault would never be met',
-      'leave it out to mean any',
-    );
-  for (const [index, text] of (operations ?? []).entries())
-    if (!OPERATION.test(text))
-      report(
-        `${at}.operations[${index}]`,
-        `${JSON.stringify(text)} is no operation, want a command as find or getMore`,
-      );
+  const what = 'the fault would never be met';
+  checkOperations(operations, { at: `${at}.operations`, what }, report);
   checkCollections(collections, `${at}.collections`, report);
   if (delay === undefined) return;
   const ms = parseDuration(delay.duration);
@@ -117,13 +127,29 @@ function checkFault(given: MongoPartFault, at: string, report: ReportFault): voi
     );
 }
 
-function checkRoute(given: MongoPartRoute, at: string, report: ReportFault): void {
-  const { databases, subset, host, port } = given;
-  if (databases.length === 0)
-    report(`${at}.databases`, 'databases is empty: the route would never be taken');
-  for (const [index, text] of databases.entries())
-    if (!DATABASE.test(text))
-      report(`${at}.databases[${index}]`, `${JSON.stringify(text)} is no name of a database`);
+/** Where these go is settled by what came before them. */
+const FOLLOWERS: Readonly<Record<string, string>> = {
+  getmore: 'goes to where its cursor was opened',
+  killcursors: 'goes to where its cursors were opened',
+  committransaction: 'goes to where its transaction began',
+  aborttransaction: 'goes to where its transaction began',
+  hello: 'goes where the connection’s route leads',
+  ismaster: 'goes where the connection’s route leads',
+  saslstart: 'settles a whole connection, by its database',
+  saslcontinue: 'settles a whole connection, by its database',
+  authenticate: 'settles a whole connection, by its database',
+};
+
+function checkRouted(operations: readonly string[], at: string, report: ReportFault): void {
+  for (const [index, text] of operations.entries()) {
+    const reason = FOLLOWERS[text.toLowerCase()];
+    if (reason !== undefined)
+      report(`${at}[${index}]`, `${text} can't be routed by itself: it ${reason}`, 'take it out');
+  }
+}
+
+function checkWhere(given: MongoPartRoute, at: string, report: ReportFault): void {
+  const { subset, host, port } = given;
   if (subset === undefined && host === undefined && port === undefined)
     report(at, 'a route leads nowhere, want subset, host or port');
   if (host !== undefined && !HOST.test(host))
@@ -131,6 +157,26 @@ function checkRoute(given: MongoPartRoute, at: string, report: ReportFault): voi
       `${at}.host`,
       `${JSON.stringify(host)} is no host, want the whole name of a service, as db.shop.svc.cluster.local`,
     );
+}
+
+function checkRoute(given: MongoPartRoute, at: string, report: ReportFault): void {
+  const { databases, collections, operations } = given;
+  if (databases === undefined && collections === undefined && operations === undefined)
+    report(
+      at,
+      'a route without databases, collections and operations would take everything',
+      'name one of them, or let the connection’s route lead there',
+    );
+  if (databases?.length === 0)
+    report(`${at}.databases`, 'databases is empty: the route would never be taken');
+  for (const [index, text] of (databases ?? []).entries())
+    if (!DATABASE.test(text))
+      report(`${at}.databases[${index}]`, `${JSON.stringify(text)} is no name of a database`);
+  checkCollections(collections, `${at}.collections`, report);
+  const what = 'the route would never be taken';
+  checkOperations(operations, { at: `${at}.operations`, what }, report);
+  checkRouted(operations ?? [], `${at}.operations`, report);
+  checkWhere(given, at, report);
 }
 
 function check(given: unknown, report: ReportFault): void {
@@ -146,7 +192,25 @@ What is understood: OP_MSG with all its sections, checksums and exhaust cursors,
 
 - **Counted** are operations by command and by collection: how many, bytes both ways, errors by code, and a histogram of times. Without \`collections\` the first 200 collections are counted by name and the rest together.
 - **faults** are looked at in order, and the first whose \`operations\` and \`collections\` take the operation counts, for its delay and its refusal alike. Handshakes and authentication (hello, saslStart, ...) meet a fault only where \`operations\` names them. A delay holds back what the same connection sends behind it. A refusal answers \`{ok: 0, code, codeName, errmsg}\` in the server's place; an unacknowledged write is dropped.
-- **routes** choose the server of a whole connection by the database that its client authenticates against, which drivers name in their first message (\`authSource\`). A client that names none goes where the route of the connection leads, and so does one whose route leads to no cluster that the proxy knows: those of the services that its routes name, with all their subsets.`;
+- **routes** are looked at in order, and the first that takes a connection or an operation counts. It leads to a cluster of the mesh; where there is none of that service, port and subset, nothing is sent anywhere: the connection is closed (NC), or the operation answered with error 6.
+
+## Whole connections
+
+A client that authenticates says against which database in its first message (\`saslSupportedMechs\`, \`speculativeAuthenticate\`), or begins with saslStart or authenticate. The server is chosen by that database before anything is dialled, and stays for the life of the connection, for its credentials are those of one cluster. Only routes that name \`databases\` alone are looked at. The same holds for a client that begins with a command instead of hello, by the database of the command. A client whose first message doesn't come within 10 s goes where the connection's route leads.
+
+## Operations
+
+A hello without credentials is answered by the server that the connection's route leads to. What comes behind it is routed one by one, each request whole, over one further connection for each cluster. That is sound only where the client knows no other address than the proxy's, which is when its hello says \`loadBalanced\`, or the server that answered it belongs to no replica set, or the Policy says \`directConnection\`. Else, and where the two agreed on a compressor that the runtime can't undo, everything goes where the connection's route leads.
+
+- The client's own hello is repeated to each further server before the first operation. One that couldn't stand in for the server that the client knows (an older wire version, smaller limits, a missing compressor, no retryable writes) gets nothing: the operation is answered with error 6 and the reason. So it is when the server can't be reached.
+- Requests and answers keep their bytes, their ids and their order. A request to another cluster waits until those before it are answered; drivers ask one at a time anyway.
+- A cursor is continued (getMore, killCursors) where it was opened. One that the proxy doesn't know goes where a find of its database and collection would.
+- A transaction stays in the cluster where it began. Its statements are routed as writes, whatever they are, and routes by names of commands don't take them; one that would go elsewhere is refused with error 263. A commit or abort of a transaction that the proxy doesn't know goes where the connection's route leads, and the server says that there is none.
+- bulkWrite and renameCollection must name collections of one cluster, else error 20. What stages of an aggregation join or write must be where its collection is. Other commands of \`admin\` go where the connection's route leads, unless a route names that database.
+- A client that authenticates later on stays with one cluster from there on, that of the database.
+- What is not understood goes, as it came, where the connection's route leads, and so does all that comes behind it on that connection.
+- To be routed, a request is read to where its database stands: most need 64 KiB, few (documents inside of the command, compression) all of it. Requests that are held so take at most 128 MiB of a worker together; beyond that the connection is cut (UO, \`mongo_overflow\`).
+- Cursors and transactions are known to one worker, 10,000 of each, the latest. Clients with \`loadBalanced\` keep each on its connection. Others may go on with it over another connection, which with \`--workers\` above 1 may be another worker's; they need \`--workers 1\`, and clusters of one server each, as behind any load balancer. A causally consistent session that spans clusters waits for times of one in the other: let a session stay within one. endSessions goes where the connection's route leads; elsewhere sessions end by their timeout.`;
 
 export const mongoPart: PolicyPart<z.ZodType> = {
   key: 'mongo',
@@ -216,17 +280,34 @@ export const mongoPart: PolicyPart<z.ZodType> = {
       meaning: 'what the client reads',
       default: 'refused by the mesh',
     },
-    { path: 'routes', type: 'list of routes', meaning: 'the first that has the database counts' },
+    {
+      path: 'routes',
+      type: 'list of routes',
+      meaning: 'the first that takes a connection or an operation counts',
+    },
     {
       path: 'routes[].databases',
       type: 'list of databases',
-      meaning: 'that a client authenticates against',
+      meaning: 'of an operation; of a connection, that its client authenticates against',
+      default: 'all',
+    },
+    {
+      path: 'routes[].collections',
+      type: 'list of collections',
+      meaning: 'of an operation: `shop.orders`, or `shop.*`',
+      default: 'all, and operations that name none',
+    },
+    {
+      path: 'routes[].operations',
+      type: 'list of commands',
+      meaning: '`read`, `write`, or commands in any case',
+      default: 'all',
     },
     {
       path: 'routes[].subset',
       type: 'text',
       meaning: 'subset of a DestinationRule',
-      default: 'that of the connection’s route',
+      default: 'that of the connection’s route; with `host`, none',
     },
     {
       path: 'routes[].host',
@@ -239,6 +320,13 @@ export const mongoPart: PolicyPart<z.ZodType> = {
       type: 'integer',
       meaning: 'of that service',
       default: 'that of the connection’s route',
+    },
+    {
+      path: 'directConnection',
+      type: 'boolean',
+      meaning:
+        'all clients say `directConnection=true`, which can’t be told from what they send: operations may then be routed although the server is a member of a replica set',
+      default: 'false',
     },
   ],
   notes: NOTES,
@@ -255,5 +343,8 @@ faults:
 routes:
 - databases: [archive]
   subset: cold
+- collections: [shop.orders]
+  operations: [read]
+  host: db-replicas.shop.svc.cluster.local
 `,
 };
