@@ -188,7 +188,7 @@ function check(given: unknown, report: ReportFault): void {
 
 const NOTES = `It holds for connections that are carried, not for HTTP: of ports whose protocol is MONGO (a port's name \`mongo\`, or \`mongo-...\`), and of every other carried port that a Policy with this key reaches. An empty part (\`mongo: {}\`) is enough to have operations counted there. Workers carry no such connections.
 
-What is understood: OP_MSG with all its sections, checksums and exhaust cursors, OP_COMPRESSED (snappy, zlib; zstd where the runtime has it), and the opcodes of old drivers. **What is not understood passes as it came**, is counted, and nothing is done to it; bytes are only ever held back for a fault, and only until the operation is known.
+What is understood: OP_MSG with all its sections, checksums and exhaust cursors, OP_COMPRESSED (snappy, zlib; zstd where the runtime has it), and the opcodes of old drivers. **What is not understood passes as it came**, is counted, and nothing is done to it; bytes are only ever held back for a fault or a route, and only until the operation is known.
 
 - **Counted** are operations by command and by collection: how many, bytes both ways, errors by code, and a histogram of times. Without \`collections\` the first 200 collections are counted by name and the rest together.
 - **faults** are looked at in order, and the first whose \`operations\` and \`collections\` take the operation counts, for its delay and its refusal alike. Handshakes and authentication (hello, saslStart, ...) meet a fault only where \`operations\` names them. A delay holds back what the same connection sends behind it. A refusal answers \`{ok: 0, code, codeName, errmsg}\` in the server's place; an unacknowledged write is dropped.
