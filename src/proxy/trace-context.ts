@@ -11,9 +11,13 @@ const REQUEST_ID = /^[-A-Za-z0-9._~+/=:@]{1,128}$/;
 const ZERO_TRACE = '0'.repeat(32);
 const ZERO_SPAN = '0'.repeat(16);
 
+/** RFC 9562, 4.1: two bits of an id say how it is laid out. */
+const VARIANTS = '89ab';
+const DIGITS = '0123456789abcdef';
+
 function freshId(random: Random): string {
   const hex = random.hex(16);
-  const variant = '89ab'[Number.parseInt(hex[16] ?? '0', 16) & 3] ?? '8';
+  const variant = VARIANTS.charAt(DIGITS.indexOf(hex.charAt(16)) & 3);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
