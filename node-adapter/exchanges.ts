@@ -92,6 +92,10 @@ export class Connection implements ServerContext {
     return this.#services.deadlines;
   }
 
+  get upgrades(): ReadonlySet<string> {
+    return this.#services.upgrades;
+  }
+
   open(stream: ServerStream): ServerExchange {
     const { plane, peer, authority } = this.#facts;
     const { linked } = plane;

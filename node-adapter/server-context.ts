@@ -21,6 +21,8 @@ export interface ServerContext {
   readonly scheme: 'http' | 'https';
   readonly limits: ConnectionLimits;
   readonly deadlines: Deadlines;
+  /** Protocols that clients may ask a connection to become, in lower case. */
+  readonly upgrades: ReadonlySet<string>;
   open(stream: ServerStream): ServerExchange;
   /** The proxy is going away: connections end behind their answers. */
   isDraining(): boolean;

@@ -20,6 +20,7 @@ import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
+import { Handshake } from '../websocket.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
 import { latin1, writeRequest } from './heads.ts';
@@ -37,6 +38,7 @@ type State = 'idle' | 'head' | 'body' | 'raw' | 'closed';
 
 const SWITCHING = 101;
 const FIRST_FINAL = 200;
+const MULTIPLE_CHOICES = 300;
 /** Interim responses of one attempt. */
 const MAX_INTERIM = 100;
 
@@ -54,6 +56,8 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   #known = '';
   #method = '';
   #isUpgrade = false;
+  /** Of the upgrade that was asked for, where its client's protocol has none. */
+  #handshake: Handshake | undefined;
   #isRequestWhole = true;
   #keepsAlive = true;
   #interim = 0;
@@ -107,10 +111,11 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   }
 
   send(request: OutgoingRequest, isEnd: boolean): void {
+    this.#isUpgrade = request.upgrade !== undefined || request.method === 'CONNECT';
+    if (this.#isUpgrade) this.#handshake = Handshake.begin(request.upgrade, request.head);
     const { text, framing } = writeRequest(request, isEnd);
     this.#state = 'head';
     this.#method = request.method;
-    this.#isUpgrade = request.upgrade !== undefined || request.method === 'CONNECT';
     this.#isRequestWhole = isEnd;
     this.#keepsAlive = true;
     this.#interim = 0;
@@ -211,7 +216,8 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #onHead(head: RawResponseHead): void {
     const { status } = head;
-    const isGranted = this.#method === 'CONNECT' && status >= FIRST_FINAL && status < 300;
+    const isGranted =
+      this.#method === 'CONNECT' && status >= FIRST_FINAL && status < MULTIPLE_CHOICES;
     if (status === SWITCHING || isGranted) {
       this.#onSwitched(head);
       return;
@@ -219,6 +225,11 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
     if (status < FIRST_FINAL) {
       if (++this.#interim > MAX_INTERIM) this.#fail('protocol-error');
       else this.#events?.onInform(head);
+      return;
+    }
+    // To a client of HTTP/2 a success would say that its tunnel is open.
+    if (this.#isUpgrade && this.#handshake !== undefined && status < MULTIPLE_CHOICES) {
+      this.#fail('protocol-error');
       return;
     }
     const framing = responseFraming(head, this.#method);
@@ -233,7 +244,8 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #onSwitched(head: RawResponseHead): void {
     // Behind a body that isn't whole nobody knows where the new protocol begins.
-    if (!this.#isUpgrade || !this.#isRequestWhole) {
+    const isGranted = this.#isUpgrade && this.#handshake?.isGrantedBy(head) !== false;
+    if (!isGranted || !this.#isRequestWhole) {
       this.#fail('protocol-error');
       return;
     }

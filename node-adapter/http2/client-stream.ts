@@ -1,4 +1,6 @@
 /** One attempt on a connection to an upstream that speaks HTTP/2. */
+import { NO_TRAILERS } from '../../src/http1/index.ts';
+import type { Trailers } from '../../src/http1/index.ts';
 import { ClientStreamBase, ErrorCode } from '../../src/http2/index.ts';
 import type {
   ClientConnection,
@@ -6,10 +8,10 @@ import type {
   Http2ResponseHead,
   ResetCause,
 } from '../../src/http2/index.ts';
-import type { Trailers } from '../../src/http1/index.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
-import { receivedTrailers, sendableTrailers } from './heads.ts';
+import { KEY } from '../websocket.ts';
+import { receivedTrailers, sendableTrailers, switchedHead } from './heads.ts';
 import type { RequestHeads } from './heads.ts';
 import type { Wire } from './wire.ts';
 
@@ -20,6 +22,10 @@ export interface ClientStreamHost {
   readonly heads: RequestHeads;
   /** Behind the call that is under way. */
   later(work: () => void): void;
+  /** Tells the attempt to go on when the peer has said its settings, or that it won't. */
+  awaitSettings(stream: AttemptStream): void;
+  /** It need not be told any more. */
+  forgetAwaiting(stream: AttemptStream): void;
   /** The attempt is over, and its place free. */
   onDone(): void;
 }
@@ -38,7 +44,11 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   /** Of others before it on this connection. */
   readonly #isKept: boolean;
   #events: ClientStreamEvents | undefined;
-  #isConnect = false;
+  /** What the request asks for beside an answer. */
+  #wants: 'nothing' | 'connect' | 'websocket' = 'nothing';
+  /** A WebSocket whose peer hasn't said yet whether it takes such. */
+  #held: OutgoingRequest | undefined;
+  #key: string | undefined;
   #isTunnel = false;
   #isDone = false;
 
@@ -54,17 +64,44 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
 
   send(request: OutgoingRequest, isEnd: boolean): void {
     const { connection, heads } = this.#host;
-    if (request.upgrade !== undefined || !connection.isOpen) {
-      // Told later, as everything that happens to an attempt.
-      const failure = connection.isOpen ? 'protocol-error' : 'refused-stream';
-      this.#host.later(() => this.#fail(failure));
+    if (!connection.isOpen) {
+      this.#failLater('refused-stream');
+      return;
+    }
+    // No other request can be asked so, and every upgrade may be ignored: RFC 9110, 7.8.
+    if (request.upgrade !== undefined && isEnd && request.method === 'GET') {
+      this.#sendUpgrade(request);
       return;
     }
     this.isHead = request.method === 'HEAD';
-    this.#isConnect = request.method === 'CONNECT';
+    if (request.method === 'CONNECT') this.#wants = 'connect';
     connection.open(this);
     heads.write(request);
-    connection.sender.endBlock(this, isEnd && !this.#isConnect);
+    connection.sender.endBlock(this, isEnd && this.#wants === 'nothing');
+  }
+
+  /** The peer has said its settings. */
+  onPeerSettings(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) return;
+    const { connection, heads } = this.#host;
+    if (!connection.peer.hasConnectProtocol) this.#fail('upgrade-unsupported');
+    else if (!connection.isOpen) this.#fail('refused-stream');
+    else {
+      this.#wants = 'websocket';
+      this.#key = held.head.get(KEY);
+      connection.open(this);
+      heads.writeWebSocket(held);
+      connection.sender.endBlock(this, false);
+    }
+  }
+
+  /** Nothing of the request was sent, and nothing can be. */
+  onNoSettings(failure: UpstreamFailure): void {
+    if (this.#held === undefined) return;
+    this.#held = undefined;
+    this.#fail(failure);
   }
 
   write(bytes: Uint8Array, start: number, end: number): void {
@@ -83,6 +120,8 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
 
   abort(): void {
     this.#events = undefined;
+    if (this.#held !== undefined) this.#host.forgetAwaiting(this);
+    this.#held = undefined;
     if (this.id > 0) this.#host.connection.reset(this, ErrorCode.cancel);
     this.#done();
   }
@@ -100,9 +139,9 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   }
 
   override onResponse(head: Http2ResponseHead, isEnd: boolean): void {
-    if (this.#isConnect && head.status < MULTIPLE_CHOICES && !isEnd) {
-      this.#isTunnel = true;
-      this.#events?.onSwitched(head);
+    if (this.#wants !== 'nothing' && head.status < MULTIPLE_CHOICES) {
+      this.#onGranted(head);
+      if (isEnd) this.#endTunnel();
       return;
     }
     const events = this.#events;
@@ -115,11 +154,11 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   }
 
   override onEnd(trailers: FieldPairs): void {
-    const events = this.#events;
-    if (this.#isTunnel && !this.isClosed) {
-      events?.onResponseEnd(receivedTrailers(trailers));
+    if (this.#isTunnel) {
+      this.#endTunnel();
       return;
     }
+    const events = this.#events;
     this.#finish();
     events?.onResponseEnd(receivedTrailers(trailers));
   }
@@ -131,6 +170,41 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   override onDrain(): void {
     if (this.#host.wire.isFull) this.wantsDrain = true;
     else this.#events?.onUpstreamDrain();
+  }
+
+  /** Told behind the call that is under way, as everything that happens to an attempt. */
+  #failLater(failure: UpstreamFailure): void {
+    this.#host.later(() => this.#fail(failure));
+  }
+
+  #sendUpgrade(request: OutgoingRequest): void {
+    if (request.upgrade !== 'websocket') {
+      this.#failLater('upgrade-unsupported');
+      return;
+    }
+    this.#held = request;
+    if (this.#host.connection.hasSettings) this.#host.later(() => this.onPeerSettings());
+    else this.#host.awaitSettings(this);
+  }
+
+  #onGranted(head: Http2ResponseHead): void {
+    this.#isTunnel = true;
+    // RFC 9110, 9.3.6: such a response has no body, whatever it declares.
+    this.declaredLength = -1;
+    const isWebSocket = this.#wants === 'websocket';
+    this.#events?.onSwitched(isWebSocket ? switchedHead(head, this.#key) : head);
+  }
+
+  /** The upstream has ended its direction; as over a socket nothing more is said in the other one. */
+  #endTunnel(): void {
+    const { connection } = this.#host;
+    const events = this.#events;
+    this.#events = undefined;
+    connection.sender.end(this, []);
+    // What still waits for a window is for nobody.
+    if (!this.isClosed) connection.reset(this, ErrorCode.cancel);
+    this.#done();
+    events?.onResponseEnd(NO_TRAILERS);
   }
 
   /** The response is whole: what is left of the request isn't wanted. */

@@ -7,6 +7,7 @@ import {
   ErrorCode,
 } from '../../src/http2/index.ts';
 import type { ConnectionOwner, Http2Limits } from '../../src/http2/index.ts';
+import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { BytesReader } from '../sockets/reading.ts';
@@ -35,6 +36,8 @@ export interface Http2ClientOptions {
   readonly maxRequests?: number;
   /** Between two PINGs; 0 = none. @default 0 */
   readonly pingIntervalMs?: number;
+  /** How long a request that depends on what the upstream can may wait for its settings. @default 10,000 */
+  readonly settingsTimeoutMs?: number;
   /** How long a PING's answer may take. @default 10,000 */
   readonly pingTimeoutMs?: number;
   readonly usesHuffman?: boolean;
@@ -44,6 +47,7 @@ export interface Http2ClientOptions {
 /** What is assumed of an upstream that hasn't said more. */
 export const DEFAULT_STREAMS = 100;
 const DEFAULT_PING_TIMEOUT_MS = 10_000;
+const DEFAULT_SETTINGS_TIMEOUT_MS = 10_000;
 const PING = new Uint8Array(8);
 
 const done = new ConnectionFault(ErrorCode.noError, 'done');
@@ -63,12 +67,15 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
   #isClosing = false;
   #isClosed = false;
   #awaitsPing = false;
+  readonly #awaitingSettings: Set<AttemptStream> = new Set();
+  readonly #settings: Deadline;
 
   constructor(owner: Http2ClientOwner, deadlines: Deadlines, options: Http2ClientOptions = {}) {
     this.#owner = owner;
     this.#options = options;
     this.#deadlines = deadlines;
     this.#ping = new Deadline(() => this.#inTurn(() => this.#onPingDue()));
+    this.#settings = new Deadline(() => this.#inTurn(() => this.#onSettingsDue()));
     const { limits = {}, usesHuffman = false, nowMs = (): number => performance.now() } = options;
     this.connection = new ClientConnection(this, {
       limits: { ...DEFAULT_HTTP2_LIMITS, ...limits },
@@ -135,6 +142,17 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
     queueMicrotask(() => this.#inTurn(work));
   }
 
+  awaitSettings(stream: AttemptStream): void {
+    const { settingsTimeoutMs = DEFAULT_SETTINGS_TIMEOUT_MS } = this.#options;
+    if (this.#awaitingSettings.size === 0) this.#deadlines.set(this.#settings, settingsTimeoutMs);
+    this.#awaitingSettings.add(stream);
+  }
+
+  forgetAwaiting(stream: AttemptStream): void {
+    this.#awaitingSettings.delete(stream);
+    if (this.#awaitingSettings.size === 0) this.#deadlines.set(this.#settings, 0);
+  }
+
   onBytes(bytes: Buffer, length: number): void {
     enterTurn();
     try {
@@ -165,6 +183,8 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
   }
 
   onSettings(): void {
+    if (this.#awaitingSettings.size > 0)
+      for (const stream of this.#takeAwaiting()) stream.onPeerSettings();
     if (!this.#isClosing) this.#owner.onPlaces(this);
   }
 
@@ -202,6 +222,23 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
     if (this.#taken === 0 && !this.#isClosed) this.connection.fail(done);
   }
 
+  #takeAwaiting(): readonly AttemptStream[] {
+    const awaiting = [...this.#awaitingSettings];
+    this.#awaitingSettings.clear();
+    this.#deadlines.set(this.#settings, 0);
+    return awaiting;
+  }
+
+  #onNoSettings(failure: UpstreamFailure): void {
+    for (const stream of this.#takeAwaiting()) stream.onNoSettings(failure);
+  }
+
+  /** Who says none speaks no HTTP/2. */
+  #onSettingsDue(): void {
+    this.#onNoSettings('connect-timeout');
+    this.#socket.destroy();
+  }
+
   #onSocketDrain(): void {
     this.connection.forEachStream((stream) => {
       if (!stream.wantsDrain || stream.queuedBytes > 0) return;
@@ -215,6 +252,7 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
     this.#isClosed = true;
     this.#inTurn(() => {
       this.connection.onLost();
+      this.#onNoSettings('reset-before-request');
       if (!this.#isClosing) {
         this.#isClosing = true;
         this.#owner.onClosing(this);

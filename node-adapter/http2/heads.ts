@@ -1,12 +1,20 @@
 /** Heads as HTTP/2 sends them, whichever protocol they came by. */
 import { isTrailer } from '../../src/http1/index.ts';
 import type { Trailers } from '../../src/http1/index.ts';
-import { FieldHead, FieldKind, makeField, TAKEN } from '../../src/http2/index.ts';
+import {
+  FieldHead,
+  FieldKind,
+  Http2ResponseHead,
+  makeField,
+  TAKEN,
+} from '../../src/http2/index.ts';
 import type { Field, FieldPairs, Sender } from '../../src/http2/index.ts';
 import { sendableTarget } from '../../src/lib/sendable.ts';
 import type { HeaderBlock, ResponseHead } from '../../src/model/head.ts';
 import type { OutgoingRequest } from '../stream.ts';
+import { ACCEPT, answerToKey, KEY } from '../websocket.ts';
 
+const SWITCHING = 101;
 const NO_TRAILERS: FieldPairs = [];
 const NONE: ReadonlySet<string> = new Set();
 
@@ -16,6 +24,9 @@ const STATUS: readonly Field[] = Array.from({ length: 600 }, (_, status) =>
 );
 const SCHEMES = { http: makeField(':scheme', 'http'), https: makeField(':scheme', 'https') };
 const TE_TRAILERS = makeField('te', 'trailers');
+const CONNECT = makeField(':method', 'CONNECT');
+const WEBSOCKET = makeField(':protocol', 'websocket');
+const UPGRADE = [makeField('connection', 'Upgrade'), makeField('upgrade', 'websocket')];
 
 function fieldOf(method: string): [string, Field] {
   return [method, makeField(':method', method)];
@@ -89,6 +100,28 @@ export class RequestHeads {
     // gRPC servers want to hear it, and it is the one thing that may be said here.
     if (head.get('te')?.toLowerCase().includes('trailers') === true) sender.field(TE_TRAILERS);
   }
+
+  /** The block of a request that opens a WebSocket, but for its end: an extended CONNECT (RFC 8441, 5). */
+  writeWebSocket({ scheme, authority, target, head }: OutgoingRequest): void {
+    const sender = this.#sender;
+    sender.beginBlock();
+    for (const field of [CONNECT, WEBSOCKET, SCHEMES[scheme]]) sender.field(field);
+    sender.field(makeField(':authority', authority));
+    sender.field(makeField(':path', sendableTarget(target)));
+    const named = namedByConnection(head);
+    head.forEach((name, value) => {
+      const field = makeField(name, value);
+      // The key is an affair of HTTP/1.1.
+      if (!isOfHop(field.kind) && !named.has(name) && name !== KEY) sender.field(field);
+    });
+  }
+}
+
+/** A WebSocket that is granted, as HTTP/1.1 would have said it. @param key the client's; undefined = it has none */
+export function switchedHead(head: Http2ResponseHead, key: string | undefined): Http2ResponseHead {
+  const answer = key === undefined ? [] : [makeField(ACCEPT, answerToKey(key))];
+  const fields = head.fields.filter(({ name }) => name !== ACCEPT && name !== 'content-length');
+  return new Http2ResponseHead(SWITCHING, -1, [...fields, ...UPGRADE, ...answer]);
 }
 
 /** Trailers of either protocol as HTTP/2 may send them. */

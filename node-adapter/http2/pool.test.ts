@@ -151,10 +151,53 @@ describe('requests', () => {
     });
   });
 
-  it('a change of protocols is not carried', async () => {
+  it('a WebSocket waits for the settings, and is asked for where they allow it', async () => {
+    const { port, send, frames, sockets } = await frameUpstream([]);
+    const pool = poolTo(port);
+    const attempt = new Attempt({ upgrade: 'websocket' }).start(pool);
+    const plain = new Attempt().start(pool);
+    const heads = (): number[] =>
+      frames().flatMap(({ type, id }) => (type === h2.HEADERS ? [id] : []));
+    await expect.poll(heads).toEqual([1]);
+    await sleep(50);
+    expect([heads(), attempt.heard]).toEqual([[1], []]);
+    send(h2.frame(h2.SETTINGS, 0, 0, h2.setting(8, 1)));
+    await expect.poll(heads).toEqual([1, 3]);
+    send([...answer(1), ...answer(3)]);
+    await expect
+      .poll(() => [plain.heard, attempt.heard])
+      .toEqual([['200 end'], ['switched', 'end']]);
+    expect([pool.stats.idle, sockets.length]).toEqual([1, 1]);
+  });
+
+  it('a WebSocket fails where the settings do not allow it, or do not come', async () => {
     const { port } = await frameUpstream();
     const attempt = new Attempt({ upgrade: 'websocket' }).start(poolTo(port));
-    await expect.poll(() => attempt.heard).toEqual(['protocol-error']);
+    await expect.poll(() => attempt.heard).toEqual(['upgrade-unsupported']);
+    const silent = await frameUpstream([]);
+    const client = { settingsTimeoutMs: 200 };
+    const late = new Attempt({ upgrade: 'websocket' }).start(poolTo(silent.port, { client }));
+    await expect.poll(() => late.heard).toEqual(['connect-timeout']);
+    const pool = poolTo(silent.port);
+    const lost = new Attempt({ upgrade: 'websocket' }).start(pool);
+    const left = new Attempt({ upgrade: 'websocket' }).start(pool);
+    await expect.poll(() => left.stream).toBeDefined();
+    left.stream?.abort();
+    silent.sockets.at(-1)?.destroy();
+    await expect.poll(() => lost.heard).toEqual(['reset-before-request']);
+    expect(left.heard).toEqual([]);
+    await expect.poll(() => pool.stats.connections).toBe(0);
+  });
+
+  it('an upgrade to anything else, or of anything but a GET, is not carried', async () => {
+    const { port, frames } = await frameUpstream(h2.frame(h2.SETTINGS, 0, 0, h2.setting(8, 1)));
+    const pool = poolTo(port);
+    const other = new Attempt({ upgrade: 'other' }).start(pool);
+    await expect.poll(() => other.heard).toEqual(['upgrade-unsupported']);
+    new Attempt({ upgrade: 'websocket', method: 'OPTIONS' }).start(pool);
+    const ended = (): boolean =>
+      frames().some(({ type, flags }) => type === h2.HEADERS && (flags & h2.END_STREAM) !== 0);
+    await expect.poll(ended).toBe(true);
   });
 
   it('CONNECT is granted, and its bytes pass', async () => {

@@ -1,5 +1,4 @@
 /** A client's request over HTTP/2, and the way back to it. */
-import { randomBytes } from 'node:crypto';
 import { NO_TRAILERS } from '../../src/http1/index.ts';
 import type { Trailers } from '../../src/http1/index.ts';
 import { ErrorCode, Http2RequestHead, makeField, ServerStreamBase } from '../../src/http2/index.ts';
@@ -8,10 +7,12 @@ import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
 import type { ServerContext } from '../server-context.ts';
 import type { ServerStream, ServerStreamEvents } from '../stream.ts';
+import { ACCEPT } from '../websocket.ts';
 import { receivedTrailers, sendableTrailers, writeResponseHead } from './heads.ts';
 import type { Wire } from './wire.ts';
 
 const OK = 200;
+const MULTIPLE_CHOICES = 300;
 const CONTINUE = 100;
 const SWITCHING = 101;
 
@@ -112,7 +113,8 @@ export class RequestStream extends ServerStreamBase implements ServerStream {
       this.#host.drop();
       return;
     }
-    const { head, bytes } = this.#host.context.localResponse(local, this.request.method);
+    const answer = this.#isWebSocket && isSuccess(local.status) ? { ...local, status: 501 } : local;
+    const { head, bytes } = this.#host.context.localResponse(answer, this.request.method);
     this.respond(head, bytes.length === 0);
     if (bytes.length === 0) return;
     this.write(bytes, 0, bytes.length);
@@ -121,7 +123,7 @@ export class RequestStream extends ServerStreamBase implements ServerStream {
 
   abort(): void {
     this.#events = undefined;
-    this.#host.connection.reset(this, ErrorCode.internalError);
+    this.#host.connection.reset(this, this.#abortCode);
     this.#host.wire.mark();
   }
 
@@ -139,7 +141,7 @@ export class RequestStream extends ServerStreamBase implements ServerStream {
     if (this.isClosed) return;
     this.#isTunnel = true;
     this.hasResponse = true;
-    if (this.#isWebSocket) head.remove('sec-websocket-accept');
+    for (const name of [ACCEPT, 'content-length']) if (head.has(name)) head.remove(name);
     this.#writeHead(head, head.status === SWITCHING ? OK : head.status, false);
   }
 
@@ -148,12 +150,18 @@ export class RequestStream extends ServerStreamBase implements ServerStream {
     this.#giveUp(ErrorCode.cancel);
   }
 
-  /** A reader that pauses, and a tunnel, may be quiet. */
+  /** A reader that pauses may be quiet, and so may a tunnel whose two ends have agreed on nothing else. */
   timeoutMs(): number {
     const { bodyTimeoutMs, streamIdleTimeoutMs } = this.#host.context.limits;
-    if (this.#isTunnel) return 0;
+    if (this.#isTunnel && !this.#isWebSocket) return 0;
     if (this.hasResponse) return streamIdleTimeoutMs;
     return this.isRemoteEnded || this.isPaused || this.#wantsTunnel ? 0 : bodyTimeoutMs;
+  }
+
+  /** RFC 8441, 5: CANCEL is to a tunnel what a reset is to a connection. */
+  get #abortCode(): number {
+    if (!this.#isTunnel) return ErrorCode.internalError;
+    return this.#isWebSocket ? ErrorCode.cancel : ErrorCode.connectError;
   }
 
   #giveUp(code: number): void {
@@ -187,9 +195,10 @@ export class RequestStream extends ServerStreamBase implements ServerStream {
   }
 }
 
-const KEY_BYTES = 16;
+/** What it would say to the client: that its tunnel is open. */
+const isSuccess = (status: number): boolean => status >= OK && status < MULTIPLE_CHOICES;
 
-/** HTTP/2 needs no key; a server of HTTP/1.1 behind the proxy does. */
+/** But for the key, which is an affair of HTTP/1.1 and made where a server behind the proxy speaks it. */
 function upgradeRequest(head: Http2RequestHead): Http2RequestHead {
   const { scheme, authority, target, protocol, fields } = head;
   const line = { scheme, authority, target, protocol, method: 'GET' };
@@ -197,6 +206,5 @@ function upgradeRequest(head: Http2RequestHead): Http2RequestHead {
     ...fields,
     makeField('connection', 'Upgrade'),
     makeField('upgrade', 'websocket'),
-    makeField('sec-websocket-key', randomBytes(KEY_BYTES).toString('base64')),
   ]);
 }

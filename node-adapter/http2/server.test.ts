@@ -293,7 +293,6 @@ describe('tunnels', () => {
       'websocket',
       false,
     ]);
-    expect(request.get('sec-websocket-key')).toMatch(/^[\w+/]{22}==$/);
     stream.write('ping');
     await expect.poll(() => exchange.body.toString()).toBe('ping');
     exchange.stream.write(Buffer.from('pong'), 0, 4);

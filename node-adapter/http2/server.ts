@@ -67,7 +67,7 @@ export class Http2Server implements BytesReader, ServerOwner, ServerStreamHost {
         ...limits,
       },
       scheme: context.scheme,
-      allowsConnectProtocol: true,
+      allowsConnectProtocol: context.upgrades.has('websocket'),
       tools: NODE_BYTES,
       usesHuffman,
       nowMs,

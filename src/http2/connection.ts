@@ -103,6 +103,11 @@ export abstract class Connection implements FrameSink, ControlTarget {
     return this.streams.size;
   }
 
+  /** The peer has said its first settings. */
+  get hasSettings(): boolean {
+    return this.#hasSettings;
+  }
+
   /** Something short has begun and isn't whole: the preface, a header block, a frame but DATA. */
   get isWithinHead(): boolean {
     return this.#block.isOpen || this.#reader.isWithinShort || !this.#hasSettings;

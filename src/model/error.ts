@@ -9,6 +9,10 @@ export type UpstreamFailure =
   | 'reset-before-request'
   | 'reset'
   | 'protocol-error'
+  /** TLS stands, and what was agreed on isn't the protocol that the upstream is to be spoken to with. */
+  | 'alpn-mismatch'
+  /** The client wants another protocol than HTTP, which the upstream's HTTP/2 can't be asked for. */
+  | 'upgrade-unsupported'
   | 'timeout'
   /** More waited for a connection than the cluster lets wait. */
   | 'overflow'

@@ -10,6 +10,13 @@ describe('an upstream that failed', () => {
     ['refused-stream', 503, 'UR', 'remote refused stream reset'],
     ['reset', 503, 'UC', 'connection termination'],
     ['protocol-error', 502, 'UPE', 'protocol error'],
+    ['upgrade-unsupported', 502, 'UPE', 'upgrade not supported by upstream'],
+    [
+      'alpn-mismatch',
+      503,
+      'UF',
+      'remote connection failure, transport failure reason: h2 not negotiated',
+    ],
   ];
   test.each(table)('%s: %i %s', (...[failure, status, flag, reason]) => {
     const body = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;

@@ -77,6 +77,8 @@ const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: 
   'reset-before-request': ['UC', 'connection termination'],
   reset: ['UC', 'connection termination'],
   'protocol-error': ['UPE', 'protocol error'],
+  'alpn-mismatch': ['UF', 'remote connection failure, transport failure reason: h2 not negotiated'],
+  'upgrade-unsupported': ['UPE', 'upgrade not supported by upstream'],
   timeout: ['UT', 'timeout'],
   overflow: ['UO', 'overflow'],
   unknown: ['UF', 'connection termination'],
@@ -86,7 +88,7 @@ const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: 
 export function upstreamFailed(failure: UpstreamFailure, attempts: number): LocalReply {
   if (failure === 'timeout') return replies.perTryTimeout;
   const [flag, reason] = REASONS[failure];
-  const status = failure === 'protocol-error' ? 502 : 503;
+  const status = flag === 'UPE' ? 502 : 503;
   const again = attempts > 1 ? 'retried and the latest ' : '';
   return reply(
     status,

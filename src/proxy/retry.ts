@@ -50,10 +50,15 @@ const GRPC_CODES: Readonly<Record<string, number>> = {
   internal: 13,
   unavailable: 14,
 };
-/** The request never left, or was provably not executed. */
-const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([
+const NOT_CONNECTED: ReadonlySet<UpstreamFailure> = new Set([
   'connect-failure',
   'connect-timeout',
+  'alpn-mismatch',
+]);
+/** The request never left, or was provably not executed. */
+const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([
+  ...NOT_CONNECTED,
+  'upgrade-unsupported',
   'refused-stream',
   'reset-before-request',
 ]);
@@ -107,8 +112,7 @@ export function retriesFailure(
   if (on.includes('5xx') || on.includes('gateway-error')) return true;
   if (failure === 'timeout') return on.includes('reset');
   if (on.includes('reset')) return true;
-  if (failure === 'connect-failure' || failure === 'connect-timeout')
-    return on.includes('connect-failure');
+  if (NOT_CONNECTED.has(failure)) return on.includes('connect-failure');
   if (failure === 'refused-stream') return on.includes('refused-stream');
   if (failure === 'reset-before-request') return on.includes('reset-before-request');
   // An edge runtime tells no failure from another: for a method that may be repeated it counts as a failed connect.
