@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
-import type { ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import { readingOptions, startReading } from '../sockets/reading.ts';
@@ -26,7 +26,10 @@ export interface DialOptions {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
-  /** Asked for each connection, since secrets change between two; undefined: plain. */
+  /**
+   * Asked for each connection, since secrets change between two; undefined: plain. Where HTTP/2 is among the protocols
+   * that it offers, a server that agrees to none of them isn't spoken to.
+   */
   readonly tls: (() => ConnectionOptions | undefined) | undefined;
   readonly mode: ReadMode;
   readonly keepAlive?: PoolLimits['keepAlive'];
@@ -34,6 +37,7 @@ export interface DialOptions {
   readonly isOwnPort?: IsOwnPort;
 }
 
+const PLAIN: ConnectionOptions = {};
 const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
 
 /** In Node's words. */
@@ -50,8 +54,15 @@ function abandon(socket: Socket): void {
   socket.destroy();
 }
 
-export function createDialer(options: DialOptions): Dialer {
-  const { host, port, connectTimeoutMs, tls, mode, keepAlive, isOwnPort } = options;
+interface Opened {
+  readonly socket: Socket;
+  /** How it was asked for TLS. */
+  readonly secure: ConnectionOptions;
+}
+
+/** Undefined: it can't be, and where TLS is wanted nothing goes out without. */
+function open(options: DialOptions, reader: BytesReader): Opened | undefined {
+  const { host, port, tls, mode, keepAlive } = options;
   const common = {
     host,
     port,
@@ -60,23 +71,39 @@ export function createDialer(options: DialOptions): Dialer {
     lookup,
     ...keepAliveOptions(keepAlive),
   };
-  const open = (reader: BytesReader): Socket | undefined => {
-    const reading = readingOptions(reader, mode);
-    if (tls === undefined) return connect({ ...common, ...reading });
-    try {
-      const secure = tls();
-      // Where TLS is wanted, nothing goes out without.
-      return secure && connectSecure({ ...common, ...secure, ...reading });
-    } catch {
-      return undefined;
-    }
-  };
+  const reading = readingOptions(reader, mode);
+  if (tls === undefined) return { socket: connect({ ...common, ...reading }), secure: PLAIN };
+  try {
+    const secure = tls();
+    return secure && { socket: connectSecure({ ...common, ...secure, ...reading }), secure };
+  } catch {
+    return undefined;
+  }
+}
+
+/** HTTP/2 over TLS is agreed on (RFC 9113, 3.2): who hasn't may take its frames for anything. */
+function isMismatch({ socket, secure: { ALPNProtocols: offered } }: Opened): boolean {
+  if (!Array.isArray(offered) || !offered.includes('h2')) return false;
+  const agreed = (socket as TLSSocket).alpnProtocol;
+  return typeof agreed !== 'string' || !offered.includes(agreed);
+}
+
+/** Why a connection that stands isn't used. */
+function refusalOf(opened: Opened, { isOwnPort }: DialOptions): UpstreamFailure | undefined {
+  if (isMismatch(opened)) return 'alpn-mismatch';
+  const isLoop = isOwnPort !== undefined && leadsToItself(opened.socket, isOwnPort);
+  return isLoop ? 'connect-failure' : undefined;
+}
+
+export function createDialer(options: DialOptions): Dialer {
+  const { connectTimeoutMs, tls, mode } = options;
   return (reader, dialed) => {
-    const socket = open(reader);
-    if (socket === undefined) {
+    const opened = open(options, reader);
+    if (opened === undefined) {
       queueMicrotask(() => dialed.onFailed('connect-failure'));
       return;
     }
+    const { socket } = opened;
     let isOver = false;
     const end = (outcome: () => void): void => {
       if (isOver) return;
@@ -98,12 +125,13 @@ export function createDialer(options: DialOptions): Dialer {
     socket.on('error', onError);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () =>
       end(() => {
-        if (isOwnPort !== undefined && leadsToItself(socket, isOwnPort)) {
-          abandon(socket);
-          dialed.onFailed('connect-failure');
-        } else {
+        const refusal = refusalOf(opened, options);
+        if (refusal === undefined) {
           dialed.onConnected(socket);
           startReading(socket, reader, mode);
+        } else {
+          abandon(socket);
+          dialed.onFailed(refusal);
         }
       }),
     );

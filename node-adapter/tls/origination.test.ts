@@ -161,6 +161,16 @@ describe('SIMPLE', () => {
       undefined,
     );
   });
+
+  it('speaks no HTTP/2 to who has not agreed to it', async () => {
+    const cluster = clusterOf({ mode: 'SIMPLE', authorities }, { protocol: 'http2' });
+    const silent = await serve(api, { ALPNProtocols: [] });
+    expect(await new Caller().call(silent.port, cluster)).toBe('alpn-mismatch');
+    const older = await serve(api, { ALPNProtocols: ['http/1.1'] });
+    expect(await new Caller().call(older.port, cluster)).toBe('connect-failure');
+    const http1 = clusterOf({ mode: 'SIMPLE', authorities });
+    expect(await new Caller().call(silent.port, http1)).toBe('hello');
+  });
 });
 
 describe('MUTUAL', () => {
@@ -210,6 +220,19 @@ describe('ISTIO_MUTUAL', () => {
   const given = { workload: { ...toMaterial(workload), authorities: root.certificate } };
   const asking = { requestCert: true, rejectUnauthorized: true, ca: root.certificate };
   const identity = 'mesh.test/ns/a/sa/api';
+
+  it('speaks HTTP/2 to proxies that agree to the name of the mesh alone', async () => {
+    const server = root.issue({ names: `URI:spiffe://${identity}` });
+    const http2 = { ...cluster, protocol: 'http2' } as const;
+    for (const [protocols, heard] of [
+      [['istio'], 'hello'],
+      [['h2'], 'hello'],
+      [[], 'alpn-mismatch'],
+    ] as const) {
+      const { port } = await serve(server, { ...asking, ALPNProtocols: [...protocols] });
+      expect(await new Caller(given).call(port, http2)).toBe(heard);
+    }
+  });
 
   it('shows who it is, and wants the endpoint to be whom it should be', async () => {
     const server = root.issue({ names: `URI:spiffe://${identity}` });
