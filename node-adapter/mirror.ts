@@ -99,6 +99,7 @@ export function sendMirror(mirrored: Mirrored): void {
   const stream = upstreams.acquireFor(
     { cluster: target.cluster, endpoint: target.endpoint, authority: request.authority },
     mirror,
+    request.head,
   );
   if (stream !== undefined) mirror.onStream(stream);
 }

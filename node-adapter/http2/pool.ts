@@ -44,10 +44,13 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   constructor(options: Http2PoolOptions) {
     this.#options = options;
     this.#waiting = new WaitingLine(options.limits);
-    const { maxConcurrentStreams, maxRequestsPerConnection } = options.limits;
+    const { maxConcurrentStreams, maxRequestsPerConnection, http2KeepAlive } = options.limits;
     this.#client = {
       ...(maxConcurrentStreams === undefined ? {} : { maxStreams: maxConcurrentStreams }),
       ...(maxRequestsPerConnection === undefined ? {} : { maxRequests: maxRequestsPerConnection }),
+      ...(http2KeepAlive === undefined
+        ? {}
+        : { pingIntervalMs: http2KeepAlive.intervalMs, pingTimeoutMs: http2KeepAlive.timeoutMs }),
       ...options.client,
     };
   }

@@ -75,7 +75,7 @@ const settle = (): Promise<void> =>
     setTimeout(resolve, 100);
   });
 
-describe.each([undefined, 'http2'] as const)('a pool of %s', (protocol) => {
+describe.each([undefined, 'http2', 'client'] as const)('a pool of %s', (protocol) => {
   beforeEach(() => {
     // A server of HTTP/1.1 that speaks unasked is broken.
     speaksFirst = protocol === 'http2';

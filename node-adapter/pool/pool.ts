@@ -1,5 +1,6 @@
 /** Where streams to one endpoint come from. */
 import type { UpstreamFailure } from '../../src/model/error.ts';
+import type { RequestHead } from '../../src/model/head.ts';
 import type { ClientStream } from '../stream.ts';
 
 /** Asks for a stream; hears of it once, unless it cancels. */
@@ -9,8 +10,8 @@ export interface Waiter {
 }
 
 export interface Pool {
-  /** A stream at once; undefined: the waiter hears later. */
-  acquire(waiter: Waiter): ClientStream | undefined;
+  /** A stream at once; undefined: the waiter hears later. @param request of a client, that it is for */
+  acquire(waiter: Waiter, request?: RequestHead): ClientStream | undefined;
   cancel(waiter: Waiter): void;
   /** Keeps nothing any more: what waits or still comes, on behalf of requests that began before, gets its connection. */
   drain(): void;

@@ -38,6 +38,27 @@ function ask(to: Cluster, at: Endpoint): void {
 const pools = (): string[] => upstreams.stats().map(({ cluster: name }) => name);
 
 describe('upstreams', () => {
+  it('agree by TLS on what the client speaks, where a cluster leaves it to that', async () => {
+    const wanted: (string | undefined)[] = [];
+    const both = new Upstreams({
+      deadlines,
+      mode: 'onread',
+      tlsFor({ cluster: asked }) {
+        wanted.push(asked.protocol);
+        return undefined;
+      },
+      onFault: () => undefined,
+    });
+    const to: Cluster = { ...cluster('shop'), tls: { mode: 'SIMPLE' }, protocol: 'client' };
+    for (const isHttp1 of [true, undefined]) {
+      const request = { isHttp1 };
+      const x = { cluster: to, endpoint: endpoint('127.0.0.1'), request } as unknown as Exchange;
+      both.acquire(x, waiter);
+    }
+    expect(wanted).toEqual(['http1', 'http2']);
+    both.close();
+  });
+
   it('keeps clusters apart that share an endpoint, as a subset and its whole do', () => {
     const shared = endpoint('127.0.0.1', { port: PORT });
     const [whole, subset] = [cluster('shop'), { ...cluster('shop'), name: 'outbound|80|v1|shop' }];

@@ -2,10 +2,12 @@
 import type { ConnectionOptions } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
+import type { RequestHead } from '../../src/model/head.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ReadMode } from '../sockets/reading.ts';
 import type { ClientStream } from '../stream.ts';
+import { ClientProtocolPool } from './client-protocol-pool.ts';
 import { createDialer } from './dial.ts';
 import type { IsOwnPort } from './own-ports.ts';
 import { Http2Pool } from '../http2/pool.ts';
@@ -86,11 +88,16 @@ export class Upstreams {
 
   /** For the attempt that the engine decided on. */
   acquire(x: Exchange, waiter: Waiter): ClientStream | undefined {
-    return this.#poolOfExchange(x).acquire(waiter);
+    return this.#poolOfExchange(x).acquire(waiter, x.request);
   }
 
-  acquireFor(target: UpstreamTarget, waiter: Waiter): ClientStream | undefined {
-    return this.#poolOf(target).acquire(waiter);
+  /** @param request of a client, that it is for. @default one of the proxy's own */
+  acquireFor(
+    target: UpstreamTarget,
+    waiter: Waiter,
+    request?: RequestHead,
+  ): ClientStream | undefined {
+    return this.#poolOf(target).acquire(waiter, request);
   }
 
   cancel(x: Exchange, waiter: Waiter): void {
@@ -170,6 +177,16 @@ export class Upstreams {
   }
 
   #make(target: UpstreamTarget, onEmpty: () => void): Pool {
+    const { cluster } = target;
+    if (cluster.protocol !== 'client') return this.#makeFor(target, onEmpty);
+    return new ClientProtocolPool(
+      (protocol, onItsEmpty) =>
+        this.#makeFor({ ...target, cluster: { ...cluster, protocol } }, onItsEmpty),
+      onEmpty,
+    );
+  }
+
+  #makeFor(target: UpstreamTarget, onEmpty: () => void): Pool {
     const { cluster, endpoint, authority } = target;
     const { deadlines, mode, tlsFor, addressOf, onFault, isOwnPort } = this.#options;
     const isSecure = cluster.tls !== undefined;

@@ -313,8 +313,8 @@ export interface Cluster {
     readonly insecureSkipVerify?: boolean;
   };
   readonly connectTimeoutMs: number;
-  /** What endpoints are spoken to with. @default http1 */
-  readonly protocol?: 'http1' | 'http2';
+  /** What endpoints are spoken to with; `client`: what the client speaks. @default http1 */
+  readonly protocol?: 'http1' | 'http2' | 'client';
   /** Bounds of connections to each endpoint, for runtimes that keep some. @default none */
   readonly pool?: PoolLimits;
   /** A header before the first byte of each connection tells endpoints who the client is. @default none */
@@ -343,6 +343,8 @@ export interface PoolLimits {
     readonly timeMs?: number;
     readonly intervalMs?: number;
   };
+  /** Connections of HTTP/2 are asked whether they live; one that gives no answer in time is closed. */
+  readonly http2KeepAlive?: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 
 /** A policy's compiled part; `kind` names the slice that links it. */

@@ -353,6 +353,11 @@ describe('fields whose enforcement comes later', () => {
     expect(
       only('DestinationRule', '{host: a, trafficPolicy: {connectionPool: {tcp: {}}, tunnel: {}}}'),
     ).toEqual(['node', undefined]);
+    const http =
+      '{useClientProtocol: true, http2KeepAlive: {interval: 9s, timeout: 3s}, maxRetries: 1}';
+    expect(
+      only('DestinationRule', `{host: a, trafficPolicy: {connectionPool: {http: ${http}}}}`),
+    ).toEqual(['node', undefined]);
     expect(only('PeerAuthentication', '{mtls: {mode: STRICT}}')).toEqual(['node']);
   });
 });

@@ -2,6 +2,7 @@
 import { parseDuration } from '../../lib/duration.ts';
 import type { TrafficPolicy } from '../../model/api.ts';
 import type { Cluster, PoolLimits } from '../../model/snapshot.ts';
+import { isHttpPort } from './services.ts';
 import type { ServicePort } from './services.ts';
 
 type Block = NonNullable<TrafficPolicy['connectionPool']>;
@@ -23,6 +24,18 @@ function given<Fields extends object>(fields: Fields): Fields | undefined {
 
 type Loose<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | undefined };
 
+/** Either alone says nothing. */
+function pingOf(http: NonNullable<Block['http']>): PoolLimits['http2KeepAlive'] {
+  const given = http['http2KeepAlive'] as
+    | { readonly interval?: string; readonly timeout?: string }
+    | undefined;
+  const intervalMs = millis(given?.interval);
+  const timeoutMs = millis(given?.timeout);
+  return intervalMs === undefined || timeoutMs === undefined
+    ? undefined
+    : { intervalMs, timeoutMs };
+}
+
 function limitsOf({ tcp = {}, http = {} }: Block): PoolLimits | undefined {
   const keepalive = tcp['tcpKeepalive'] as
     | { readonly probes?: number; readonly time?: string; readonly interval?: string }
@@ -43,20 +56,29 @@ function limitsOf({ tcp = {}, http = {} }: Block): PoolLimits | undefined {
             timeMs: millis(keepalive.time),
             intervalMs: millis(keepalive.interval),
           }) ?? {}) as NonNullable<PoolLimits['keepAlive']>),
+    http2KeepAlive: pingOf(http),
   };
   return given(limits) as PoolLimits | undefined;
 }
 
-/** The port says what is spoken, unless the pool says to upgrade. */
+function protocolOf(
+  port: ServicePort,
+  http: NonNullable<Block['http']>,
+): Cluster['protocol'] | undefined {
+  if (http['useClientProtocol'] === true && isHttpPort(port)) return 'client';
+  const isUpgraded = http['h2UpgradePolicy'] === 'UPGRADE' && port.protocol === 'HTTP';
+  return HTTP2.has(port.protocol) || isUpgraded ? 'http2' : undefined;
+}
+
+/** The port says what is spoken, unless the pool says to upgrade, or to do as the client. */
 export function poolFields(
   port: ServicePort,
   { connectionPool }: TrafficPolicy,
 ): Pick<Cluster, 'protocol' | 'pool'> {
-  const upgrade = connectionPool?.http?.['h2UpgradePolicy'];
-  const isHttp2 = HTTP2.has(port.protocol) || (upgrade === 'UPGRADE' && port.protocol === 'HTTP');
+  const protocol = protocolOf(port, connectionPool?.http ?? {});
   const pool = connectionPool === undefined ? undefined : limitsOf(connectionPool);
   return {
-    ...(isHttp2 ? { protocol: 'http2' } : {}),
+    ...(protocol === undefined ? {} : { protocol }),
     ...(pool === undefined ? {} : { pool }),
   };
 }

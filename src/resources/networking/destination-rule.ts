@@ -60,8 +60,6 @@ const LATER: readonly (readonly [field: keyof TrafficPolicy, reason: string, onl
 
 const LATER_OF_POOLS: readonly (readonly ['tcp' | 'http', field: string, reason: string])[] = [
   ['http', 'maxRetries', 'retries are bounded by the budget'],
-  ['http', 'useClientProtocol', "the port's protocol or h2UpgradePolicy says what is spoken"],
-  ['http', 'http2KeepAlive', 'idle connections are closed, not probed'],
 ];
 
 function notEnforcedIn(policy: TrafficPolicy | undefined, path: string): NotEnforced[] {
