@@ -6,7 +6,7 @@ import { NO_TRAILERS } from '../src/http1/index.ts';
 import type { UpstreamFailure } from '../src/model/error.ts';
 import type { Exchange, Step } from '../src/model/exchange.ts';
 import type { RequestHead, ResponseHead } from '../src/model/head.ts';
-import { isIdempotent } from '../src/proxy/index.ts';
+import { isSafeToRepeat } from '../src/proxy/index.ts';
 import type { Arrival, MirrorTarget } from '../src/proxy/index.ts';
 import { AttemptTimer } from './attempt-timer.ts';
 import { GrpcAttempt } from './grpc/attempt.ts';
@@ -184,7 +184,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
       this.#finish(false);
       return;
     }
-    if (isKept && !this.#hasRaced && this.#mayRepeat()) {
+    if (isKept && !this.#hasRaced && this.#mayRepeat(failure)) {
       this.#hasRaced = true;
       this.#forward();
       return;
@@ -303,9 +303,10 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     this.#mirrors = NO_MIRRORS;
   }
 
-  #mayRepeat(): boolean {
+  #mayRepeat(failure: UpstreamFailure): boolean {
     const isWithoutBody = this.#isRequestWhole && this.#bytesReceived === 0;
-    return isIdempotent(this.#x.method) && (isWithoutBody || this.#kept?.isReplayable === true);
+    const canRepeat = isWithoutBody || this.#kept?.isReplayable === true;
+    return canRepeat && isSafeToRepeat(this.#x.method, failure);
   }
 
   #failed(failure: UpstreamFailure): void {

@@ -50,6 +50,8 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   #held: OutgoingRequest | undefined;
   #key: string | undefined;
   #isTunnel = false;
+  /** It was sent before the peer had said what it takes. */
+  #isEarly = false;
   #isDone = false;
 
   constructor(host: ClientStreamHost, isKept: boolean) {
@@ -75,6 +77,7 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
     }
     this.isHead = request.method === 'HEAD';
     if (request.method === 'CONNECT') this.#wants = 'connect';
+    this.#isEarly = !connection.hasSettings;
     connection.open(this);
     heads.write(request);
     connection.sender.endBlock(this, isEnd && this.#wants === 'nothing');
@@ -218,8 +221,13 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
     const events = this.#events;
     this.#events = undefined;
     this.#done();
-    const isKept = this.#isKept && !this.hasResponse && failure === 'reset';
-    events?.onUpstreamFailure(failure, isKept, code);
+    events?.onUpstreamFailure(failure, this.#isRace(failure), code);
+  }
+
+  #isRace(failure: UpstreamFailure): boolean {
+    if (failure === 'reset') return this.#isKept && !this.hasResponse;
+    // A peer that still takes requests, and had said how many, refuses this one for itself.
+    return failure === 'refused-stream' && (this.#isEarly || !this.#host.connection.isOpen);
   }
 
   #done(): void {

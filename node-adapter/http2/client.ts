@@ -19,6 +19,8 @@ import { NODE_BYTES, Wire } from './wire.ts';
 
 /** What the pool hears of its connection. */
 export interface Http2ClientOwner {
+  /** What the peer takes at a time, when it says so. */
+  onPeerStreams(maxStreams: number): void;
   /** A place is free, or there are more of them than before. */
   onPlaces(client: Http2Client): void;
   /** It takes no further attempts; those that are open go on. */
@@ -32,6 +34,8 @@ export interface Http2ClientOptions {
   readonly limits?: Partial<Http2Limits>;
   /** Attempts at a time, whatever the upstream lets in beyond. @default 100 */
   readonly maxStreams?: number;
+  /** What the upstream is expected to let in, until it has said it. @default any number */
+  readonly expectedStreams?: number;
   /** Attempts in all; 0 = any number. @default 0 */
   readonly maxRequests?: number;
   /** Between two PINGs; 0 = none. @default 0 */
@@ -110,11 +114,11 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
 
   /** Another attempt may be taken from it. */
   get hasPlace(): boolean {
-    if (this.#isClosing || this.#isClosed) return false;
-    const max = Math.min(
-      this.#options.maxStreams ?? DEFAULT_STREAMS,
-      this.connection.peer.maxStreams,
-    );
+    // What a GOAWAY leaves out is told before the connection is: it mustn't come back to it.
+    if (this.#isClosing || this.#isClosed || !this.connection.isOpen) return false;
+    const { maxStreams = DEFAULT_STREAMS, expectedStreams = Infinity } = this.#options;
+    const { hasSettings, peer } = this.connection;
+    const max = Math.min(maxStreams, hasSettings ? peer.maxStreams : expectedStreams);
     return this.#taken < max;
   }
 
@@ -185,6 +189,7 @@ export class Http2Client implements BytesReader, ConnectionOwner, ClientStreamHo
   onSettings(): void {
     if (this.#awaitingSettings.size > 0)
       for (const stream of this.#takeAwaiting()) stream.onPeerSettings();
+    this.#owner.onPeerStreams(this.connection.peer.maxStreams);
     if (!this.#isClosing) this.#owner.onPlaces(this);
   }
 

@@ -239,13 +239,30 @@ describe('connections', () => {
     const taken = new Attempt({}, () => undefined).start(pool);
     await expect.poll(() => taken.stream).toBeDefined();
     send(goaway(1));
-    await expect.poll(() => second.heard).toEqual(['refused-stream']);
+    await expect.poll(() => second.heard).toEqual(['refused-stream kept']);
     taken.send();
-    await expect.poll(() => taken.heard).toEqual(['refused-stream']);
+    await expect.poll(() => taken.heard).toEqual(['refused-stream kept']);
     send(answer(1));
     await expect.poll(() => first.heard).toEqual(['200 end']);
     await expect.poll(() => pool.stats.connections).toBe(0);
     expect(sockets).toHaveLength(1);
+  });
+
+  it('an upstream that refuses one request, having said what it takes, is believed', async () => {
+    const { port, send, frames } = await frameUpstream(h2.frame(h2.SETTINGS, 0, 0));
+    const pool = poolTo(port);
+    const refuse = (id: number): void => send(h2.frame(h2.RST_STREAM, 0, id, h2.uint32(7)));
+    const sent = (): number => frames().filter(({ type }) => type === h2.HEADERS).length;
+    const first = new Attempt({}, () => undefined).start(pool);
+    await expect.poll(() => first.stream).toBeDefined();
+    await expect
+      .poll(() => frames().some(({ type, flags }) => type === h2.SETTINGS && flags === h2.ACK))
+      .toBe(true);
+    first.send();
+    await expect.poll(sent).toBe(1);
+    refuse(1);
+    await expect.poll(() => first.heard).toEqual(['refused-stream']);
+    expect(pool.stats).toEqual({ connections: 1, idle: 1, waiting: 0 });
   });
 
   it('that break the protocol are given up', async () => {

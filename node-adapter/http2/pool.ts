@@ -34,6 +34,8 @@ interface Member {
 export class Http2Pool implements Pool, Http2ClientOwner {
   readonly #options: Http2PoolOptions;
   readonly #client: Http2ClientOptions;
+  /** What the endpoint let in at a time when it last said so: a new connection is expected to be like the others. */
+  #peerStreams = Infinity;
   /** Those that take attempts, the oldest first: it is filled before the next one is begun. */
   #open: readonly Member[] = [];
   readonly #closing: Set<Http2Client> = new Set();
@@ -85,6 +87,10 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     return { connections, idle, waiting: this.#waiting.length };
   }
 
+  onPeerStreams(maxStreams: number): void {
+    this.#peerStreams = Math.max(1, maxStreams);
+  }
+
   onPlaces(client: Http2Client): void {
     const member = this.#memberOf(client);
     if (member === undefined) return;
@@ -126,7 +132,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
   #connectIfWanted(): void {
     const { maxConnections = 0 } = this.#options.limits;
-    const { maxStreams = DEFAULT_STREAMS } = this.#client;
+    const maxStreams = Math.min(this.#client.maxStreams ?? DEFAULT_STREAMS, this.#peerStreams);
     const all = this.#open.length + this.#closing.size + this.#connecting;
     if (maxConnections > 0 && all >= maxConnections) return;
     if (this.#waiting.length > this.#connecting * maxStreams) this.#connect();
@@ -134,7 +140,10 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   #connect(): void {
     this.#connecting++;
-    const client = new Http2Client(this, this.#options.deadlines, this.#client);
+    const client = new Http2Client(this, this.#options.deadlines, {
+      ...this.#client,
+      expectedStreams: this.#peerStreams,
+    });
     this.#options.dial(client, {
       onConnected: (socket) => {
         this.#connecting--;

@@ -2,11 +2,19 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, constants, createServer as createHttp2Server } from 'node:http2';
-import type { ClientHttp2Session, ClientHttp2Stream, ServerHttp2Stream } from 'node:http2';
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  ServerHttp2Stream,
+  Settings,
+} from 'node:http2';
 import { createServer as createHttp1Server } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
+import { createServer } from 'node:net';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import * as h2 from '../../test/fixtures/http2-frames.ts';
+import { PREFACE } from '../../src/http2/index.ts';
 import { gatewayBefore, rawClient, startTestProxy } from '../../test/fixtures/node-proxy.ts';
 import type { TestProxy } from '../../test/fixtures/node-proxy.ts';
 
@@ -33,19 +41,54 @@ async function beforeHttp1(
   return { proxy, server };
 }
 
-async function beforeHttp2(handler: Handler, rules?: string): Promise<TestProxy> {
-  const server = createHttp2Server();
+const NO_RETRIES = '[{route: [{destination: {host: back.test}}], retries: {attempts: 0}}]';
+
+const http2Yaml = (port: number, rules?: string): string =>
+  gatewayBefore(port, rules).replace(
+    'ports: [{number: 80, name: http, protocol: HTTP}], endpoints',
+    'ports: [{number: 80, name: http, protocol: HTTP2}], endpoints',
+  );
+
+async function beforeHttp2(
+  handler: Handler,
+  rules?: string,
+  settings: Settings = {},
+): Promise<TestProxy> {
+  const server = createHttp2Server({ settings });
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => undefined);
     handler(stream, { ...headers });
   });
-  const yaml = gatewayBefore(await listening(server), rules).replace(
-    'ports: [{number: 80, name: http, protocol: HTTP}], endpoints',
-    'ports: [{number: 80, name: http, protocol: HTTP2}], endpoints',
-  );
-  const proxy = await startTestProxy({ yaml });
+  const proxy = await startTestProxy({ yaml: http2Yaml(await listening(server), rules) });
   open.push(proxy);
   return proxy;
+}
+
+/** Answers the first request of each connection, and leaves when the next one comes. */
+async function leaving(): Promise<{ readonly port: number; connections(): number }> {
+  let made = 0;
+  const server = createServer((socket) => {
+    made++;
+    let seen = Buffer.alloc(0);
+    let answered = 0;
+    socket.on('error', () => undefined);
+    socket.write(Uint8Array.from(h2.frame(h2.SETTINGS, 0, 0)));
+    socket.on('data', (piece: Buffer) => {
+      seen = Buffer.concat([seen, piece]);
+      const frames = h2.framesIn(new Uint8Array(seen.subarray(PREFACE.length)));
+      const heads = frames.filter(({ type }) => type === h2.HEADERS).slice(answered);
+      answered += heads.length;
+      for (const { id } of heads)
+        socket.write(
+          Uint8Array.from(
+            id === 1
+              ? h2.headers(id, [[':status', '204']])
+              : h2.frame(h2.GOAWAY, 0, 0, [...h2.uint32(1), ...h2.uint32(0)]),
+          ),
+        );
+    });
+  });
+  return { port: await listening(server), connections: () => made };
 }
 
 function session(proxy: TestProxy): ClientHttp2Session {
@@ -257,6 +300,36 @@ describe('HTTP/2 on both sides', () => {
     }, '[{route: [{destination: {host: back.test}}], retries: {attempts: 2, retryOn: refused-stream}}]');
     expect((await answerOf(session(proxy).request(shop))).status).toBe(200);
     expect(tries).toBe(2);
+  });
+
+  it.each(['GET', 'POST'])(
+    'asks again, whatever the policy, for a %s that a GOAWAY left out',
+    async (method) => {
+      const { port, connections } = await leaving();
+      const proxy = await startTestProxy({ yaml: http2Yaml(port, NO_RETRIES) });
+      open.push(proxy);
+      const client = session(proxy);
+      const ask = (): Promise<Answer> =>
+        answerOf(client.request({ ...shop, ':method': method }, { endStream: true }));
+      for (const made of [1, 2, 3])
+        expect([(await ask()).status, connections()]).toEqual([204, made]);
+    },
+  );
+
+  it('asks again for what came before the bounds of an upstream were known', async () => {
+    const proxy = await beforeHttp2(
+      (stream) => {
+        stream.respond({ ':status': 200 });
+        setTimeout(() => stream.end('ok'), 20);
+      },
+      NO_RETRIES,
+      { maxConcurrentStreams: 2 },
+    );
+    const client = session(proxy);
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => answerOf(client.request(shop))),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   });
 
   it('passes a reset of the client on', async () => {

@@ -8,7 +8,7 @@ export { LinkError, createLinker, link } from './link.ts';
 export type { LinkOptions, LinkedSnapshot, Linker } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
 export { grpcMessage, grpcStatusOf } from './rescue.ts';
-export { isIdempotent } from './retry.ts';
+export { isSafeToRepeat } from './retry.ts';
 export { assembleEndpoints, assembleSnapshot, partNames } from './assemble.ts';
 export { decideConnection } from './connection.ts';
 export type { ConnectionArrival } from './connection.ts';

@@ -67,8 +67,9 @@ export function createRetryState(policy: RetryPolicy): RetryState {
   return { policy, left: policy.attempts, intervalMs: policy.backoffMs };
 }
 
-export function isIdempotent(method: string): boolean {
-  return IDEMPOTENT.has(method);
+/** The client can't tell that it was sent twice, or it wasn't. */
+export function isSafeToRepeat(method: string, failure: UpstreamFailure): boolean {
+  return IDEMPOTENT.has(method) || NEVER_EXECUTED.has(failure);
 }
 
 function mayRepeat(policy: RetryPolicy, method: string): boolean {
