@@ -52,6 +52,7 @@ export class Plane {
       host,
       filters,
       currentKeys: () => this.#keys,
+      bridgesGrpcWeb: true,
       ...(refreshKeys === undefined ? {} : { refreshKeys }),
     });
   }

@@ -6,7 +6,7 @@ import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GRPC_WEB_SERVER, GrpcStage, pairs } from '../../test/fixtures/grpc.ts';
-import { rawClient, rawExchange } from '../../test/fixtures/node-proxy.ts';
+import { rawClient, rawExchange, startBackend } from '../../test/fixtures/node-proxy.ts';
 import type { TestProxy } from '../../test/fixtures/node-proxy.ts';
 
 type Done = sendUnaryData<Buffer>;
@@ -330,5 +330,56 @@ describe('what is bridged', () => {
     stream.resume();
     const [trailers] = await once(stream, 'trailers');
     expect(trailers).toMatchObject({ 'grpc-status': '0' });
+  });
+});
+
+describe('at a Gateway of the Gateway API', () => {
+  const apiYaml = (port: number, name: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, namespace: default}
+spec: {gatewayClassName: lateen, listeners: [{name: web, port: 80, protocol: HTTP}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: back, namespace: default}
+spec: {ports: [{name: ${name}, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: back-1, namespace: default, labels: {kubernetes.io/service-name: back}}
+addressType: IPv4
+ports: [{name: ${name}, port: ${port}}]
+endpoints: [{addresses: [127.0.0.1]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: back, namespace: default}
+spec: {parentRefs: [{name: front}], rules: [{backendRefs: [{name: back, port: 80}]}]}
+`;
+
+  it('goes on as gRPC where the port of the backend speaks it', async () => {
+    const { proxy, server } = await stage.before(handlers);
+    proxy.configure(apiYaml(server.port, 'grpc'));
+    const { head, body } = await ask(proxy, { ...BINARY, body: message('hello') });
+    expect(head).toContain('content-type: application/grpc-web+proto');
+    expect(framesOf(body).map(([, text]) => text.split('\r\n')[0])).toEqual([
+      'hello',
+      'grpc-status:0',
+    ]);
+  });
+
+  it('stays what it is where the port says nothing of gRPC', async () => {
+    const backend = stage.keep(
+      await startBackend((socket) => {
+        socket.end('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n');
+      }),
+    );
+    const proxy = await stage.proxyBefore([]);
+    proxy.configure(apiYaml(backend.port, 'http'));
+    expect((await ask(proxy, { ...BINARY, body: message('hello') })).status).toBe('204');
+    expect(backend.received[0]?.toLowerCase()).toContain(
+      'content-type: application/grpc-web+proto',
+    );
   });
 });

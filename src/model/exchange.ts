@@ -118,7 +118,7 @@ export interface Exchange {
   deadlineMs: number;
   /** Of gRPC, or of gRPC-Web once it is taken for one; undefined for all other requests. */
   call: GrpcCall | undefined;
-  /** The listener bridges the request to gRPC; the driver does so with its body and the response's. */
+  /** The listener or the route bridges the request to gRPC; the driver does so with its body and the response's. */
   grpcWeb: GrpcWebMode | undefined;
   /** Copies to send beside the first attempt. */
   mirrors: readonly Mirror[];

@@ -141,6 +141,8 @@ export interface Route {
   readonly name?: string;
   readonly match: RouteMatch;
   readonly action: RouteAction;
+  /** Requests of gRPC-Web go on as gRPC, where the runtime has trailers. @default as the listener says */
+  readonly grpcWeb?: boolean;
   /** cors, fault, ...: in phase order. */
   readonly filters: readonly FilterConfig[];
   readonly requestHeaders?: HeaderOps;

@@ -156,8 +156,12 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   stripTrustHeaders(x, x.listener.direction === 'gateway');
   const type = x.request.get('content-type');
   if (isGrpcType(type)) x.call = createCall();
-  if (linked.listener.grpcWeb === true) x.grpcWeb = grpcWebMode(x.request, type);
+  if (linked.listener.grpcWeb === true) bridge(x);
   return undefined;
+}
+
+function bridge(x: EngineExchange): void {
+  if (x.linked.bridgesGrpcWeb) x.grpcWeb = grpcWebMode(x.request, x.request.get('content-type'));
 }
 
 /** At a gateway a name that is none is one that no server has; elsewhere the request is refused. */
@@ -205,6 +209,7 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
   const matched = found.matcher.match(x);
   if (matched === undefined) return replies.noRoute;
   x.route = matched;
+  if (matched.grpcWeb === true) bridge(x);
   x.routeFilters = x.linked.routeFiltersOf(x.listener.filters, matched.filters);
   return undefined;
 }

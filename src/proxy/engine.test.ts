@@ -26,6 +26,34 @@ type ResponseHeadOf = ResponseHeaderList;
 const lineOf = (host: FakeHost): Record<string, unknown> =>
   JSON.parse(host.lines[0] ?? '{}') as Record<string, unknown>;
 
+describe('gRPC-Web', () => {
+  const shop = virtualHost([route()]);
+  const bridging = { listeners: [listener({ grpcWeb: true, virtualHosts: [shop] })] };
+  const ofRoute = withRoutes(
+    route({ match: { path: { kind: 'exact', value: '/svc/Call' } }, grpcWeb: true }),
+    route(),
+  );
+  const fields = [['content-type', 'application/grpc-web']] as const;
+  const sent = (parts: SnapshotParts, target: string, bridgesGrpcWeb = false) => {
+    const { engine, begin } = bench(parts, { bridgesGrpcWeb });
+    const x = begin(target, fields, { method: 'POST' });
+    engine.onRequest(x);
+    return [x.request.get('content-type'), x.grpcWeb !== undefined, x.call !== undefined];
+  };
+  const bridged = ['application/grpc', true, true];
+  const passed = ['application/grpc-web', false, false];
+
+  test('becomes gRPC where a listener or a route says so', () => {
+    expect(sent(bridging, '/svc/Call', true)).toEqual(bridged);
+    expect(sent(ofRoute, '/svc/Call', true)).toEqual(bridged);
+    expect(sent(ofRoute, '/svc/Other', true)).toEqual(passed);
+  });
+
+  test('stays what it is where drivers can not turn its bodies', () => {
+    for (const parts of [bridging, ofRoute]) expect(sent(parts, '/svc/Call')).toEqual(passed);
+  });
+});
+
 describe('the way of a request', () => {
   test('no more are under way than the pool takes', () => {
     const pool = { maxRequests: 1 };

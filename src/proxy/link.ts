@@ -9,6 +9,7 @@ import type {
   EndpointOverlay,
   FilterConfig,
   KeyOverlay,
+  Listener,
   NamedSnapshot,
   Pointer,
   Snapshot,
@@ -21,6 +22,8 @@ import { linkListeners } from './matcher/hosts.ts';
 export interface LinkOptions {
   readonly host: Host;
   readonly filters: readonly PolicyFilter[];
+  /** Drivers turn bodies of gRPC-Web into gRPC's and back, where the exchange says so. @default false */
+  readonly bridgesGrpcWeb?: boolean;
   /** Asks the control plane for fresher keys. */
   refreshKeys?(uri: string): Promise<void>;
   /** Keys as they are now, where they may be newer than the overlay linked with. */
@@ -37,7 +40,7 @@ export interface LinkedSnapshot {
   readonly named: NamedSnapshot;
   readonly listeners: ListenerTable;
   readonly clusters: ReadonlyMap<string, LinkedCluster>;
-  /** Some listener takes gRPC-Web for gRPC. */
+  /** Some listener or route takes gRPC-Web for gRPC, and drivers turn its bodies. */
   readonly bridgesGrpcWeb: boolean;
   /** A place for the state of every filter that one request can meet. */
   readonly emptySlots: readonly undefined[];
@@ -210,6 +213,10 @@ export interface Linker {
   link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): LinkedSnapshot;
 }
 
+const bridgesGrpcWeb = ({ grpcWeb, virtualHosts }: Listener): boolean =>
+  grpcWeb === true ||
+  virtualHosts.some(({ routes }) => routes.some((route) => route.grpcWeb === true));
+
 class SnapshotLinker implements Linker {
   readonly #options: LinkOptions;
   readonly #policies: ReadonlyMap<string, PolicyFilter>;
@@ -236,7 +243,9 @@ class SnapshotLinker implements Linker {
         named,
         listeners: table,
         clusters,
-        bridgesGrpcWeb: snapshot.listeners.some(({ grpcWeb }) => grpcWeb === true),
+        bridgesGrpcWeb:
+          this.#options.bridgesGrpcWeb === true &&
+          snapshot.listeners.some((listener) => bridgesGrpcWeb(listener)),
         emptySlots: Array.from({ length: slotCount }, () => undefined),
         filtersOf: (configs) => listOf(lists, configs).own,
         routeFiltersOf: (listener, route) => routeFilters(lists, listener, route),

@@ -71,7 +71,7 @@ export async function explainRunning(options: RunningOptions): Promise<Explanati
     sleepless: true,
     ...(random === undefined ? {} : { fallback: random }),
   });
-  const linked = link(named, endpoints, keys, { host, filters });
+  const linked = link(named, endpoints, keys, { host, filters, bridgesGrpcWeb: true });
   const { trace = [], ...decision } = await simulate({ linked, host, request, trace: true });
   const placed: ExplainedStep[] = [];
   for (const step of trace) {

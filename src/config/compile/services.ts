@@ -1,6 +1,5 @@
 /** The registry: services out of ServiceEntry, WorkloadEntry and core Service. */
 import { isIpAddress } from '../../resources/checks.ts';
-import { own } from '../../lib/own.ts';
 import type {
   EndpointSliceSpec,
   Resource,
@@ -9,6 +8,7 @@ import type {
   WorkloadEntrySpec,
 } from '../../model/api.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
+import { portProtocol } from '../port-protocol.ts';
 import { indexSlices, sliceEndpoints } from './endpoint-slices.ts';
 import { Memo } from './memo.ts';
 import { compareText, isExportedTo, selects } from './names.ts';
@@ -43,36 +43,6 @@ const HTTP_PROTOCOLS = new Set(['', 'HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB']);
 
 export function isHttpPort(port: ServicePort): boolean {
   return HTTP_PROTOCOLS.has(port.protocol);
-}
-
-/** Names that Kubernetes gives (KEP-3726). */
-const APP_PROTOCOLS: Readonly<Record<string, string>> = {
-  'kubernetes.io/h2c': 'HTTP2',
-  'kubernetes.io/ws': 'HTTP',
-  'kubernetes.io/wss': 'HTTPS',
-};
-
-/** appProtocol, else the port name's prefix before `-`. */
-function portProtocol(name: string | undefined, appProtocol: string | undefined): string {
-  const known = own(APP_PROTOCOLS, appProtocol ?? '');
-  if (known !== undefined) return known;
-  const word = (appProtocol ?? (name ?? '').split('-')[0] ?? '').toUpperCase();
-  const isGrpcWeb = (appProtocol ?? name ?? '').toUpperCase().startsWith('GRPC-WEB');
-  if (isGrpcWeb) return 'GRPC-WEB';
-  return [
-    'HTTP',
-    'HTTP2',
-    'HTTPS',
-    'GRPC',
-    'TLS',
-    'TCP',
-    'MONGO',
-    'MYSQL',
-    'REDIS',
-    'UDP',
-  ].includes(word)
-    ? word
-    : '';
 }
 
 type Entries = readonly Resource<WorkloadEntrySpec>[];

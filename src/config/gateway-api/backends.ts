@@ -1,8 +1,11 @@
 /** What a backendRef leads to. */
 import type { BackendRef, Resource, ServiceSpec } from '../../model/api.ts';
+import { portProtocol } from '../port-protocol.ts';
 import type { ApiSource, RouteKind } from './source.ts';
 import type { Refusal } from './words.ts';
 import { refuse } from './words.ts';
+
+type CorePort = NonNullable<ServiceSpec['ports']>[number];
 
 export interface BackendReferrer {
   readonly kind: RouteKind;
@@ -12,7 +15,13 @@ export interface BackendReferrer {
 }
 
 export type ResolvedBackend =
-  | { readonly host: string; readonly port: number; readonly refusal?: undefined }
+  | {
+      readonly host: string;
+      readonly port: number;
+      /** Upper case; '' = the port says none. */
+      readonly protocol: string;
+      readonly refusal?: undefined;
+    }
   | { readonly refusal: Refusal };
 
 export function serviceHost(service: Resource<ServiceSpec>, domain: string): string {
@@ -32,7 +41,10 @@ function resolveHostname(
       ? source.service(namespace, service)
       : undefined;
   const ports =
-    entry?.spec.ports?.map(({ number }) => number) ?? core?.spec.ports?.map((one) => one.port);
+    entry?.spec.ports?.map(({ number, protocol = '' }) => ({
+      number,
+      protocol: protocol.toUpperCase(),
+    })) ?? core?.spec.ports?.map((one) => corePort(one));
   if (ports === undefined)
     return {
       refusal: refuse('BackendNotFound', `host ${name} is known to no ServiceEntry or Service`),
@@ -40,22 +52,28 @@ function resolveHostname(
   return withPort(name.toLowerCase(), port, ports);
 }
 
+interface KnownPort {
+  readonly number: number;
+  readonly protocol: string;
+}
+
+const corePort = ({ port, name, appProtocol }: CorePort): KnownPort => ({
+  number: port,
+  protocol: portProtocol(name, appProtocol),
+});
+
 function withPort(
   host: string,
   port: number | undefined,
-  ports: readonly number[],
+  ports: readonly KnownPort[],
 ): ResolvedBackend {
-  const wanted = port ?? (ports.length === 1 ? ports[0] : undefined);
+  const wanted = port ?? (ports.length === 1 ? ports[0]?.number : undefined);
   if (wanted === undefined)
     return { refusal: refuse('BackendNotFound', `${host} has several ports, and none is named`) };
-  return ports.includes(wanted)
-    ? { host, port: wanted }
-    : {
-        refusal: refuse(
-          'BackendNotFound',
-          `${host} has no port ${wanted}, only ${ports.join(', ') || 'none'}`,
-        ),
-      };
+  const found = ports.find(({ number }) => number === wanted);
+  if (found !== undefined) return { host, port: wanted, protocol: found.protocol };
+  const known = ports.map(({ number }) => number).join(', ') || 'none';
+  return { refusal: refuse('BackendNotFound', `${host} has no port ${wanted}, only ${known}`) };
 }
 
 export function resolveBackend(
@@ -84,6 +102,6 @@ export function resolveBackend(
   const service = source.service(namespace, name);
   if (service === undefined)
     return { refusal: refuse('BackendNotFound', `Service ${namespace}/${name} does not exist`) };
-  const ports = (service.spec.ports ?? []).map((one) => one.port);
+  const ports = (service.spec.ports ?? []).map((one) => corePort(one));
   return withPort(serviceHost(service, source.domain), port, ports);
 }

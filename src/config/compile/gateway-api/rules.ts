@@ -57,14 +57,21 @@ interface RuleBuilder extends RuleScope {
   readonly invalidStatus: number;
 }
 
-function clusterOf(ref: RouteBackendRef, builder: RuleBuilder): string | undefined {
-  const { api, resource, isMesh, used } = builder;
+function backendOf(
+  ref: RouteBackendRef,
+  { api, resource, isMesh }: RuleBuilder,
+): ReturnType<GatewayApi['backend']> {
   const from: BackendReferrer = {
     kind: resource.kind,
     namespace: resource.metadata.namespace,
     isMesh,
   };
-  const backend = api.backend(ref, from);
+  return api.backend(ref, from);
+}
+
+function clusterOf(ref: RouteBackendRef, builder: RuleBuilder): string | undefined {
+  const { api, isMesh, used } = builder;
+  const backend = backendOf(ref, builder);
   if (backend.refusal !== undefined) return undefined;
   const tls = isMesh ? undefined : api.backendTls.of(backend.host, backend.port);
   // Nothing goes in clear to where TLS was asked for in vain.
@@ -108,6 +115,26 @@ function actionOf(
     ...(rewrite === undefined ? {} : { rewrite }),
     ...(authority === undefined ? {} : { authority }),
   };
+}
+
+const GRPC: ReadonlySet<string> = new Set(['GRPC', 'GRPC-WEB']);
+
+/**
+ * Nothing of the API says it: where every backend's port speaks gRPC, a request of gRPC-Web can be meant for nothing
+ * else. In the mesh services say it by their port's protocol.
+ */
+function bridgesGrpcWeb({ backendRefs = [] }: Rule, builder: RuleBuilder): boolean {
+  if (builder.isMesh) return false;
+  const isGrpcRoute = builder.resource.kind === 'GRPCRoute';
+  const protocols = backendRefs.flatMap((ref) => {
+    if (ref.weight === 0) return [];
+    const backend = backendOf(ref, builder);
+    return backend.refusal === undefined ? [backend.protocol] : [];
+  });
+  return (
+    protocols.length > 0 &&
+    protocols.every((protocol) => GRPC.has(protocol) || (isGrpcRoute && protocol === 'HTTP2'))
+  );
 }
 
 const ms = (text: string | undefined): number =>
@@ -186,6 +213,7 @@ function compileRule(
     ...(rule.name === undefined ? {} : { name: rule.name }),
     match,
     action: actionOf(rule, match, filters, builder),
+    ...(bridgesGrpcWeb(rule, builder) ? { grpcWeb: true } : {}),
     filters: policyFilters(rule, path, builder),
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
