@@ -124,6 +124,17 @@ async function askHttp2({ port }: TestProxy): Promise<Answered & { wire: ClientH
 const asks = { HTTP: askHttp1, HTTP2: askHttp2 };
 const granted = { HTTP: 101, HTTP2: 200 };
 
+/** More than the sockets of two hops hold back by themselves. */
+const PLENTY = 64 * 1_048_576;
+
+/** What it has come to when it stands still. */
+async function settled(count: () => number): Promise<number> {
+  for (let before = -1; ; before = count()) {
+    await sleep(200);
+    if (count() === before) return before;
+  }
+}
+
 async function textOf(wire: Duplex): Promise<string> {
   const pieces: Buffer[] = [];
   wire.on('data', (piece: Buffer) => pieces.push(piece));
@@ -199,7 +210,7 @@ describe.each([
 
   it('carries as much as there is, and no faster than it is read', async () => {
     const piece = Buffer.alloc(65_536, 'x');
-    const total = 24 * 1_048_576;
+    const total = PLENTY;
     let sent = 0;
     const port = await upstream(to, (wire) => {
       const fill = (): void => {
@@ -216,10 +227,7 @@ describe.each([
     });
     const { wire } = await ask(await proxyTo(to, port));
     wire.pause();
-    await sleep(400);
-    const held = sent;
-    await sleep(100);
-    expect(sent).toBe(held);
+    const held = await settled(() => sent);
     expect(held).toBeLessThan(total);
     let received = 0;
     wire.on('data', (bytes: Buffer) => {
@@ -238,7 +246,7 @@ describe.each([
       reading = wire;
     });
     const { wire } = await ask(await proxyTo(to, port));
-    const body = Buffer.alloc(24 * 1_048_576, 'x');
+    const body = Buffer.alloc(PLENTY, 'x');
     let isWritten = false;
     wire.write(body, () => {
       isWritten = true;
@@ -288,17 +296,17 @@ describe.each([
 
   it('ends when nothing has moved for too long', async () => {
     const port = await upstream(to, echo);
-    const proxy = await proxyTo(to, port, { limits: { streamIdleTimeoutMs: 600 } });
+    const proxy = await proxyTo(to, port, { limits: { streamIdleTimeoutMs: 1000 } });
     const { wire } = await ask(proxy);
     for (let i = 0; i < 4; i++) {
       wire.write('x');
       await once(wire, 'data');
-      await sleep(250);
+      await sleep(300);
     }
     expect(wire.closed).toBe(false);
-    const from250 = Date.now();
+    const since = Date.now();
     await once(wire, from === 'HTTP' ? 'end' : 'close');
-    expect(Date.now() - from250).toBeLessThan(2000);
+    expect(Date.now() - since).toBeLessThan(3000);
   });
 });
 
