@@ -49,17 +49,19 @@ function validate(rule: DestinationRuleSpec, resource: Resource): Faults['list']
 const LATER: readonly (readonly [field: keyof TrafficPolicy, reason: string, only?: 'node'])[] = [
   [
     'connectionPool',
-    "a Worker's connections are the platform's (connectTimeout and http2MaxRequests count)",
+    "a Worker's connections are the platform's (connectTimeout, http2MaxRequests and maxRetries count)",
     'node',
   ],
   ['outlierDetection', 'endpoints are not ejected by this version'],
   ['tunnel', 'no runtime of this version tunnels'],
   ['proxyProtocol', 'a Worker sends no PROXY protocol; a Node proxy does for TCP', 'node'],
-  ['retryBudget', 'the budget is 20 % with a floor of 3 in this version'],
+  [
+    'retryBudget',
+    'the budget is 20 % with a floor of 3 in this version, where maxRetries says no number',
+  ],
 ];
 
 const LATER_OF_POOLS: readonly (readonly ['tcp' | 'http', field: string, reason: string])[] = [
-  ['http', 'maxRetries', 'retries are bounded by the budget'],
   ['http', 'useClientProtocol', "the port's protocol or h2UpgradePolicy says what is spoken"],
   ['http', 'http2KeepAlive', 'idle connections are closed, not probed'],
 ];
