@@ -196,6 +196,7 @@ export class Accepted {
 
   #codec(protocol: 'h2' | 'http/1.1', portBehind?: number): Codec {
     const { plane, role, services } = this.#options;
+    this.#peer = { ...this.#peer, destination: this.#whereTo() };
     const port = portBehind ?? this.#port;
     const isProxy = role.kind === 'proxy' && portBehind === undefined;
     const facts: ConnectionFacts = {
@@ -215,6 +216,11 @@ export class Accepted {
     return codec;
   }
 
+  #whereTo(): Address {
+    const { localAddress = '', localPort = 0 } = this.#socket;
+    return this.#destination ?? { ip: localAddress, port: localPort };
+  }
+
   /** Behind CONNECT the client speaks whatever it likes to a host that it named. */
   #tunnel(codec: Codec, target: TunnelTarget): void {
     if (!(codec instanceof Http1Server)) return;
@@ -225,6 +231,7 @@ export class Accepted {
       const hello = protocol === 'tls' ? clientHello(early) : undefined;
       if (hello === 'incomplete' && !isOver) return false;
       if (protocol === 'http1' || protocol === 'http2') {
+        this.#destination = target.destination;
         const inner = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1', target.port);
         beginning.handOn(inner);
         inner.attach(this.#socket, early);
@@ -295,6 +302,8 @@ export class Accepted {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.onClosed();
+    const options = this.#options;
+    options.services.upstreams.release(this.#peer);
+    options.onClosed();
   }
 }

@@ -3,6 +3,7 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Dialer } from '../pool/dial.ts';
 import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
+import type { Room, RoomUser } from '../pool/room.ts';
 import { WaitingLine } from '../pool/waiting-line.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
@@ -14,6 +15,8 @@ export interface Http2PoolOptions {
   readonly dial: Dialer;
   readonly deadlines: Deadlines;
   readonly limits: PoolLimits;
+  /** Shared with other pools to the same endpoint, whose limits then hold for all of them. @default it has its own */
+  readonly room?: Room;
   /** Of each connection, beside what the limits say. */
   readonly client?: Http2ClientOptions;
   onFault(error: unknown): void;
@@ -31,7 +34,7 @@ interface Member {
   readonly age: Deadline;
 }
 
-export class Http2Pool implements Pool, Http2ClientOwner {
+export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
   readonly #options: Http2PoolOptions;
   readonly #client: Http2ClientOptions;
   /** Those that take attempts, the oldest first: it is filled before the next one is begun. */
@@ -43,7 +46,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   constructor(options: Http2PoolOptions) {
     this.#options = options;
-    this.#waiting = new WaitingLine(options.limits);
+    this.#waiting = new WaitingLine(options.limits, options.room);
     const { maxConcurrentStreams, maxRequestsPerConnection } = options.limits;
     this.#client = {
       ...(maxConcurrentStreams === undefined ? {} : { maxStreams: maxConcurrentStreams }),
@@ -85,10 +88,17 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   onPlaces(client: Http2Client): void {
     const member = this.#memberOf(client);
     if (member === undefined) return;
+    const { room } = this.#options;
+    if (client.attempts > 0 && room?.owes(this) === true) {
+      client.drain();
+      return;
+    }
     while (this.#waiting.length > 0 && client.hasPlace)
       this.#waiting.next()?.onStream(this.#take(member));
     const { idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
-    if (client.taken === 0) this.#options.deadlines.set(member.idle, idleTimeoutMs);
+    if (client.taken > 0) return;
+    if (room?.rest(this) === false) client.drain();
+    else this.#options.deadlines.set(member.idle, idleTimeoutMs);
   }
 
   onClosing(client: Http2Client): void {
@@ -103,8 +113,24 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   onClosed(client: Http2Client): void {
     this.#closing.delete(client);
+    this.#options.room?.leave();
     this.#connectIfWanted();
     this.#tellIfEmpty();
+  }
+
+  onRoom(): boolean {
+    const before = this.#connecting;
+    this.#connectIfWanted();
+    const hasConnected = this.#connecting > before;
+    // For the next who wait here, behind those who wait elsewhere.
+    if (hasConnected) this.#connectIfWanted();
+    return hasConnected;
+  }
+
+  giveWay(): boolean {
+    const resting = this.#open.find(({ client }) => client.taken === 0);
+    resting?.client.drain();
+    return resting !== undefined;
   }
 
   onFault(error: unknown): void {
@@ -122,11 +148,16 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
   #connectIfWanted(): void {
-    const { maxConnections = 0 } = this.#options.limits;
     const { maxStreams = DEFAULT_STREAMS } = this.#client;
+    if (this.#waiting.length > this.#connecting * maxStreams && this.#takesPlace()) this.#connect();
+  }
+
+  #takesPlace(): boolean {
+    const { limits, room } = this.#options;
+    if (room !== undefined) return room.take(this);
+    const { maxConnections = 0 } = limits;
     const all = this.#open.length + this.#closing.size + this.#connecting;
-    if (maxConnections > 0 && all >= maxConnections) return;
-    if (this.#waiting.length > this.#connecting * maxStreams) this.#connect();
+    return maxConnections === 0 || all < maxConnections;
   }
 
   #connect(): void {
@@ -155,14 +186,18 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */
   #onConnectFailed(failure: UpstreamFailure): void {
-    if (this.#connecting > 0 || this.#open.length > 0) return;
-    this.#waiting.failAll(failure);
+    const isLast = this.#connecting === 0 && this.#open.length === 0;
+    if (isLast) this.#waiting.failAll(failure);
+    this.#options.room?.leave();
+    if (!isLast) return;
     this.#connectIfWanted();
     this.#tellIfEmpty();
   }
 
   #tellIfEmpty(): void {
+    const options = this.#options;
+    if (this.#waiting.length + this.#open.length === 0) options.room?.forget(this);
     const connections = this.#open.length + this.#closing.size + this.#connecting;
-    if (connections + this.#waiting.length === 0) this.#options.onEmpty?.();
+    if (connections + this.#waiting.length === 0) options.onEmpty?.();
   }
 }

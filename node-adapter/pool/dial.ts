@@ -1,14 +1,16 @@
 /** Connections to an endpoint: address, time bound, TLS. */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { connect as connectSecure } from 'node:tls';
+import { TLSSocket, connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
-import { readingOptions, startReading } from '../sockets/reading.ts';
+import { connectTo } from '../tcp/connect.ts';
+import { readSecured, readingOptions, startReading } from '../sockets/reading.ts';
 import type { BytesReader, ReadMode } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
 import { lookup } from './dns.ts';
+import { keepAliveOptions } from './keep-alive.ts';
 import { leadsToItself } from './own-ports.ts';
 import type { IsOwnPort } from './own-ports.ts';
 
@@ -32,17 +34,8 @@ export interface DialOptions {
   readonly keepAlive?: PoolLimits['keepAlive'];
   /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
   readonly isOwnPort?: IsOwnPort;
-}
-
-const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
-
-/** In Node's words. */
-export function keepAliveOptions(given: PoolLimits['keepAlive']): {
-  readonly keepAlive?: boolean;
-  readonly keepAliveInitialDelay?: number;
-} {
-  if (given === undefined) return {};
-  return { keepAlive: true, keepAliveInitialDelay: given.timeMs ?? DEFAULT_KEEP_ALIVE_MS };
+  /** Written before anything else, before TLS too. @default nothing is */
+  readonly preface?: Buffer;
 }
 
 function abandon(socket: Socket): void {
@@ -50,8 +43,52 @@ function abandon(socket: Socket): void {
   socket.destroy();
 }
 
+function inTurn(work: () => void): void {
+  enterTurn();
+  try {
+    work();
+  } finally {
+    leaveTurn();
+  }
+}
+
+/** The preface goes before TLS: connected first, secured then, read last. */
+function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
+  const { host, port, connectTimeoutMs: timeoutMs, mode, keepAlive, isOwnPort } = options;
+  return (reader, dialed) => {
+    const tls = secureOptions(options);
+    if (tls === 'missing') {
+      queueMicrotask(() => dialed.onFailed('connect-failure'));
+      return;
+    }
+    connectTo(
+      { host, port, timeoutMs, tls, preface, keepAlive, isOwnPort },
+      {
+        onConnected: (socket) =>
+          inTurn(() => {
+            dialed.onConnected(socket);
+            if (socket instanceof TLSSocket) readSecured(socket, reader, mode);
+            else startReading(socket, reader, 'data');
+          }),
+        onFailed: (failure) => inTurn(() => dialed.onFailed(failure)),
+      },
+    );
+  };
+}
+
+/** Undefined = plain. Where TLS is wanted, nothing goes out without. */
+function secureOptions({ tls }: DialOptions): ConnectionOptions | undefined | 'missing' {
+  if (tls === undefined) return undefined;
+  try {
+    return tls() ?? 'missing';
+  } catch {
+    return 'missing';
+  }
+}
+
 export function createDialer(options: DialOptions): Dialer {
-  const { host, port, connectTimeoutMs, tls, mode, keepAlive, isOwnPort } = options;
+  if (options.preface !== undefined) return createPrefacedDialer(options, options.preface);
+  const { host, port, connectTimeoutMs, mode, keepAlive, isOwnPort } = options;
   const common = {
     host,
     port,
@@ -62,11 +99,11 @@ export function createDialer(options: DialOptions): Dialer {
   };
   const open = (reader: BytesReader): Socket | undefined => {
     const reading = readingOptions(reader, mode);
+    const tls = secureOptions(options);
     if (tls === undefined) return connect({ ...common, ...reading });
+    if (tls === 'missing') return undefined;
     try {
-      const secure = tls();
-      // Where TLS is wanted, nothing goes out without.
-      return secure && connectSecure({ ...common, ...secure, ...reading });
+      return connectSecure({ ...common, ...tls, ...reading });
     } catch {
       return undefined;
     }
@@ -83,12 +120,7 @@ export function createDialer(options: DialOptions): Dialer {
       isOver = true;
       clearTimeout(timer);
       socket.removeListener('error', onError);
-      enterTurn();
-      try {
-        outcome();
-      } finally {
-        leaveTurn();
-      }
+      inTurn(outcome);
     };
     const onError = (): void => end(() => dialed.onFailed('connect-failure'));
     const timer = setTimeout(() => {
@@ -96,7 +128,7 @@ export function createDialer(options: DialOptions): Dialer {
       abandon(socket);
     }, connectTimeoutMs);
     socket.on('error', onError);
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () =>
+    socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () =>
       end(() => {
         if (isOwnPort !== undefined && leadsToItself(socket, isOwnPort)) {
           abandon(socket);

@@ -5,7 +5,7 @@ import { connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
-import { keepAliveOptions } from '../pool/dial.ts';
+import { keepAliveOptions } from '../pool/keep-alive.ts';
 import { lookup } from '../pool/dns.ts';
 import { leadsToItself } from '../pool/own-ports.ts';
 import type { IsOwnPort } from '../pool/own-ports.ts';
@@ -73,7 +73,13 @@ class Attempt {
       return;
     }
     const options = { ...tls, socket: this.#plain, allowHalfOpen: true } as ConnectionOptions;
-    const secure = connectSecure(options);
+    let secure: Socket;
+    try {
+      secure = connectSecure(options);
+    } catch {
+      this.#fail('connect-failure');
+      return;
+    }
     this.#socket = secure;
     this.#watch(secure);
     secure.once('secureConnect', () => this.#done());

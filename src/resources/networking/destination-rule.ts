@@ -54,7 +54,7 @@ const LATER: readonly (readonly [field: keyof TrafficPolicy, reason: string, onl
   ],
   ['outlierDetection', 'endpoints are not ejected by this version'],
   ['tunnel', 'no runtime of this version tunnels'],
-  ['proxyProtocol', 'a Worker sends no PROXY protocol; a Node proxy does for TCP', 'node'],
+  ['proxyProtocol', 'a Worker sends no PROXY protocol', 'node'],
   [
     'retryBudget',
     'the budget is 20 % with a floor of 3 in this version, where maxRetries says no number',
