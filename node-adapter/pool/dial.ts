@@ -10,7 +10,7 @@ import { readSecured, readingOptions, startReading } from '../sockets/reading.ts
 import type { BytesReader, ReadMode } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
 import { lookup } from './dns.ts';
-import { keepAliveOptions } from './keep-alive.ts';
+import { keepAlive } from './keep-alive.ts';
 import { leadsToItself } from './own-ports.ts';
 import type { IsOwnPort } from './own-ports.ts';
 
@@ -54,7 +54,7 @@ function inTurn(work: () => void): void {
 
 /** The preface goes before TLS: connected first, secured then, read last. */
 function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
-  const { host, port, connectTimeoutMs: timeoutMs, mode, keepAlive, isOwnPort } = options;
+  const { host, port, connectTimeoutMs: timeoutMs, mode, isOwnPort } = options;
   return (reader, dialed) => {
     const tls = secureOptions(options);
     if (tls === 'missing') {
@@ -62,7 +62,7 @@ function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
       return;
     }
     connectTo(
-      { host, port, timeoutMs, tls, preface, keepAlive, isOwnPort },
+      { host, port, timeoutMs, tls, preface, keepAlive: options.keepAlive, isOwnPort },
       {
         onConnected: (socket) =>
           inTurn(() => {
@@ -88,15 +88,8 @@ function secureOptions({ tls }: DialOptions): ConnectionOptions | undefined | 'm
 
 export function createDialer(options: DialOptions): Dialer {
   if (options.preface !== undefined) return createPrefacedDialer(options, options.preface);
-  const { host, port, connectTimeoutMs, mode, keepAlive, isOwnPort } = options;
-  const common = {
-    host,
-    port,
-    noDelay: true,
-    allowHalfOpen: true,
-    lookup,
-    ...keepAliveOptions(keepAlive),
-  };
+  const { host, port, connectTimeoutMs, mode, isOwnPort } = options;
+  const common = { host, port, noDelay: true, allowHalfOpen: true, lookup };
   const open = (reader: BytesReader): Socket | undefined => {
     const reading = readingOptions(reader, mode);
     const tls = secureOptions(options);
@@ -134,6 +127,7 @@ export function createDialer(options: DialOptions): Dialer {
           abandon(socket);
           dialed.onFailed('connect-failure');
         } else {
+          keepAlive(socket, options.keepAlive);
           dialed.onConnected(socket);
           startReading(socket, reader, mode);
         }
