@@ -121,7 +121,9 @@ export class Accepted {
       early,
       (bytes, isOver) => {
         const protocol = sniff(bytes);
-        if (protocol === 'incomplete' && !isOver) return false;
+        // Only a server that speaks first could say anything to a client that has ended.
+        const isGone = this.#socket.readableEnded && !serverMaySpeakFirst;
+        if (protocol === 'incomplete' && (!isOver || isGone)) return false;
         if (protocol === 'tls' && this.#options.role.kind === 'inbound') this.#readHello(bytes);
         else if (protocol === 'http2') this.#serve('h2', bytes);
         // What is no HTTP is refused by the codec, in words that a client of HTTP understands.
