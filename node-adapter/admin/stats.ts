@@ -110,6 +110,23 @@ function ofCalls(scoped: readonly Scoped[]): string {
   ].join('');
 }
 
+function ofClients({ admission, connections }: Sidecar): string {
+  const one = (value: number): Sample[] => [{ labels: {}, value }];
+  return [
+    metric('lateen_connections_active', gauge('Open connections of clients.'), one(connections)),
+    metric(
+      'lateen_connections_max',
+      gauge('As many of them may be open.'),
+      Number.isFinite(admission.most) ? one(admission.most) : [],
+    ),
+    metric(
+      'lateen_connections_refused_total',
+      counter('Connections of clients that were closed unheard, being one too many.'),
+      one(admission.refused),
+    ),
+  ].join('');
+}
+
 function ofPools(sidecar: Sidecar): string {
   return [
     metric(
@@ -163,9 +180,7 @@ export function prometheusText(sidecar: Sidecar): string {
       gauge('Requests under way.'),
       all(({ labels, stats }) => [{ labels, value: stats.active }]),
     ),
-    metric('lateen_connections_active', gauge('Open connections of clients.'), [
-      { labels: {}, value: sidecar.connections },
-    ]),
+    ofClients(sidecar),
     ofPools(sidecar),
     metric(
       'lateen_configuration_info',
