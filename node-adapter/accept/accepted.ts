@@ -21,6 +21,7 @@ import { readAccepted, readSecured } from '../sockets/reading.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { carryConnection } from '../tcp/carry.ts';
 import type { Secured } from '../tls/termination.ts';
+import { Expiry } from './expiry.ts';
 import { peek } from './peek.ts';
 import { Beginning, Tunnel } from './tunnel.ts';
 import type { TunnelTarget } from './tunnel.ts';
@@ -42,6 +43,7 @@ interface Codec extends BytesReader {
 /** How long a client may say nothing where either side may speak first. */
 const SERVER_FIRST_MS = 300;
 const NOTHING = Buffer.alloc(0);
+const EXPIRED = 'client_certificate_expired';
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 /** What comes meanwhile is read by who has taken the socket over. */
 const NOBODY: BytesReader = { onBytes: () => undefined };
@@ -52,7 +54,9 @@ export class Accepted {
   #socket: Socket;
   #destination: Address | undefined;
   #scheme: 'http' | 'https' = 'http';
-  #held: { drain(): void } | undefined;
+  #held: { drain(): void; cut?(details: string): void } | undefined;
+  /** Of a certificate that the client showed. */
+  #expiry: Expiry | undefined;
   #isOver = false;
 
   constructor(socket: Socket, options: AcceptOptions) {
@@ -166,12 +170,13 @@ export class Accepted {
   }
 
   #secured(listener: Listener, secured: Secured): void {
-    const { socket, sni, alpn, principal, mutual, isFor } = secured;
+    const { socket, sni, alpn, principal, mutual, isFor, expiresMs } = secured;
     if (this.#isOver) {
       socket.destroy();
       return;
     }
     this.#socket = socket;
+    if (expiresMs !== undefined) this.#endWith(expiresMs);
     this.#peer = {
       ...this.#peer,
       ...(principal === undefined ? {} : { principal }),
@@ -186,6 +191,20 @@ export class Accepted {
     if (alpn === 'h2' || alpn === 'http/1.1') this.#serve(alpn, NOTHING);
     // What was agreed on says nothing of what is spoken.
     else this.#sniff(NOTHING, false);
+  }
+
+  #endWith(expiresMs: number): void {
+    const { deadlines, limits } = this.#options.services;
+    this.#expiry = new Expiry({
+      expiresMs,
+      graceMs: limits.expiryGraceMs,
+      deadlines,
+      drain: () => this.drain(),
+      cut: () => {
+        if (this.#held?.cut === undefined) this.#refuse(EXPIRED);
+        else this.#held.cut(EXPIRED);
+      },
+    });
   }
 
   #serve(protocol: 'h2' | 'http/1.1', early: Buffer): void {
@@ -304,6 +323,7 @@ export class Accepted {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#expiry?.cancel();
     const options = this.#options;
     options.services.upstreams.release(this.#peer);
     options.onClosed();

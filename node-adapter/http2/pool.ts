@@ -1,12 +1,15 @@
 /** Attempts at one endpoint over few connections that each carry many of them. */
+import type { Socket } from 'node:net';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Dialer } from '../pool/dial.ts';
+import { lifetimeOf } from '../pool/lifetime.ts';
 import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
 import type { Room, RoomUser } from '../pool/room.ts';
 import { WaitingLine } from '../pool/waiting-line.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
+import type { Moment } from '../sockets/moment.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_STREAMS, Http2Client } from './client.ts';
 import type { Http2ClientOptions, Http2ClientOwner } from './client.ts';
@@ -30,8 +33,8 @@ const DEFAULT_IDLE_MS = 300_000;
 interface Member {
   readonly client: Http2Client;
   readonly idle: Deadline;
-  /** From its first byte on, whatever it carries. */
-  readonly age: Deadline;
+  /** Until when it takes attempts; undefined = for ever. */
+  readonly lifetime: Moment | undefined;
 }
 
 export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
@@ -105,7 +108,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     const member = this.#memberOf(client);
     if (member === undefined) return;
     this.#options.deadlines.set(member.idle, 0);
-    this.#options.deadlines.set(member.age, 0);
+    member.lifetime?.cancel();
     this.#open = this.#open.filter((other) => other !== member);
     this.#closing.add(client);
     this.#connectIfWanted();
@@ -166,7 +169,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     this.#options.dial(client, {
       onConnected: (socket) => {
         this.#connecting--;
-        this.#add(client);
+        this.#add(client, socket);
         client.attach(socket);
         this.onPlaces(client);
         if (this.#isDraining) client.drain();
@@ -178,10 +181,10 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     });
   }
 
-  #add(client: Http2Client): void {
-    const [idle, age] = [new Deadline(() => client.drain()), new Deadline(() => client.drain())];
-    this.#open = [...this.#open, { client, idle, age }];
-    this.#options.deadlines.set(age, this.#options.limits.maxConnectionDurationMs ?? 0);
+  #add(client: Http2Client, socket: Socket): void {
+    const onOver = (): void => client.drain();
+    const lifetime = lifetimeOf(socket, { ...this.#options, onOver });
+    this.#open = [...this.#open, { client, idle: new Deadline(onOver), lifetime }];
   }
 
   /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */

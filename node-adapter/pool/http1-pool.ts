@@ -7,6 +7,7 @@ import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
 import type { Dialer } from './dial.ts';
+import { lifetimeOf } from './lifetime.ts';
 import type { Pool, PoolStats, Waiter } from './pool.ts';
 import type { Room, RoomUser } from './room.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -74,7 +75,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
     const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     const { room } = this.#options;
     const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
-    if (isWorn || (connection.attempts > 0 && room?.owes(this) === true)) {
+    if (isWorn || connection.isOld || (connection.attempts > 0 && room?.owes(this) === true)) {
       connection.close();
       return;
     }
@@ -93,6 +94,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
 
   onClosed(connection: Http1Client): void {
     this.#options.deadlines.set(connection.idleDeadline, 0);
+    connection.lifetime?.cancel();
     this.#connected.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -144,6 +146,8 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
         this.#connecting--;
         connection.attach(socket);
         this.#connected.add(connection);
+        const onOver = (): void => connection.retire();
+        connection.lifetime = lifetimeOf(socket, { ...this.#options, onOver });
         this.onIdle(connection);
       },
       onFailed: (failure: UpstreamFailure) => {
