@@ -48,6 +48,8 @@ interface Named {
   readonly isPassing: boolean;
   /** Of one client: it lives as long as the client does, and no longer than it has connections. */
   readonly isOfClient: boolean;
+  /** Absent: of requests of the proxy's own. */
+  readonly client: Peer | undefined;
   /** What the pool was made of: another makes another pool. */
   readonly settings: string;
 }
@@ -197,9 +199,10 @@ export class Upstreams {
       this.#onEmpty(name, pool, room),
     );
     const isPassing = endpoint === undefined;
-    const named = { pool, cluster: cluster.name, address, isPassing, isOfClient, settings };
+    const client = isOfClient ? target.client : undefined;
+    const named = { pool, cluster: cluster.name, address, isPassing, isOfClient, client, settings };
     this.#byName.set(name, named);
-    if (isOfClient && target.client !== undefined) this.#belongs(name, target.client);
+    if (client !== undefined) this.#belongs(name, client);
     if (known !== undefined) this.#drain(known.pool);
     return pool;
   }
@@ -212,7 +215,10 @@ export class Upstreams {
   #onEmpty(name: string, pool: Pool, room: string | undefined): void {
     this.#draining.delete(pool);
     const named = this.#byName.get(name);
-    if (named?.pool === pool && (named.isPassing || named.isOfClient)) this.#byName.delete(name);
+    if (named?.pool === pool && (named.isPassing || named.isOfClient)) {
+      this.#byName.delete(name);
+      if (named.client !== undefined) this.#ofClient.get(named.client)?.delete(name);
+    }
     if (room !== undefined && this.#rooms.get(room)?.isEmpty === true) this.#rooms.delete(room);
   }
 
