@@ -2,6 +2,7 @@
 import type { HeadFault } from '../src/http1/index.ts';
 import type { LocalReply } from '../src/model/exchange.ts';
 import type { Peer } from '../src/model/identity.ts';
+import type { Admission } from './accept/admission.ts';
 import { openBridged, speaksGrpcWeb } from './grpc/web-bridge.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Plane } from './plane.ts';
@@ -21,6 +22,8 @@ export interface ConnectionServices
   readonly deadlines: Deadlines;
   readonly mode: ReadMode;
   readonly termination: Termination;
+  /** @default every connection is taken */
+  readonly admission?: Admission;
   /** Whether a proxy in front says whom it stands for. @default nobody does, and what looks like it is refused */
   readonly proxyProtocol?: 'required' | 'allowed';
   isDraining(): boolean;

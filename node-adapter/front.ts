@@ -27,6 +27,7 @@ export class Front {
     // Paused: who reads is known when the protocol is.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
     this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#server.on('error', (error) => this.#onFailed(error));
   }
 
   listen(): Promise<AddressInfo> {
@@ -61,14 +62,31 @@ export class Front {
     for (const connection of this.#open) connection.destroy();
   }
 
+  get #port(): number {
+    const { role } = this.#options;
+    return role.kind === 'proxy' ? 0 : role.listenerPort;
+  }
+
+  /** Of accepting: who listens is told of what fails before. */
+  #onFailed({ code = 'unknown' }: NodeJS.ErrnoException): void {
+    if (this.#server.listening) this.#options.services.admission?.onFailed(this.#port, code);
+  }
+
   #accept(socket: Socket): void {
     const { plane, role, services } = this.#options;
+    const { admission } = services;
+    if (admission?.take(this.#port) === false) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
     const connection = new Accepted(socket, {
       plane,
       role,
       services,
       onClosed: () => {
         this.#open.delete(connection);
+        admission?.leave();
         if (this.#isClosed && this.#open.size === 0) this.#onEmpty?.();
       },
     });

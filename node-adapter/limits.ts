@@ -18,6 +18,8 @@ export interface ConnectionLimits {
   readonly pipelinedBytes: number;
   /** How long what a client still sends is read and thrown away behind an answer that came early. @default 2,000 */
   readonly lingerTimeoutMs: number;
+  /** From the end of the certificate that a client showed to that of its connection, for what is under way. @default 10,000 */
+  readonly expiryGraceMs: number;
 }
 
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
@@ -29,4 +31,5 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   keepAliveRequests: 100_000,
   pipelinedBytes: 65_536,
   lingerTimeoutMs: 2000,
+  expiryGraceMs: 10_000,
 };

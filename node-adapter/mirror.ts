@@ -1,6 +1,7 @@
 /** Copies of a request beside the first attempt: sent and forgotten. */
 import { NO_TRAILERS } from '../src/http1/index.ts';
 import { RequestHeaderList } from '../src/lib/header-list.ts';
+import type { Peer } from '../src/model/identity.ts';
 import type { MirrorTarget } from '../src/proxy/index.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { Upstreams } from './pool/upstreams.ts';
@@ -9,6 +10,7 @@ import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream
 interface Mirrored {
   readonly target: MirrorTarget;
   readonly request: OutgoingRequest;
+  readonly client: Peer;
   /** Undefined: there is none. */
   readonly body: readonly Buffer[] | undefined;
   readonly upstreams: Upstreams;
@@ -94,10 +96,10 @@ class Mirror implements Waiter, ClientStreamEvents {
 }
 
 export function sendMirror(mirrored: Mirrored): void {
-  const { target, upstreams, request } = mirrored;
+  const { target, upstreams, request, client } = mirrored;
   const mirror = new Mirror(mirrored);
   const stream = upstreams.acquireFor(
-    { cluster: target.cluster, endpoint: target.endpoint, authority: request.authority },
+    { cluster: target.cluster, endpoint: target.endpoint, authority: request.authority, client },
     mirror,
     request.head,
   );

@@ -338,8 +338,9 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     if (this.#mirrors.length === 0 || !this.#isForwarding) return;
     if (this.#kept?.isReplayable === false) return;
     const { upstreams } = this.#services;
+    const { peer: client } = this.#x;
     for (const target of this.#mirrors)
-      sendMirror({ target, request: this, body: this.#kept?.pieces(), upstreams });
+      sendMirror({ target, request: this, client, body: this.#kept?.pieces(), upstreams });
     this.#mirrors = NO_MIRRORS;
   }
 

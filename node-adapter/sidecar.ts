@@ -6,6 +6,8 @@ import type { CredentialFiles } from '../src/lib/file-credential.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
 import type { LinkedSnapshot } from '../src/proxy/index.ts';
+import { Admission } from './accept/admission.ts';
+import { descriptorLimit, shareOfClients } from './accept/descriptors.ts';
 import { authorityOf } from './accept/roles.ts';
 import { createCall } from './call.ts';
 import type { ConnectionServices } from './exchanges.ts';
@@ -69,6 +71,11 @@ export interface SidecarOptions {
   /** Where inbound requests go. @default to the endpoints of the registry */
   readonly app?: AppAddress;
   readonly limits?: Partial<ConnectionLimits>;
+  /**
+   * Connections of clients at a time, over all fronts; 0 = any number. Beyond it they are closed when they are accepted.
+   * @default half of the process's file descriptors, less 64
+   */
+  readonly maxConnections?: number;
   /** Protocols that clients may ask a connection to become. @default websocket */
   readonly upgrades?: readonly string[];
   /** Takes lines of the access log and diagnostics, without line feed. */
@@ -126,6 +133,8 @@ export class Sidecar {
   readonly #secrets: FileSecrets;
   /** Operations over connections that carry MongoDB. */
   readonly mongo: MongoTraffic;
+  /** Who may come. */
+  readonly admission: Admission;
   readonly #termination: Termination;
   readonly #originator: Originator;
   #isDraining = false;
@@ -155,6 +164,8 @@ export class Sidecar {
       dial: createCall(() => this.#upstreams),
     });
     this.mongo = new MongoTraffic(this.#host);
+    const { maxConnections = shareOfClients(descriptorLimit()) } = options;
+    this.admission = new Admission({ maxConnections, log });
     this.#planes = new Map(options.scopes.map((scope) => [scope.type, this.#plane(scope)]));
     this.#services = {
       ...hooks,
@@ -166,6 +177,7 @@ export class Sidecar {
       deadlines,
       mode,
       termination: this.#termination,
+      admission: this.admission,
       mongo: this.mongo,
       tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),
       isOwnPort,

@@ -19,7 +19,7 @@ const MAX_OFFSET = 64_000;
 async function gateway(options: GatewayOptions): Promise<void> {
   // Other commands need not load a proxy to be listed beside it.
   const { runNode } = await import('../node/run.ts');
-  const { identity, ...shared } = sharedOf(options);
+  const { identity, maxConnections, ...shared } = sharedOf(options);
   const offset = Number(options.mapOffset);
   if (!Number.isInteger(offset) || offset < 0 || offset > MAX_OFFSET)
     throw new CommandError(`--map-offset ${options.mapOffset}: want 0 to ${MAX_OFFSET}`, 2);
@@ -32,6 +32,7 @@ async function gateway(options: GatewayOptions): Promise<void> {
       scopes: [{ type: 'gateway', namespace: options.namespace, name: options.name, labels }],
       accessLog: shared.accessLog,
       ...(identity === undefined ? {} : { identity }),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
     },
     source: options,
     first: [],

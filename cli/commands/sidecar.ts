@@ -90,7 +90,7 @@ function resolveInbound(plan: FrontPlan, node: MeshNode, app: Address): FrontPla
 async function sidecar(command: readonly string[], options: SidecarOptions): Promise<void> {
   // Other commands need not load a proxy to be listed beside it.
   const { runNode } = await import('../node/run.ts');
-  const { identity, ...shared } = sharedOf(options);
+  const { identity, maxConnections, ...shared } = sharedOf(options);
   const scopes = scopesOf(options);
   const app = parseAddress(options.app, '--app');
   if (app.port === 0) throw new CommandError('--app: want the port that it listens on', 2);
@@ -104,6 +104,7 @@ async function sidecar(command: readonly string[], options: SidecarOptions): Pro
       app,
       accessLog: shared.accessLog,
       ...(identity === undefined ? {} : { identity }),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
     },
     source: options,
     first: outboundPlans(options),

@@ -20,6 +20,7 @@ export interface SharedOptions extends GlobalOptions {
   readonly dataDir: string;
   readonly drainTimeout: string;
   readonly workers: string;
+  readonly maxConnections?: string;
   readonly accessLog: string;
   readonly cert?: string;
   readonly key?: string;
@@ -39,6 +40,10 @@ export function withShared(command: Command, workers: string): Command {
     .option('--drain-timeout <time>', 'how long what is under way may take to end', '30s')
     .option('--workers <count>', 'processes that carry the traffic, or auto: one a core', workers)
     .option(
+      '--max-connections <count>',
+      'connections of clients at a time, in each worker; 0: any number (default: half of its file descriptors, less 64)',
+    )
+    .option(
       '--cert <file>',
       "the workload's certificate of the mesh, which says its SPIFFE ID (PEM)",
     )
@@ -55,6 +60,11 @@ function workersOf(text: string): number {
   if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS)
     throw new CommandError(`--workers ${text}: want auto, or 1 to ${MAX_WORKERS}`, 2);
   return count;
+}
+
+function maxConnectionsOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new CommandError(`--max-connections ${text}: want a number, or 0 for any`, 2);
 }
 
 export function adminOf(text: string): AdminAt | undefined {
@@ -87,6 +97,8 @@ function identityOf({ cert, key, ca }: SharedOptions): CredentialFiles | undefin
 export interface Shared {
   readonly namespace: string;
   readonly workers: number;
+  /** @default what the limit of file descriptors allows */
+  readonly maxConnections?: number;
   readonly admin?: AdminAt;
   readonly dataDir: string;
   readonly drainMs: number;
@@ -97,9 +109,11 @@ export interface Shared {
 export function sharedOf(options: SharedOptions): Shared {
   const admin = adminOf(options.admin);
   const identity = identityOf(options);
+  const { maxConnections } = options;
   return {
     namespace: options.namespace,
     workers: workersOf(options.workers),
+    ...(maxConnections === undefined ? {} : { maxConnections: maxConnectionsOf(maxConnections) }),
     ...(admin === undefined ? {} : { admin }),
     dataDir: options.dataDir,
     drainMs: parseTime(options.drainTimeout, '--drain-timeout'),

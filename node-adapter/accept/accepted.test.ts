@@ -242,6 +242,26 @@ describe('a gateway', () => {
   });
 });
 
+describe('a client that goes away before it is known what it speaks', () => {
+  const connections = (): number => sidecars.reduce((sum, one) => sum + one.connections, 0);
+
+  it.each([
+    ['HTTP', (): number => edgePort(80), ''],
+    ['HTTP, half said', (): number => edgePort(80), 'PRI * H'],
+    ['TLS', (): number => edgePort(443), ''],
+    ['a port of anything', (): number => portOf('service', 1), ''],
+    ['an HTTP proxy', (): number => portOf('proxy'), 'GE'],
+  ])('%s: leaves its place at once', async (_name, port, said) => {
+    const socket = connect({ port: port(), host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => undefined).resume();
+    let isClosed = false;
+    socket.once('close', () => (isClosed = true));
+    socket.end(said);
+    await expect.poll(() => isClosed).toBe(true);
+    await expect.poll(connections).toBe(0);
+  });
+});
+
 describe('a sidecar', () => {
   it('stands before its application, and enforces what holds for it', async () => {
     const port = portOf('inbound');

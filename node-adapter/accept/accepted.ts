@@ -21,6 +21,7 @@ import { readAccepted, readSecured } from '../sockets/reading.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { carryConnection } from '../tcp/carry.ts';
 import type { Secured } from '../tls/termination.ts';
+import { Expiry } from './expiry.ts';
 import { peek } from './peek.ts';
 import { Beginning, Tunnel } from './tunnel.ts';
 import type { TunnelTarget } from './tunnel.ts';
@@ -42,6 +43,7 @@ interface Codec extends BytesReader {
 /** How long a client may say nothing where either side may speak first. */
 const SERVER_FIRST_MS = 300;
 const NOTHING = Buffer.alloc(0);
+const EXPIRED = 'client_certificate_expired';
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 /** What comes meanwhile is read by who has taken the socket over. */
 const NOBODY: BytesReader = { onBytes: () => undefined };
@@ -52,7 +54,9 @@ export class Accepted {
   #socket: Socket;
   #destination: Address | undefined;
   #scheme: 'http' | 'https' = 'http';
-  #held: { drain(): void } | undefined;
+  #held: { drain(): void; cut?(details: string): void } | undefined;
+  /** Of a certificate that the client showed. */
+  #expiry: Expiry | undefined;
   #isOver = false;
 
   constructor(socket: Socket, options: AcceptOptions) {
@@ -121,7 +125,9 @@ export class Accepted {
       early,
       (bytes, isOver) => {
         const protocol = sniff(bytes);
-        if (protocol === 'incomplete' && !isOver) return false;
+        // Only a server that speaks first could say anything to a client that has ended.
+        const isGone = this.#socket.readableEnded && !serverMaySpeakFirst;
+        if (protocol === 'incomplete' && (!isOver || isGone)) return false;
         if (protocol === 'tls' && this.#options.role.kind === 'inbound') this.#readHello(bytes);
         else if (protocol === 'http2') this.#serve('h2', bytes);
         // What is no HTTP is refused by the codec, in words that a client of HTTP understands.
@@ -164,12 +170,13 @@ export class Accepted {
   }
 
   #secured(listener: Listener, secured: Secured): void {
-    const { socket, sni, alpn, principal, mutual, isFor } = secured;
+    const { socket, sni, alpn, principal, mutual, isFor, expiresMs } = secured;
     if (this.#isOver) {
       socket.destroy();
       return;
     }
     this.#socket = socket;
+    if (expiresMs !== undefined) this.#endWith(expiresMs);
     this.#peer = {
       ...this.#peer,
       ...(principal === undefined ? {} : { principal }),
@@ -186,6 +193,20 @@ export class Accepted {
     else this.#sniff(NOTHING, false);
   }
 
+  #endWith(expiresMs: number): void {
+    const { deadlines, limits } = this.#options.services;
+    this.#expiry = new Expiry({
+      expiresMs,
+      graceMs: limits.expiryGraceMs,
+      deadlines,
+      drain: () => this.drain(),
+      cut: () => {
+        if (this.#held?.cut === undefined) this.#refuse(EXPIRED);
+        else this.#held.cut(EXPIRED);
+      },
+    });
+  }
+
   #serve(protocol: 'h2' | 'http/1.1', early: Buffer): void {
     const { mode } = this.#options.services;
     const codec = this.#codec(protocol);
@@ -196,6 +217,7 @@ export class Accepted {
 
   #codec(protocol: 'h2' | 'http/1.1', portBehind?: number): Codec {
     const { plane, role, services } = this.#options;
+    this.#peer = { ...this.#peer, destination: this.#whereTo() };
     const port = portBehind ?? this.#port;
     const isProxy = role.kind === 'proxy' && portBehind === undefined;
     const facts: ConnectionFacts = {
@@ -215,6 +237,11 @@ export class Accepted {
     return codec;
   }
 
+  #whereTo(): Address {
+    const { localAddress = '', localPort = 0 } = this.#socket;
+    return this.#destination ?? { ip: localAddress, port: localPort };
+  }
+
   /** Behind CONNECT the client speaks whatever it likes to a host that it named. */
   #tunnel(codec: Codec, target: TunnelTarget): void {
     if (!(codec instanceof Http1Server)) return;
@@ -225,6 +252,7 @@ export class Accepted {
       const hello = protocol === 'tls' ? clientHello(early) : undefined;
       if (hello === 'incomplete' && !isOver) return false;
       if (protocol === 'http1' || protocol === 'http2') {
+        this.#destination = target.destination;
         const inner = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1', target.port);
         beginning.handOn(inner);
         inner.attach(this.#socket, early);
@@ -295,6 +323,9 @@ export class Accepted {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.onClosed();
+    this.#expiry?.cancel();
+    const options = this.#options;
+    options.services.upstreams.release(this.#peer);
+    options.onClosed();
   }
 }

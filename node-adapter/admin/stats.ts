@@ -45,6 +45,15 @@ function byGrpcStatus(
   );
 }
 
+function retryOverflows(
+  clusters: Readonly<Record<string, RequestCounts>>,
+  labels: Labels,
+): Sample[] {
+  return Object.entries(clusters).flatMap(([cluster, { retryOverflows: value = 0 }]) =>
+    value === 0 ? [] : [{ labels: { ...labels, cluster }, value }],
+  );
+}
+
 interface Scoped {
   readonly labels: Labels;
   readonly stats: EngineStats;
@@ -101,6 +110,43 @@ function ofCalls(scoped: readonly Scoped[]): string {
   ].join('');
 }
 
+function ofClients({ admission, connections }: Sidecar): string {
+  const one = (value: number): Sample[] => [{ labels: {}, value }];
+  return [
+    metric('lateen_connections_active', gauge('Open connections of clients.'), one(connections)),
+    metric(
+      'lateen_connections_max',
+      gauge('As many of them may be open.'),
+      Number.isFinite(admission.most) ? one(admission.most) : [],
+    ),
+    metric(
+      'lateen_connections_refused_total',
+      counter('Connections of clients that were closed unheard, being one too many.'),
+      one(admission.refused),
+    ),
+  ].join('');
+}
+
+function ofPools(sidecar: Sidecar): string {
+  return [
+    metric(
+      'lateen_upstream_connections',
+      gauge('Open connections to an endpoint.'),
+      poolSamples(sidecar, 'connections'),
+    ),
+    metric(
+      'lateen_upstream_connections_idle',
+      gauge('Of these, without a request.'),
+      poolSamples(sidecar, 'idle'),
+    ),
+    metric(
+      'lateen_upstream_requests_pending',
+      gauge('Requests that wait for a connection.'),
+      poolSamples(sidecar, 'waiting'),
+    ),
+  ].join('');
+}
+
 export function prometheusText(sidecar: Sidecar): string {
   const scoped = sidecar.planes.map(({ scope, engine }): Scoped => ({
     labels: { scope: scope.type },
@@ -123,30 +169,19 @@ export function prometheusText(sidecar: Sidecar): string {
       counter('Requests that ended, by cluster.'),
       all(({ labels, stats }) => byClass(stats.clusters, labels, 'cluster')),
     ),
+    metric(
+      'lateen_cluster_retry_overflow_total',
+      counter('Retries that were not made since as many were under way as may be, by cluster.'),
+      all(({ labels, stats }) => retryOverflows(stats.clusters, labels)),
+    ),
     ofCalls(scoped),
     metric(
       'lateen_requests_active',
       gauge('Requests under way.'),
       all(({ labels, stats }) => [{ labels, value: stats.active }]),
     ),
-    metric('lateen_connections_active', gauge('Open connections of clients.'), [
-      { labels: {}, value: sidecar.connections },
-    ]),
-    metric(
-      'lateen_upstream_connections',
-      gauge('Open connections to an endpoint.'),
-      poolSamples(sidecar, 'connections'),
-    ),
-    metric(
-      'lateen_upstream_connections_idle',
-      gauge('Of these, without a request.'),
-      poolSamples(sidecar, 'idle'),
-    ),
-    metric(
-      'lateen_upstream_requests_pending',
-      gauge('Requests that wait for a connection.'),
-      poolSamples(sidecar, 'waiting'),
-    ),
+    ofClients(sidecar),
+    ofPools(sidecar),
     metric(
       'lateen_configuration_info',
       gauge('The snapshot in force.'),

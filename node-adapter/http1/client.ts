@@ -16,6 +16,7 @@ import type {
 } from '../../src/http1/index.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Deadline } from '../sockets/deadlines.ts';
+import type { Moment } from '../sockets/moment.ts';
 import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
@@ -45,6 +46,9 @@ const MAX_INTERIM = 100;
 export class Http1Client implements BytesReader, ClientStream, BodySink {
   /** Its pool's: until when it is kept without an attempt. */
   readonly idleDeadline: Deadline = new Deadline(() => this.close());
+  /** Its pool's: until when it takes attempts. */
+  lifetime: Moment | undefined;
+  #isOld = false;
   readonly #owner: ClientConnectionOwner;
   readonly #parsing: ParseOptions<RawResponseHead> & { reuse?: RawResponseHead };
   #socket!: Socket;
@@ -90,6 +94,16 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   get isUsable(): boolean {
     return this.#state === 'idle' && this.#socket.writable && this.#socket.readable;
+  }
+
+  get isOld(): boolean {
+    return this.#isOld;
+  }
+
+  /** Takes no further attempt. */
+  retire(): void {
+    this.#isOld = true;
+    if (this.#state === 'idle') this.close();
   }
 
   begin(events: ClientStreamEvents): void {

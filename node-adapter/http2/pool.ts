@@ -1,11 +1,15 @@
 /** Attempts at one endpoint over few connections that each carry many of them. */
+import type { Socket } from 'node:net';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Dialer } from '../pool/dial.ts';
+import { lifetimeOf } from '../pool/lifetime.ts';
 import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
+import type { Room, RoomUser } from '../pool/room.ts';
 import { WaitingLine } from '../pool/waiting-line.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
+import type { Moment } from '../sockets/moment.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_STREAMS, Http2Client } from './client.ts';
 import type { Http2ClientOptions, Http2ClientOwner } from './client.ts';
@@ -14,6 +18,8 @@ export interface Http2PoolOptions {
   readonly dial: Dialer;
   readonly deadlines: Deadlines;
   readonly limits: PoolLimits;
+  /** Shared with other pools to the same endpoint, whose limits then hold for all of them. @default it has its own */
+  readonly room?: Room;
   /** Of each connection, beside what the limits say. */
   readonly client?: Http2ClientOptions;
   onFault(error: unknown): void;
@@ -27,11 +33,11 @@ const DEFAULT_IDLE_MS = 300_000;
 interface Member {
   readonly client: Http2Client;
   readonly idle: Deadline;
-  /** From its first byte on, whatever it carries. */
-  readonly age: Deadline;
+  /** Until when it takes attempts; undefined = for ever. */
+  readonly lifetime: Moment | undefined;
 }
 
-export class Http2Pool implements Pool, Http2ClientOwner {
+export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
   readonly #options: Http2PoolOptions;
   readonly #client: Http2ClientOptions;
   /** What the endpoint let in at a time when it last said so: a new connection is expected to be like the others. */
@@ -45,7 +51,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   constructor(options: Http2PoolOptions) {
     this.#options = options;
-    this.#waiting = new WaitingLine(options.limits);
+    this.#waiting = new WaitingLine(options.limits, options.room);
     const { maxConcurrentStreams, maxRequestsPerConnection, http2KeepAlive } = options.limits;
     this.#client = {
       ...(maxConcurrentStreams === undefined ? {} : { maxStreams: maxConcurrentStreams }),
@@ -94,17 +100,24 @@ export class Http2Pool implements Pool, Http2ClientOwner {
   onPlaces(client: Http2Client): void {
     const member = this.#memberOf(client);
     if (member === undefined) return;
+    const { room } = this.#options;
+    if (client.attempts > 0 && room?.owes(this) === true) {
+      client.drain();
+      return;
+    }
     while (this.#waiting.length > 0 && client.hasPlace)
       this.#waiting.next()?.onStream(this.#take(member));
     const { idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
-    if (client.taken === 0) this.#options.deadlines.set(member.idle, idleTimeoutMs);
+    if (client.taken > 0) return;
+    if (room?.rest(this) === false) client.drain();
+    else this.#options.deadlines.set(member.idle, idleTimeoutMs);
   }
 
   onClosing(client: Http2Client): void {
     const member = this.#memberOf(client);
     if (member === undefined) return;
     this.#options.deadlines.set(member.idle, 0);
-    this.#options.deadlines.set(member.age, 0);
+    member.lifetime?.cancel();
     this.#open = this.#open.filter((other) => other !== member);
     this.#closing.add(client);
     this.#connectIfWanted();
@@ -112,8 +125,24 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   onClosed(client: Http2Client): void {
     this.#closing.delete(client);
+    this.#options.room?.leave();
     this.#connectIfWanted();
     this.#tellIfEmpty();
+  }
+
+  onRoom(): boolean {
+    const before = this.#connecting;
+    this.#connectIfWanted();
+    const hasConnected = this.#connecting > before;
+    // For the next who wait here, behind those who wait elsewhere.
+    if (hasConnected) this.#connectIfWanted();
+    return hasConnected;
+  }
+
+  giveWay(): boolean {
+    const resting = this.#open.find(({ client }) => client.taken === 0);
+    resting?.client.drain();
+    return resting !== undefined;
   }
 
   onFault(error: unknown): void {
@@ -131,11 +160,16 @@ export class Http2Pool implements Pool, Http2ClientOwner {
 
   /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
   #connectIfWanted(): void {
-    const { maxConnections = 0 } = this.#options.limits;
     const maxStreams = Math.min(this.#client.maxStreams ?? DEFAULT_STREAMS, this.#peerStreams);
+    if (this.#waiting.length > this.#connecting * maxStreams && this.#takesPlace()) this.#connect();
+  }
+
+  #takesPlace(): boolean {
+    const { limits, room } = this.#options;
+    if (room !== undefined) return room.take(this);
+    const { maxConnections = 0 } = limits;
     const all = this.#open.length + this.#closing.size + this.#connecting;
-    if (maxConnections > 0 && all >= maxConnections) return;
-    if (this.#waiting.length > this.#connecting * maxStreams) this.#connect();
+    return maxConnections === 0 || all < maxConnections;
   }
 
   #connect(): void {
@@ -147,7 +181,7 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     this.#options.dial(client, {
       onConnected: (socket) => {
         this.#connecting--;
-        this.#add(client);
+        this.#add(client, socket);
         client.attach(socket);
         this.onPlaces(client);
         if (this.#isDraining) client.drain();
@@ -159,22 +193,26 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     });
   }
 
-  #add(client: Http2Client): void {
-    const [idle, age] = [new Deadline(() => client.drain()), new Deadline(() => client.drain())];
-    this.#open = [...this.#open, { client, idle, age }];
-    this.#options.deadlines.set(age, this.#options.limits.maxConnectionDurationMs ?? 0);
+  #add(client: Http2Client, socket: Socket): void {
+    const onOver = (): void => client.drain();
+    const lifetime = lifetimeOf(socket, { ...this.#options, onOver });
+    this.#open = [...this.#open, { client, idle: new Deadline(onOver), lifetime }];
   }
 
   /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */
   #onConnectFailed(failure: UpstreamFailure): void {
-    if (this.#connecting > 0 || this.#open.length > 0) return;
-    this.#waiting.failAll(failure);
+    const isLast = this.#connecting === 0 && this.#open.length === 0;
+    if (isLast) this.#waiting.failAll(failure);
+    this.#options.room?.leave();
+    if (!isLast) return;
     this.#connectIfWanted();
     this.#tellIfEmpty();
   }
 
   #tellIfEmpty(): void {
+    const options = this.#options;
+    if (this.#waiting.length + this.#open.length === 0) options.room?.forget(this);
     const connections = this.#open.length + this.#closing.size + this.#connecting;
-    if (connections + this.#waiting.length === 0) this.#options.onEmpty?.();
+    if (connections + this.#waiting.length === 0) options.onEmpty?.();
   }
 }

@@ -1,14 +1,16 @@
 /** Connections to an endpoint: address, time bound, TLS. */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { connect as connectSecure } from 'node:tls';
-import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { TLSSocket, connect as connectSecure } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
-import { readingOptions, startReading } from '../sockets/reading.ts';
+import { connectTo } from '../tcp/connect.ts';
+import { readSecured, readingOptions, startReading } from '../sockets/reading.ts';
 import type { BytesReader, ReadMode } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
 import { lookup } from './dns.ts';
+import { keepAlive } from './keep-alive.ts';
 import { leadsToItself } from './own-ports.ts';
 import type { IsOwnPort } from './own-ports.ts';
 
@@ -35,23 +37,70 @@ export interface DialOptions {
   readonly keepAlive?: PoolLimits['keepAlive'];
   /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
   readonly isOwnPort?: IsOwnPort;
-}
-
-const PLAIN: ConnectionOptions = {};
-const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
-
-/** In Node's words. */
-export function keepAliveOptions(given: PoolLimits['keepAlive']): {
-  readonly keepAlive?: boolean;
-  readonly keepAliveInitialDelay?: number;
-} {
-  if (given === undefined) return {};
-  return { keepAlive: true, keepAliveInitialDelay: given.timeMs ?? DEFAULT_KEEP_ALIVE_MS };
+  /** Written before anything else, before TLS too. @default nothing is */
+  readonly preface?: Buffer;
 }
 
 function abandon(socket: Socket): void {
   socket.on('error', () => undefined);
   socket.destroy();
+}
+
+function inTurn(work: () => void): void {
+  enterTurn();
+  try {
+    work();
+  } finally {
+    leaveTurn();
+  }
+}
+
+const PLAIN: ConnectionOptions = {};
+
+/** HTTP/2 over TLS is agreed on (RFC 9113, 3.2): who hasn't may take its frames for anything. */
+function isMismatch(socket: Socket, { ALPNProtocols: offered }: ConnectionOptions): boolean {
+  if (!Array.isArray(offered) || !offered.includes('h2')) return false;
+  const agreed = (socket as TLSSocket).alpnProtocol;
+  return typeof agreed !== 'string' || !offered.includes(agreed);
+}
+
+/** The preface goes before TLS: connected first, secured then, read last. */
+function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
+  const { host, port, connectTimeoutMs: timeoutMs, mode, isOwnPort } = options;
+  return (reader, dialed) => {
+    const tls = secureOptions(options);
+    if (tls === 'missing') {
+      queueMicrotask(() => dialed.onFailed('connect-failure'));
+      return;
+    }
+    connectTo(
+      { host, port, timeoutMs, tls, preface, keepAlive: options.keepAlive, isOwnPort },
+      {
+        onConnected: (socket) =>
+          inTurn(() => {
+            if (isMismatch(socket, tls ?? PLAIN)) {
+              abandon(socket);
+              dialed.onFailed('alpn-mismatch');
+              return;
+            }
+            dialed.onConnected(socket);
+            if (socket instanceof TLSSocket) readSecured(socket, reader, mode);
+            else startReading(socket, reader, 'data');
+          }),
+        onFailed: (failure) => inTurn(() => dialed.onFailed(failure)),
+      },
+    );
+  };
+}
+
+/** Undefined = plain. Where TLS is wanted, nothing goes out without. */
+function secureOptions({ tls }: DialOptions): ConnectionOptions | undefined | 'missing' {
+  if (tls === undefined) return undefined;
+  try {
+    return tls() ?? 'missing';
+  } catch {
+    return 'missing';
+  }
 }
 
 interface Opened {
@@ -60,43 +109,34 @@ interface Opened {
   readonly secure: ConnectionOptions;
 }
 
-/** Undefined: it can't be, and where TLS is wanted nothing goes out without. */
+/** Undefined: it can't be. */
 function open(options: DialOptions, reader: BytesReader): Opened | undefined {
-  const { host, port, tls, mode, keepAlive } = options;
-  const common = {
-    host,
-    port,
-    noDelay: true,
-    allowHalfOpen: true,
-    lookup,
-    ...keepAliveOptions(keepAlive),
-  };
+  const { host, port, mode } = options;
+  const common = { host, port, noDelay: true, allowHalfOpen: true, lookup };
   const reading = readingOptions(reader, mode);
-  if (tls === undefined) return { socket: connect({ ...common, ...reading }), secure: PLAIN };
+  const secure = secureOptions(options);
+  if (secure === undefined) return { socket: connect({ ...common, ...reading }), secure: PLAIN };
+  if (secure === 'missing') return undefined;
   try {
-    const secure = tls();
-    return secure && { socket: connectSecure({ ...common, ...secure, ...reading }), secure };
+    return { socket: connectSecure({ ...common, ...secure, ...reading }), secure };
   } catch {
     return undefined;
   }
 }
 
-/** HTTP/2 over TLS is agreed on (RFC 9113, 3.2): who hasn't may take its frames for anything. */
-function isMismatch({ socket, secure: { ALPNProtocols: offered } }: Opened): boolean {
-  if (!Array.isArray(offered) || !offered.includes('h2')) return false;
-  const agreed = (socket as TLSSocket).alpnProtocol;
-  return typeof agreed !== 'string' || !offered.includes(agreed);
-}
-
 /** Why a connection that stands isn't used. */
-function refusalOf(opened: Opened, { isOwnPort }: DialOptions): UpstreamFailure | undefined {
-  if (isMismatch(opened)) return 'alpn-mismatch';
-  const isLoop = isOwnPort !== undefined && leadsToItself(opened.socket, isOwnPort);
+function refusalOf(
+  { socket, secure }: Opened,
+  { isOwnPort }: DialOptions,
+): UpstreamFailure | undefined {
+  if (isMismatch(socket, secure)) return 'alpn-mismatch';
+  const isLoop = isOwnPort !== undefined && leadsToItself(socket, isOwnPort);
   return isLoop ? 'connect-failure' : undefined;
 }
 
 export function createDialer(options: DialOptions): Dialer {
-  const { connectTimeoutMs, tls, mode } = options;
+  if (options.preface !== undefined) return createPrefacedDialer(options, options.preface);
+  const { connectTimeoutMs, mode } = options;
   return (reader, dialed) => {
     const opened = open(options, reader);
     if (opened === undefined) {
@@ -110,12 +150,7 @@ export function createDialer(options: DialOptions): Dialer {
       isOver = true;
       clearTimeout(timer);
       socket.removeListener('error', onError);
-      enterTurn();
-      try {
-        outcome();
-      } finally {
-        leaveTurn();
-      }
+      inTurn(outcome);
     };
     const onError = (): void => end(() => dialed.onFailed('connect-failure'));
     const timer = setTimeout(() => {
@@ -123,10 +158,11 @@ export function createDialer(options: DialOptions): Dialer {
       abandon(socket);
     }, connectTimeoutMs);
     socket.on('error', onError);
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () =>
+    socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () =>
       end(() => {
         const refusal = refusalOf(opened, options);
         if (refusal === undefined) {
+          keepAlive(socket, options.keepAlive);
           dialed.onConnected(socket);
           startReading(socket, reader, mode);
         } else {

@@ -7,13 +7,17 @@ import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
 import type { Dialer } from './dial.ts';
+import { lifetimeOf } from './lifetime.ts';
 import type { Pool, PoolStats, Waiter } from './pool.ts';
+import type { Room, RoomUser } from './room.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface HttpPoolOptions {
   readonly dial: Dialer;
   readonly deadlines: Deadlines;
   readonly limits: PoolLimits;
+  /** Shared with other pools to the same endpoint, whose limits then hold for all of them. @default it has its own */
+  readonly room?: Room;
   onFault(error: unknown): void;
   /** No connection is left, and nobody waits for one. @default nobody wants to know */
   onEmpty?(): void;
@@ -22,7 +26,7 @@ export interface HttpPoolOptions {
 /** Below what most servers keep an idle connection for: the one that closes first should be us. */
 const DEFAULT_IDLE_MS = 4000;
 
-export class Http1Pool implements Pool, ClientConnectionOwner {
+export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
   readonly #options: HttpPoolOptions;
   readonly #idle: Http1Client[] = [];
   readonly #waiting: WaitingLine;
@@ -32,7 +36,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
 
   constructor(options: HttpPoolOptions) {
     this.#options = options;
-    this.#waiting = new WaitingLine(options.limits);
+    this.#waiting = new WaitingLine(options.limits, options.room);
   }
 
   get stats(): PoolStats {
@@ -69,8 +73,9 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
 
   onIdle(connection: Http1Client): void {
     const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
+    const { room } = this.#options;
     const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
-    if (isWorn) {
+    if (isWorn || connection.isOld || (connection.attempts > 0 && room?.owes(this) === true)) {
       connection.close();
       return;
     }
@@ -79,7 +84,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
       waiter.onStream(connection);
       return;
     }
-    if (this.#isDraining) {
+    if (this.#isDraining || room?.rest(this) === false) {
       connection.close();
       return;
     }
@@ -89,11 +94,28 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
 
   onClosed(connection: Http1Client): void {
     this.#options.deadlines.set(connection.idleDeadline, 0);
+    connection.lifetime?.cancel();
     this.#connected.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
+    this.#options.room?.leave();
     this.#connectIfWanted();
     this.#tellIfEmpty();
+  }
+
+  onRoom(): boolean {
+    const before = this.#connecting;
+    this.#connectIfWanted();
+    const hasConnected = this.#connecting > before;
+    // For the next who waits here, behind those who wait elsewhere.
+    if (hasConnected) this.#connectIfWanted();
+    return hasConnected;
+  }
+
+  giveWay(): boolean {
+    const kept = this.#idle.shift();
+    kept?.close();
+    return kept !== undefined;
   }
 
   onFault(error: unknown): void {
@@ -105,13 +127,15 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
     return connection;
   }
 
-  #hasRoom(): boolean {
-    const { maxConnections = 0 } = this.#options.limits;
+  #takesPlace(): boolean {
+    const { limits, room } = this.#options;
+    if (room !== undefined) return room.take(this);
+    const { maxConnections = 0 } = limits;
     return maxConnections === 0 || this.#connected.size + this.#connecting < maxConnections;
   }
 
   #connectIfWanted(): void {
-    if (this.#waiting.length > this.#connecting && this.#hasRoom()) this.#connect();
+    if (this.#waiting.length > this.#connecting && this.#takesPlace()) this.#connect();
   }
 
   #connect(): void {
@@ -122,12 +146,15 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
         this.#connecting--;
         connection.attach(socket);
         this.#connected.add(connection);
+        const onOver = (): void => connection.retire();
+        connection.lifetime = lifetimeOf(socket, { ...this.#options, onOver });
         this.onIdle(connection);
       },
       onFailed: (failure: UpstreamFailure) => {
         this.#connecting--;
         // Each failed connection answers for one request: others may get through.
         this.#waiting.next()?.onNoStream(failure);
+        this.#options.room?.leave();
         this.#connectIfWanted();
         this.#tellIfEmpty();
       },
@@ -135,7 +162,8 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   }
 
   #tellIfEmpty(): void {
-    if (this.#connected.size + this.#connecting + this.#waiting.length === 0)
-      this.#options.onEmpty?.();
+    const options = this.#options;
+    if (this.#waiting.length === 0 && this.#idle.length === 0) options.room?.forget(this);
+    if (this.#connected.size + this.#connecting + this.#waiting.length === 0) options.onEmpty?.();
   }
 }

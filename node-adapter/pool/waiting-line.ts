@@ -3,16 +3,27 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Waiter } from './pool.ts';
 
+/** Those who wait in all lines that count together. */
+interface Waiting {
+  waiting: number;
+}
+
 /** Each is a request that is held in memory. */
 const DEFAULT_MAX_PENDING = 16_384;
 
 export class WaitingLine {
   readonly #most: number;
+  readonly #all: Waiting;
   #waiting: Waiter[] = [];
   /** They hear of it when the call that brought them is over, unless they have left by then. */
   readonly #refused: Set<Waiter> = new Set();
 
-  constructor({ maxPendingRequests = DEFAULT_MAX_PENDING }: PoolLimits) {
+  /** @param all lines to one endpoint. @default this one alone */
+  constructor(
+    { maxPendingRequests = DEFAULT_MAX_PENDING }: PoolLimits,
+    all: Waiting = { waiting: 0 },
+  ) {
+    this.#all = all;
     this.#most = Math.max(1, maxPendingRequests);
   }
 
@@ -22,7 +33,8 @@ export class WaitingLine {
 
   /** False: too many wait already. */
   join(waiter: Waiter): boolean {
-    if (this.#waiting.length < this.#most) {
+    if (this.#all.waiting < this.#most) {
+      this.#all.waiting++;
       this.#waiting.push(waiter);
       return true;
     }
@@ -36,16 +48,21 @@ export class WaitingLine {
   leave(waiter: Waiter): void {
     this.#refused.delete(waiter);
     const at = this.#waiting.indexOf(waiter);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    if (at < 0) return;
+    this.#all.waiting--;
+    this.#waiting.splice(at, 1);
   }
 
   next(): Waiter | undefined {
-    return this.#waiting.shift();
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#all.waiting--;
+    return next;
   }
 
   failAll(failure: UpstreamFailure): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#all.waiting -= waiting.length;
     for (const waiter of waiting) waiter.onNoStream(failure);
   }
 }

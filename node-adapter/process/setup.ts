@@ -27,6 +27,8 @@ export interface WorkerSetup {
   readonly scopes: readonly ProxyScope[];
   readonly app?: AppAddress;
   readonly limits?: Partial<ConnectionLimits>;
+  /** Of clients at a time, in each worker; 0 = any number. @default half of its file descriptors, less 64 */
+  readonly maxConnections?: number;
   readonly upgrades?: readonly string[];
   readonly accessLog: boolean;
   /** Files of the workload's certificate of the mesh. */

@@ -62,12 +62,13 @@ export class LocalWorker implements Worker {
 
   static async create(setup: WorkerSetup, owner: WorkerOwner): Promise<LocalWorker> {
     const own = { accessLog: { isOn: setup.accessLog }, secrets: new GivenSecrets() };
-    const { app, limits, upgrades, identity } = setup;
+    const { app, limits, maxConnections, upgrades, identity } = setup;
     const sidecar = await createSidecar({
       scopes: setup.scopes,
       fronts: [],
       ...(app === undefined ? {} : { app }),
       ...(limits === undefined ? {} : { limits }),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
       ...(upgrades === undefined ? {} : { upgrades }),
       ...(identity === undefined ? {} : { identity }),
       log: (line) => owner.log(line),

@@ -52,6 +52,14 @@ async function echoServer(): Promise<number> {
 }
 
 describe.each(['onread', 'data'] as const)('carried by %s', (mode) => {
+  test('a client that has nothing to say is told to the server all the same', async () => {
+    const carried = await proxy({ ports: [await echoServer()], mode, readsEarly: 'peek' });
+    const client = rawClient(carried.port);
+    client.end();
+    expect(await client.closed).toBe('');
+    await expect.poll(() => carried.lines).toMatchObject([{ bytes_received: 0, bytes_sent: 0 }]);
+  });
+
   test('echoes, and one line tells of it at its end', async () => {
     const carried = await proxy({ ports: [await echoServer()], mode });
     const client = rawClient(carried.port);

@@ -104,6 +104,10 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
     if (this.#watcher?.isQuiet === true) this.#abort({ details: 'drained' });
   }
 
+  cut(details: string): void {
+    this.#abort({ details });
+  }
+
   onActivity(isBulk: boolean): void {
     // Whether these bytes ended an operation is known when they have been read.
     if (this.#isDraining) setImmediate(() => this.drain());
@@ -346,7 +350,7 @@ export function carryConnection(
     services.host.log(
       `{"time":${services.host.clock.nowMs()},"protocol":"tcp","details":"no_configuration","client":"${arrival.peer.ip}"}`,
     );
-    return { drain: noop };
+    return { drain: noop, cut: noop };
   }
   socket.allowHalfOpen = true;
   const carried = new Carried(socket, early, arrival, services);

@@ -5,7 +5,7 @@ import { connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
-import { keepAliveOptions } from '../pool/dial.ts';
+import { keepAlive } from '../pool/keep-alive.ts';
 import { lookup } from '../pool/dns.ts';
 import { leadsToItself } from '../pool/own-ports.ts';
 import type { IsOwnPort } from '../pool/own-ports.ts';
@@ -40,17 +40,10 @@ class Attempt {
   readonly #onClose = (): void => this.#fail('connect-failure');
 
   constructor(options: ConnectOptions, events: ConnectEvents) {
-    const { host, port, timeoutMs, keepAlive } = options;
+    const { host, port, timeoutMs } = options;
     this.#options = options;
     this.#events = events;
-    this.#plain = connect({
-      host,
-      port,
-      lookup,
-      noDelay: true,
-      allowHalfOpen: true,
-      ...keepAliveOptions(keepAlive),
-    });
+    this.#plain = connect({ host, port, lookup, noDelay: true, allowHalfOpen: true });
     this.#socket = this.#plain;
     this.#timer = setTimeout(() => this.#fail('connect-timeout'), timeoutMs);
     this.#watch(this.#plain);
@@ -67,13 +60,20 @@ class Attempt {
       this.#fail('connect-failure');
       return;
     }
+    keepAlive(this.#plain, this.#options.keepAlive);
     if (preface !== undefined) this.#plain.write(preface);
     if (tls === undefined) {
       this.#done();
       return;
     }
     const options = { ...tls, socket: this.#plain, allowHalfOpen: true } as ConnectionOptions;
-    const secure = connectSecure(options);
+    let secure: Socket;
+    try {
+      secure = connectSecure(options);
+    } catch {
+      this.#fail('connect-failure');
+      return;
+    }
     this.#socket = secure;
     this.#watch(secure);
     secure.once('secureConnect', () => this.#done());

@@ -100,4 +100,6 @@ export interface MongoWatching {
 export interface CarriedConnection {
   /** Ends it where nothing is under way, as far as anybody can tell. */
   drain(): void;
+  /** Ends it, whatever is under way. @param details why, as its line of the log says */
+  cut(details: string): void;
 }

@@ -64,7 +64,9 @@ export class Flow implements PickingReader {
   }
 
   start(): void {
-    if (!this.#isPaused) this.#options.from.resume();
+    // It was told to who read before.
+    if (this.#options.from.readableEnded) this.#onEnd();
+    else if (!this.#isPaused) this.#options.from.resume();
   }
 
   /** What was read before; counted with the rest. */

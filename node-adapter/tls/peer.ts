@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
+import { expiryOf } from './expiry.ts';
 import { readCertificate } from './certificate.ts';
 import type { Certificate } from './certificate.ts';
 import { spiffeIdentity, subjectFits } from './names.ts';
@@ -13,6 +14,8 @@ export interface VerifiedClient {
   readonly principal?: string;
   /** The verified certificate, DER. */
   readonly certificate?: Buffer;
+  /** Until when it holds, in ms since the epoch. */
+  readonly expiresMs?: number;
 }
 
 const NOBODY: VerifiedClient = { mutual: false };
@@ -36,10 +39,12 @@ export function checkClient(
     return 'the client certificate shows none of the names that are wanted';
   if (!isPinned(tls, certificate.raw, read)) return 'the client certificate fits no pin';
   const principal = spiffeIdentity(read.names);
+  const expiresMs = expiryOf(certificate);
   return {
     mutual: true,
     certificate: certificate.raw,
     ...(principal === undefined ? {} : { principal }),
+    ...(expiresMs === undefined ? {} : { expiresMs }),
   };
 }
 

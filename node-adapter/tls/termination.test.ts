@@ -1,6 +1,7 @@
 import { X509Certificate, createHash } from 'node:crypto';
 import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { Pki } from '../../test/fixtures/pki.ts';
 import type { Issued } from '../../test/fixtures/pki.ts';
@@ -80,6 +81,40 @@ describe('SIMPLE', () => {
       text: 'echo:hello',
       alpn: '',
     });
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'lets go at once of a client that ends in the middle of its handshake, under %s',
+    async (maxVersion) => {
+      const { port, own } = await serve();
+      const socket = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', () => undefined).resume();
+      socket.write(await captureHello({ servername: 'a.example', maxVersion }));
+      await expect.poll(() => own.termination.handshakes).toBe(1);
+      socket.end();
+      await expect.poll(() => own.termination.handshakes).toBe(0);
+      expect(own.faults).toEqual(['closed']);
+      await expect.poll(() => socket.closed).toBe(true);
+      const hasty = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true });
+      hasty.on('error', () => undefined).resume();
+      hasty.end(await captureHello({ servername: 'a.example', maxVersion }));
+      await expect.poll(() => hasty.closed).toBe(true);
+      expect(own.faults).toEqual(['closed', 'closed']);
+      expect(own.termination.handshakes).toBe(0);
+    },
+  );
+
+  it('answers who says all and ends in one go', async () => {
+    const { port, own } = await serve();
+    const options = { host: '127.0.0.1', allowHalfOpen: true, rejectUnauthorized: false };
+    const socket = connect(port, options as ConnectionOptions);
+    socket.on('error', () => undefined);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    socket.end('hello');
+    await expect.poll(() => text).toBe('echo:hello');
+    await expect.poll(() => socket.closed).toBe(true);
+    expect(own.faults).toEqual([]);
   });
 
   it('takes a ClientHello in pieces', async () => {

@@ -108,6 +108,8 @@ class Handshake {
       socket.destroy();
       return;
     }
+    // From now on a client may end before it is answered.
+    socket.allowHalfOpen = true;
     this.#socket = socket;
     this.#end(socket);
   }
@@ -226,6 +228,8 @@ export class Termination {
         else resolve(outcome);
       });
       byAccepted.set(accepted, handshake);
+      // The socket made of it takes this over: who ends before the handshake does has gone.
+      accepted.allowHalfOpen = false;
       if (early.length > 0) accepted.unshift(early);
       underWay.run(handshake, () => server.emit('connection', accepted));
     });

@@ -3,6 +3,8 @@ export interface Peer {
   /** Address of the direct peer. */
   readonly ip: string;
   readonly port?: number;
+  /** Where it connected to, as far as anybody knows; absent where a runtime can't tell. */
+  readonly destination?: { readonly ip: string; readonly port: number };
   /** ISO 3166-1 code in capitals, where the platform tells it; absent = nobody knows. */
   readonly country?: string;
   /** SPIFFE identity without the scheme, `trust.domain/ns/a/sa/b`; only where mutual TLS or a mesh credential proved it. */

@@ -336,6 +336,8 @@ export interface PoolLimits {
   readonly maxConcurrentStreams?: number;
   /** Requests under way, however they are carried. */
   readonly maxRequests?: number;
+  /** Retries under way, from the moment each is decided on until it is answered. @default a share of all requests */
+  readonly maxRetries?: number;
   /** A connection without a request. */
   readonly idleTimeoutMs?: number;
   /** A connection, whatever it does. */

@@ -17,6 +17,8 @@ export interface RequestCounts {
   readonly flags: Readonly<Record<string, number>>;
   /** Calls of gRPC by the number of their status; absent where there were none. */
   readonly grpc?: Readonly<Record<string, number>>;
+  /** Retries that were not made since as many were under way as may be; absent where there were none. */
+  readonly retryOverflows?: number;
 }
 
 export interface EngineStats {
@@ -38,6 +40,7 @@ class Counts {
   readonly #classes: number[] = CLASSES.map(() => 0);
   #flags: Map<string, number> | undefined;
   #grpc: Map<number, number> | undefined;
+  retryOverflows = 0;
 
   add(statusClass: number, flags: string): void {
     (this.#classes[statusClass] as number)++;
@@ -58,6 +61,7 @@ class Counts {
       classes: Object.fromEntries(seen.filter(([, count]) => count > 0)),
       flags: Object.fromEntries(this.#flags ?? []),
       ...(this.#grpc === undefined ? {} : { grpc: Object.fromEntries(this.#grpc) }),
+      ...(this.retryOverflows === 0 ? {} : { retryOverflows: this.retryOverflows }),
     };
   }
 
@@ -101,6 +105,11 @@ export class RequestCounters {
 
   begin(): void {
     this.#active++;
+  }
+
+  /** A retry to the cluster would have been one too many. */
+  retryOverflows(cluster: Cluster): void {
+    this.#clusters.of(cluster).retryOverflows++;
   }
 
   /** Once for each request that began. */

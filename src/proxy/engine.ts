@@ -321,15 +321,19 @@ class StateMachine implements Engine {
     return refused === undefined ? 'forward' : this.#reply(x, refused);
   }
 
-  /** Undefined = no retry is left, in the policy or in the budget. */
+  /** Undefined = no retry is left, in the policy, in the cluster's pool or in the budget. */
   #retry(x: EngineExchange): Step | undefined {
-    const { retry } = x;
-    if (retry === undefined || !x.isReplayable) return undefined;
+    const { retry, cluster } = x;
+    if (retry === undefined || cluster === undefined || !x.isReplayable) return undefined;
     if (retry.left === 0) {
       if (retry.policy.attempts > 0) addFlag(x, 'URX');
       return undefined;
     }
-    if (!this.#budget.take()) return undefined;
+    if (!this.#budget.take(cluster)) {
+      addFlag(x, 'UO');
+      this.#counters.retryOverflows(cluster);
+      return undefined;
+    }
     x.holdsRetry = true;
     endAttempt(x);
     x.mirrors = [];
@@ -342,9 +346,9 @@ class StateMachine implements Engine {
 
   /** A retry counts until it is answered, not only while it waits. */
   #releaseRetry(x: EngineExchange): void {
-    if (!x.holdsRetry) return;
+    if (!x.holdsRetry || x.cluster === undefined) return;
     x.holdsRetry = false;
-    this.#budget.release();
+    this.#budget.release(x.cluster);
   }
 
   /** Local replies pass the response side like any other; direct responses keep their route's headers. */

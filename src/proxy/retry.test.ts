@@ -1,8 +1,25 @@
 import { describe, expect, test } from 'vitest';
-import { retryPolicy } from '../../test/fixtures/snapshots.ts';
+import { bench } from '../../test/fixtures/bench.ts';
+import type { Bench } from '../../test/fixtures/bench.ts';
+import {
+  cluster,
+  clusterName,
+  listener,
+  noKeys,
+  retryPolicy,
+  route,
+  shopEndpoint,
+  snapshot,
+  virtualHost,
+} from '../../test/fixtures/snapshots.ts';
+import type { SnapshotParts } from '../../test/fixtures/snapshots.ts';
 import { createFakeHost } from '../host/fake-host.ts';
-import { ResponseHeaderList } from '../lib/header-list.ts';
+import { RequestHeaderList, ResponseHeaderList } from '../lib/header-list.ts';
 import type { UpstreamFailure } from '../model/error.ts';
+import type { Exchange, Step } from '../model/exchange.ts';
+import type { PoolLimits } from '../model/snapshot.ts';
+import { createEngine } from './engine.ts';
+import { link } from './link.ts';
 import { createRetryState, nextBackoffMs, retriesFailure, retriesResponse } from './retry.ts';
 
 const answers = (
@@ -95,4 +112,73 @@ test('a failure of unknown kind repeats no POST under conditions that mean it ne
   expect(retriesFailure(policy, 'POST', 'unknown')).toBe(false);
   expect(retriesFailure(policy, 'GET', 'unknown')).toBe(true);
   expect(retriesFailure(policy, 'POST', 'connect-failure')).toBe(true);
+});
+
+describe('retries under way', () => {
+  const parts = (pool?: PoolLimits): SnapshotParts => ({
+    listeners: [
+      listener({
+        virtualHosts: [
+          virtualHost([route({ retry: retryPolicy({ on: ['5xx'], attempts: 2, backoffMs: 0 }) })]),
+        ],
+      }),
+    ],
+    clusters: [cluster('shop', pool === undefined ? {} : { pool })],
+  });
+  const failed = (): ResponseHeaderList => new ResponseHeaderList(503, []);
+  const begun = ({ engine, begin }: Bench): Exchange => {
+    const x = begin();
+    engine.onRequest(x);
+    return x;
+  };
+  const name = clusterName('shop');
+
+  test('are as many as the pool of a cluster says, and beyond it the answer stands', () => {
+    const gateway = bench(parts({ maxRetries: 1 }));
+    const { engine } = gateway;
+    const [first, second] = [begun(gateway), begun(gateway)];
+    expect(engine.onResponse(first, failed())).toBe('wait');
+    expect(engine.onResponse(second, failed())).toBe('deliver');
+    expect(second).toMatchObject({ flags: 'UO', attempts: 1, response: { status: 503 } });
+    expect(engine.stats().clusters[name]?.retryOverflows).toBe(1);
+    // Answered: the place is free, for the same request as well.
+    engine.resume(first);
+    expect(engine.onResponse(first, failed())).toBe('wait');
+    engine.onEnd(first, { cancelled: true });
+    const third = begun(gateway);
+    expect(engine.onResponse(third, failed())).toBe('wait');
+  });
+
+  test('are no longer bound by the budget where the pool says more', () => {
+    const gateway = bench(parts({ maxRetries: 5 }));
+    const all = Array.from({ length: 6 }, () => begun(gateway));
+    const steps = all.map((x) => gateway.engine.onFailure(x, 'connect-failure'));
+    expect(steps).toEqual(['wait', 'wait', 'wait', 'wait', 'wait', 'reply']);
+    expect(all[5]?.flags).toBe('UO,UF');
+  });
+
+  test('are bound by the budget where it says nothing', () => {
+    const gateway = bench(parts());
+    const all = Array.from({ length: 4 }, () => begun(gateway));
+    const steps = all.map((x) => gateway.engine.onResponse(x, failed()));
+    expect(steps).toEqual(['wait', 'wait', 'wait', 'deliver']);
+    expect(gateway.engine.stats().clusters[name]?.retryOverflows).toBe(1);
+  });
+
+  test('are counted over snapshots', () => {
+    const host = createFakeHost();
+    const engine = createEngine({ host });
+    const step = (): Step => {
+      const linked = link(snapshot(parts({ maxRetries: 1 })), shopEndpoint, noKeys, {
+        host,
+        filters: [],
+      });
+      const line = { method: 'GET', scheme: 'http', authority: 'a', target: '/' } as const;
+      const head = new RequestHeaderList(line, []);
+      const x = engine.begin({ linked, head, peer: { ip: '192.0.2.7' }, port: 80 });
+      engine.onRequest(x);
+      return engine.onResponse(x, failed());
+    };
+    expect([step(), step()]).toEqual(['wait', 'deliver']);
+  });
 });

@@ -3,7 +3,7 @@ import { NO_STATUS, readGrpcStatus } from '../lib/grpc-status.ts';
 import type { Random } from '../host/host.ts';
 import type { UpstreamFailure } from '../model/error.ts';
 import type { ResponseHead } from '../model/head.ts';
-import type { RetryPolicy } from '../model/snapshot.ts';
+import type { Cluster, RetryPolicy } from '../model/snapshot.ts';
 
 export interface RetryState {
   readonly policy: RetryPolicy;
@@ -16,10 +16,14 @@ export interface RetryState {
 const BUDGET_SHARE = 0.2;
 const BUDGET_FLOOR = 3;
 
-/** Counts requests and retries under way in one engine. */
+/**
+ * Counts requests and retries under way in one engine. A cluster whose pool says how many retries it takes has these, by
+ * name, so that a new snapshot doesn't double them; all others share the budget.
+ */
 export class RetryBudget {
   #active = 0;
   #retrying = 0;
+  readonly #byCluster = new Map<string, number>();
 
   requestBegins(): void {
     this.#active++;
@@ -30,14 +34,28 @@ export class RetryBudget {
   }
 
   /** Takes a place, or refuses. */
-  take(): boolean {
+  take({ name, pool }: Cluster): boolean {
+    const most = pool?.maxRetries;
+    if (most !== undefined) {
+      const retrying = this.#byCluster.get(name) ?? 0;
+      if (retrying >= most) return false;
+      this.#byCluster.set(name, retrying + 1);
+      return true;
+    }
     if (this.#retrying >= Math.max(BUDGET_FLOOR, BUDGET_SHARE * this.#active)) return false;
     this.#retrying++;
     return true;
   }
 
-  release(): void {
-    this.#retrying--;
+  /** @param cluster the one that the place was taken for */
+  release({ name, pool }: Cluster): void {
+    if (pool?.maxRetries === undefined) {
+      this.#retrying--;
+      return;
+    }
+    const retrying = this.#byCluster.get(name) ?? 0;
+    if (retrying > 1) this.#byCluster.set(name, retrying - 1);
+    else this.#byCluster.delete(name);
   }
 }
 

@@ -357,7 +357,7 @@ describe('fields whose enforcement comes later', () => {
       '{useClientProtocol: true, http2KeepAlive: {interval: 9s, timeout: 3s}, maxRetries: 1}';
     expect(
       only('DestinationRule', `{host: a, trafficPolicy: {connectionPool: {http: ${http}}}}`),
-    ).toEqual(['node', undefined]);
+    ).toEqual(['node']);
     expect(only('PeerAuthentication', '{mtls: {mode: STRICT}}')).toEqual(['node']);
   });
 });

@@ -313,6 +313,7 @@ describe('a start that can not succeed', () => {
     [['--map', '80'], '--map 80: want port=port'],
     [['--workers', 'many'], '--workers many: want auto'],
     [['--drain-timeout', 'soon'], '--drain-timeout soon: want a time'],
+    [['--max-connections', 'few'], '--max-connections few: want a number'],
     [['--access-log', 'maybe'], '--access-log maybe'],
     [['--admin', 'here'], '--admin here: want [host:]port'],
   ])('refuses %j', async (args, text) => {

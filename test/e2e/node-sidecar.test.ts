@@ -50,7 +50,7 @@ function start(more: readonly string[], env: Readonly<Record<string, string>> = 
     String(proxyPort),
     ...more,
   ];
-  return bench.start(args, env);
+  return bench.start(args, env === undefined ? {} : { env });
 }
 
 const inbound = (path: string): Promise<string> =>

@@ -46,6 +46,7 @@ function limitsOf({ tcp = {}, http = {} }: Block): PoolLimits | undefined {
     maxRequestsPerConnection: count(http['maxRequestsPerConnection']),
     maxConcurrentStreams: count(http['maxConcurrentStreams']),
     maxRequests: count(http['http2MaxRequests']),
+    maxRetries: count(http['maxRetries']),
     idleTimeoutMs: millis(http['idleTimeout']) ?? millis(tcp['idleTimeout']),
     maxConnectionDurationMs: millis(tcp['maxConnectionDuration']),
     keepAlive:

@@ -49,17 +49,16 @@ function validate(rule: DestinationRuleSpec, resource: Resource): Faults['list']
 const LATER: readonly (readonly [field: keyof TrafficPolicy, reason: string, only?: 'node'])[] = [
   [
     'connectionPool',
-    "a Worker's connections are the platform's (connectTimeout and http2MaxRequests count)",
+    "a Worker's connections are the platform's (connectTimeout, http2MaxRequests and maxRetries count)",
     'node',
   ],
   ['outlierDetection', 'endpoints are not ejected by this version'],
   ['tunnel', 'no runtime of this version tunnels'],
-  ['proxyProtocol', 'a Worker sends no PROXY protocol; a Node proxy does for TCP', 'node'],
-  ['retryBudget', 'the budget is 20 % with a floor of 3 in this version'],
-];
-
-const LATER_OF_POOLS: readonly (readonly ['tcp' | 'http', field: string, reason: string])[] = [
-  ['http', 'maxRetries', 'retries are bounded by the budget'],
+  ['proxyProtocol', 'a Worker sends no PROXY protocol', 'node'],
+  [
+    'retryBudget',
+    'the budget is 20 % with a floor of 3 in this version, where maxRetries says no number',
+  ],
 ];
 
 function notEnforcedIn(policy: TrafficPolicy | undefined, path: string): NotEnforced[] {
@@ -71,10 +70,6 @@ function notEnforcedIn(policy: TrafficPolicy | undefined, path: string): NotEnfo
       ...(only === undefined ? {} : { only }),
     }),
   );
-  const pool = policy.connectionPool;
-  for (const [block, name, reason] of LATER_OF_POOLS)
-    if (pool?.[block]?.[name] !== undefined)
-      found.push({ path: `${path}.connectionPool.${block}.${name}`, reason });
   const balancer = policy.loadBalancer as Readonly<Record<string, unknown>> | undefined;
   for (const name of [
     'consistentHash',

@@ -1,0 +1,54 @@
+/** Retries that a cluster takes at a time (maxRetries), from the DestinationRule to the client. */
+import { afterEach, expect, it } from 'vitest';
+import {
+  gatewayBefore,
+  rawClient,
+  startBackend,
+  startTestProxy,
+} from '../../test/fixtures/node-proxy.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+const FAILED = 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const RULES = `[{retries: {attempts: 2, retryOn: 5xx, backoff: 1ms}, route: [{destination: {host: back.test}}]}]`;
+const RULE = `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: back}
+spec: {host: back.test, trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}}
+`;
+
+it('leaves the answer of the upstream where one more would be too many', async () => {
+  const answers: (() => void)[] = [];
+  let isFirst = true;
+  const backend = await startBackend((socket, received) => {
+    if (!received.endsWith('\r\n\r\n')) return;
+    const isRetry = received.includes('/held') && !isFirst;
+    if (received.includes('/held')) isFirst = false;
+    if (isRetry) answers.push(() => socket.write(OK));
+    else socket.write(FAILED);
+  });
+  open.push(backend);
+  const proxy = await startTestProxy({ yaml: gatewayBefore(backend.port, RULES) + RULE });
+  open.push(proxy);
+  const held = rawClient(proxy.port);
+  held.write('GET /held HTTP/1.1\r\nHost: shop.test\r\n\r\n');
+  await expect.poll(() => answers.length).toBe(1);
+
+  const other = rawClient(proxy.port);
+  other.write('GET /other HTTP/1.1\r\nHost: shop.test\r\n\r\n');
+  expect(await other.until(/busy$/)).toMatch(/^HTTP\/1\.1 503 Busy\r\n/);
+  expect(backend.received.join('').match(/GET \/other/g)).toHaveLength(1);
+  expect(JSON.parse(proxy.lines[0] ?? '{}')).toMatchObject({ path: '/other', flags: 'UO' });
+
+  answers[0]?.();
+  expect(await held.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(proxy.plane.engine.stats().clusters['outbound|80||back.test']).toMatchObject({
+    retryOverflows: 1,
+  });
+  for (const client of [held, other]) client.socket.destroy();
+});
