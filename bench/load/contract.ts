@@ -8,7 +8,6 @@ export type Work =
   | 'filters'
   /** `routes` routes and no filter. */
   | 'routes'
-  | 'http2'
   | 'tls'
   | 'tcp'
   | 'websocket';
@@ -16,6 +15,8 @@ export type Work =
 export interface Scene {
   readonly work: Work;
   readonly routes: number;
+  /** Clients and upstreams speak HTTP/2, without TLS. @default HTTP/1.1 */
+  readonly isHttp2?: boolean;
 }
 
 /** Where a contender runs for one scenario. */

@@ -202,7 +202,7 @@ function configuration(scene: Scene, place: Place): Json {
   });
   const protocol = typed('upstreams.http.v3.HttpProtocolOptions', {
     explicit_http_config:
-      scene.work === 'http2' ? { http2_protocol_options: {} } : { http_protocol_options: {} },
+      scene.isHttp2 === true ? { http2_protocol_options: {} } : { http_protocol_options: {} },
   });
   const chain = {
     filters: [scene.work === 'tcp' ? tcp : http(scene, place)],

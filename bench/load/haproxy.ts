@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { HOSTS } from './contract.ts';
 import type { Place, Recipe, Scene } from './contract.ts';
 
+const protocolOf = ({ isHttp2 }: Scene): string => (isHttp2 === true ? ' proto h2' : '');
+
 function front(scene: Scene, { port, folder, credentials }: Place): string {
-  const bind = ` bind 127.0.0.1:${port}`;
+  const bind = ` bind 127.0.0.1:${port}${protocolOf(scene)}`;
   switch (scene.work) {
-    case 'http2':
-      return `${bind} proto h2`;
     case 'tls':
       return `${bind} ssl crt ${folder}/server.pem ca-file ${credentials.authority} verify required ssl-min-ver TLSv1.3`;
     case 'routes':
@@ -34,7 +34,7 @@ export function haproxyRecipe(command: string, scene: Scene, place: Place): Reci
   if (scene.work === 'filters') return undefined;
   const { folder, upstream, credentials } = place;
   const mode = scene.work === 'tcp' ? 'tcp' : 'http';
-  const protocol = scene.work === 'http2' ? ' proto h2' : '';
+  const protocol = protocolOf(scene);
   const text = `global
  nbthread 1
  maxconn 8000

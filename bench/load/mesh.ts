@@ -5,7 +5,7 @@ import type { NamedSnapshot, ProxyScope } from '../../src/model/snapshot.ts';
 import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import type { Configuration } from '../../node-adapter/index.ts';
 import { HOSTS, ISSUER, ORIGIN, SERVICE } from './contract.ts';
-import type { Place, Scene, Work } from './contract.ts';
+import type { Place, Scene } from './contract.ts';
 
 export const scope: ProxyScope = {
   type: 'gateway',
@@ -15,8 +15,6 @@ export const scope: ProxyScope = {
 };
 
 const FILTERS_OF_ROUTE = `corsPolicy: {allowOrigins: [{exact: "https://other.example.com"}, {exact: "${ORIGIN}"}], allowMethods: [GET], allowCredentials: true}, headers: {request: {set: {x-route: gold, x-client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}, add: {x-via: lateen}, remove: [x-debug]}, response: {set: {x-served-by: lateen}, add: {x-kind: item}, remove: [x-internal]}}`;
-
-const PROTOCOLS: Readonly<Partial<Record<Work, string>>> = { http2: 'HTTP2', tcp: 'TCP' };
 
 function virtualService(name: string, host: string, http: string): string {
   return `apiVersion: networking.istio.io/v1
@@ -62,7 +60,8 @@ spec: {action: DENY, rules: [{to: [{operation: {paths: ["/internal/*"], methods:
 export function meshText(scene: Scene, place: Place, mark = ''): string {
   const { port, upstream, credentials } = place;
   const { server, authority } = credentials;
-  const protocol = PROTOCOLS[scene.work] ?? 'HTTP';
+  const http = scene.isHttp2 === true ? 'HTTP2' : 'HTTP';
+  const protocol = scene.work === 'tcp' ? 'TCP' : http;
   const tls = `, tls: {mode: MUTUAL, serverCertificate: ${server.certificate}, privateKey: ${server.key}, caCertificates: ${authority}, minProtocolVersion: TLSV1_3}`;
   const isSecure = scene.work === 'tls';
   return [

@@ -42,7 +42,6 @@ ${routed(scene, port, FILTERED)}`;
     case 'websocket':
       return `server { listen 127.0.0.1:${port}; location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }`;
     case 'bare':
-    case 'http2':
     case 'tcp':
       return `server { listen 127.0.0.1:${port}; location / { ${PASS} } }`;
     default:
@@ -66,7 +65,7 @@ ${servers(scene, place)} }`;
 
 export function nginxRecipe(command: string, scene: Scene, place: Place): Recipe | undefined {
   // It speaks HTTP/2 to upstreams as gRPC alone.
-  if (scene.work === 'http2') return undefined;
+  if (scene.isHttp2 === true) return undefined;
   return {
     command,
     args: ['-c', `${place.folder}/nginx.conf`],

@@ -2,7 +2,7 @@
  * The method: contenders take turns in many short runs, so that whatever else the machine does hits them alike. What
  * counts is CPU time of all threads of a proxy for each request; rates and times depend on the other processor, too.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spread } from '../measure.ts';
 import type { Spread } from '../measure.ts';
@@ -142,15 +142,29 @@ export function loadArgs(load: Load, { place, request, entry, running }: Contend
   ];
 }
 
+/** The request that is sent as HTTP/1.1 elsewhere. */
+function h2loadArgs(load: Load, { place, request }: Contender): string[] {
+  const [line = '', ...fields] = readFileSync(request, 'latin1').trimEnd().split('\r\n');
+  const [, path = '/'] = line.split(' ');
+  const headers = fields.map((field) => field.replace(/^Host:/, ':authority:'));
+  return [
+    '-c',
+    String(load.connections),
+    '-m',
+    '16',
+    '-D',
+    String(load.seconds),
+    ...headers.flatMap((header) => ['-H', header]),
+    `http://127.0.0.1:${place.port}${path}`,
+  ];
+}
+
 /** Of h2load only what it has done is known, so it is watched from outside, from its start to its end. */
 async function countHttp2(program: string, load: Load, contender: Contender): Promise<Counted> {
-  const { place, running } = contender;
+  const { running } = contender;
   const before = { cpu: cpuNsOf(running.pid), ...busySeconds() };
   const begun = performance.now();
-  const args = ['-c', String(load.connections), '-m', '16', '-D', String(load.seconds)];
-  const text = await outputOf(
-    start(program, [...args, `http://127.0.0.1:${place.port}/v1/item0/details`], LOAD_CPU),
-  );
+  const text = await outputOf(start(program, h2loadArgs(load, contender), LOAD_CPU));
   const after = { cpu: cpuNsOf(running.pid), ...busySeconds() };
   const [, answered = '0', failed = '0'] =
     /(\d+) succeeded, (\d+) failed/.exec(text) ?? ([] as string[]);

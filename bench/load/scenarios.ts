@@ -43,6 +43,12 @@ const entry = (peer: Peer, work: Work, routes = 0, name: string = peer): Entry =
   scene: { work, routes },
 });
 
+const http2 = (peer: Peer, work: Work, name: string): Entry => ({
+  name,
+  peer,
+  scene: { work, routes: work === 'filters' ? ROUTES : 0, isHttp2: true },
+});
+
 const CLOSED: Load = { mode: 'http', connections: 32, seconds: 0.8, backend: 'answer' };
 const ROUTES = 1000;
 const MANY = 10_000;
@@ -113,13 +119,19 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     goals: [{ what: 'lateen, 10,000', against: 'lateen, 10', atMost: 1.05 }],
   },
   http2: {
-    title: 'HTTP/2 to HTTP/2, 8 connections x 16 streams',
+    title: `HTTP/2 to HTTP/2, 8 connections x 16 streams, eight filters, ${ROUTES} routes, JSON log`,
     unit: REQUEST,
     load: { mode: 'h2load', connections: 8, seconds: 1, backend: 'http2' },
-    entries: [entry('lateen', 'http2'), entry('haproxy', 'http2'), entry('envoy', 'http2')],
+    entries: [
+      http2('lateen', 'filters', 'lateen'),
+      http2('lateen', 'bare', 'lateen, bare'),
+      http2('haproxy', 'bare', 'haproxy, bare'),
+      http2('envoy', 'bare', 'envoy, bare'),
+      http2('envoy', 'filters', 'envoy, comparable'),
+    ],
     goals: [
-      { what: 'lateen', against: 'envoy', atMost: 0.4 },
-      { what: 'lateen', against: 'haproxy', atMost: 1 },
+      { what: 'lateen', against: 'envoy, bare', atMost: 0.4 },
+      { what: 'lateen', against: 'haproxy, bare', atMost: 1 },
     ],
   },
   'mtls-in': {
