@@ -39,7 +39,8 @@ import { applyRouteHeaders } from './header-ops.ts';
 import type { RequestEnd } from './record.ts';
 import { recordRequest } from './record.ts';
 import { redirectReply, replies, toGrpc, upstreamFailed } from './rescue.ts';
-import { RetryBudget, nextBackoffMs, retriesFailure, retriesResponse } from './retry.ts';
+import { RetryBudget, nextBackoffMs, repeatsLoad } from './retry.ts';
+import { retriesFailure, retriesResponse } from './retry.ts';
 import { applyTraceContext } from './trace-context.ts';
 
 export interface Engine {
@@ -115,7 +116,7 @@ class StateMachine implements Engine {
     const { retry } = x;
     this.#releaseRetry(x);
     if (retry !== undefined && retriesResponse(retry.policy, x.method, head, x.call?.status)) {
-      const step = this.#retry(x);
+      const step = this.#retry(x, true);
       if (step !== undefined) return step;
     }
     x.responseMs = this.#host.clock.nowMs();
@@ -135,7 +136,7 @@ class StateMachine implements Engine {
     const isOver = x.deadlineMs !== 0 && this.#host.clock.nowMs() >= x.deadlineMs;
     this.#releaseRetry(x);
     if (retry !== undefined && !isOver && retriesFailure(retry.policy, x.method, failure)) {
-      const step = this.#retry(x);
+      const step = this.#retry(x, repeatsLoad(failure));
       if (step !== undefined) return step;
     }
     endAttempt(x);
@@ -321,16 +322,16 @@ class StateMachine implements Engine {
     return refused === undefined ? 'forward' : this.#reply(x, refused);
   }
 
-  /** Undefined = no retry is left, in the policy or in the budget. */
-  #retry(x: EngineExchange): Step | undefined {
+  /** Undefined = no retry is left, in the policy or, where it would be further load, in the budget. */
+  #retry(x: EngineExchange, isLoad: boolean): Step | undefined {
     const { retry } = x;
     if (retry === undefined || !x.isReplayable) return undefined;
     if (retry.left === 0) {
       if (retry.policy.attempts > 0) addFlag(x, 'URX');
       return undefined;
     }
-    if (!this.#budget.take()) return undefined;
-    x.holdsRetry = true;
+    if (isLoad && !this.#budget.take()) return undefined;
+    x.holdsRetry = isLoad;
     endAttempt(x);
     x.mirrors = [];
     retry.left--;
