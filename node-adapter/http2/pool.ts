@@ -52,8 +52,9 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     };
   }
 
-  acquire(waiter: Waiter): ClientStream | undefined {
-    for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
+  acquire(waiter: Waiter, isFresh = false): ClientStream | undefined {
+    if (!isFresh || !this.#hasRoom())
+      for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
     if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
@@ -120,12 +121,16 @@ export class Http2Pool implements Pool, Http2ClientOwner {
     return client.take();
   }
 
+  #hasRoom(): boolean {
+    const { maxConnections = 0 } = this.#options.limits;
+    const all = this.#open.length + this.#closing.size + this.#connecting;
+    return maxConnections === 0 || all < maxConnections;
+  }
+
   /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
   #connectIfWanted(): void {
-    const { maxConnections = 0 } = this.#options.limits;
     const { maxStreams = DEFAULT_STREAMS } = this.#client;
-    const all = this.#open.length + this.#closing.size + this.#connecting;
-    if (maxConnections > 0 && all >= maxConnections) return;
+    if (!this.#hasRoom()) return;
     if (this.#waiting.length > this.#connecting * maxStreams) this.#connect();
   }
 

@@ -43,10 +43,12 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
     };
   }
 
-  acquire(waiter: Waiter): ClientStream | undefined {
-    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
-      if (kept.isUsable) return this.#use(kept);
-      else kept.close();
+  acquire(waiter: Waiter, isFresh = false): ClientStream | undefined {
+    if (isFresh) this.#makeRoom();
+    else
+      for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
+        if (kept.isUsable) return this.#use(kept);
+        else kept.close();
     if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
@@ -108,6 +110,11 @@ export class Http1Pool implements Pool, ClientConnectionOwner {
   #hasRoom(): boolean {
     const { maxConnections = 0 } = this.#options.limits;
     return maxConnections === 0 || this.#connected.size + this.#connecting < maxConnections;
+  }
+
+  /** Where no more are allowed, one that idles gives way; it is told when it has closed. */
+  #makeRoom(): void {
+    if (!this.#hasRoom()) this.#idle.shift()?.close();
   }
 
   #connectIfWanted(): void {

@@ -9,8 +9,11 @@ export interface Waiter {
 }
 
 export interface Pool {
-  /** A stream at once; undefined: the waiter hears later. */
-  acquire(waiter: Waiter): ClientStream | undefined;
+  /**
+   * A stream at once; undefined: the waiter hears later.
+   * @param isFresh not on a connection that idles: its peer may be gone as well. @default false
+   */
+  acquire(waiter: Waiter, isFresh?: boolean): ClientStream | undefined;
   cancel(waiter: Waiter): void;
   /** Keeps nothing any more: what waits or still comes, on behalf of requests that began before, gets its connection. */
   drain(): void;

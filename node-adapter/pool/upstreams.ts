@@ -85,8 +85,8 @@ export class Upstreams {
   }
 
   /** For the attempt that the engine decided on. */
-  acquire(x: Exchange, waiter: Waiter): ClientStream | undefined {
-    return this.#poolOfExchange(x).acquire(waiter);
+  acquire(x: Exchange, waiter: Waiter, isFresh = false): ClientStream | undefined {
+    return this.#poolOfExchange(x).acquire(waiter, isFresh);
   }
 
   acquireFor(target: UpstreamTarget, waiter: Waiter): ClientStream | undefined {
