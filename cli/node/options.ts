@@ -20,6 +20,7 @@ export interface SharedOptions extends GlobalOptions {
   readonly dataDir: string;
   readonly drainTimeout: string;
   readonly workers: string;
+  readonly workerTimeout: string;
   readonly accessLog: string;
   readonly cert?: string;
   readonly key?: string;
@@ -38,6 +39,11 @@ export function withShared(command: Command, workers: string): Command {
     .option('--data-dir <folder>', 'last good configuration, process record', DATA_DIR_DEFAULT)
     .option('--drain-timeout <time>', 'how long what is under way may take to end', '30s')
     .option('--workers <count>', 'processes that carry the traffic, or auto: one a core', workers)
+    .option(
+      '--worker-timeout <time>',
+      'a worker that answers nothing for so long is killed and started again; 0 = never',
+      '10s',
+    )
     .option(
       '--cert <file>',
       "the workload's certificate of the mesh, which says its SPIFFE ID (PEM)",
@@ -87,6 +93,7 @@ function identityOf({ cert, key, ca }: SharedOptions): CredentialFiles | undefin
 export interface Shared {
   readonly namespace: string;
   readonly workers: number;
+  readonly workerTimeoutMs: number;
   readonly admin?: AdminAt;
   readonly dataDir: string;
   readonly drainMs: number;
@@ -100,6 +107,7 @@ export function sharedOf(options: SharedOptions): Shared {
   return {
     namespace: options.namespace,
     workers: workersOf(options.workers),
+    workerTimeoutMs: parseTime(options.workerTimeout, '--worker-timeout'),
     ...(admin === undefined ? {} : { admin }),
     dataDir: options.dataDir,
     drainMs: parseTime(options.drainTimeout, '--drain-timeout'),
