@@ -228,6 +228,41 @@ describe('conditions', () => {
     expect(await enforced()).toMatchObject(byNode);
     await timed.close();
   });
+
+  it('tells of PeerAuthentication too who uses it', async () => {
+    const own = await startTestControl();
+    const policy = (name: string, spec: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: ${name}}\nspec: ${spec}\n---\n`;
+    await own.ask('POST', '/v1/apply', {
+      body:
+        policy('all', '{mtls: {mode: STRICT}}') +
+        policy('some', '{selector: {matchLabels: {app: shop}}, mtls: {mode: STRICT}}') +
+        policy('others', '{selector: {matchLabels: {app: other}}, mtls: {mode: STRICT}}') +
+        serviceEntry('shop'),
+    });
+    const [type, service] = ['sidecar-inbound', 'shop.example.com'];
+    const scopes = [{ type, namespace: 'default', name: 'shop', labels: { app: 'shop' }, service }];
+    const made = await own.ask('POST', '/v1/tokens', {
+      body: JSON.stringify({ name: 'shop', role: 'proxy', scopes }),
+    });
+    await own.ask('GET', `/v1/proxies/${type}/default/shop/pointer`, {
+      token: String(made.body['token']),
+      headers: { 'x-lateen-instance': 'one', 'x-lateen-runtime': 'edge' },
+    });
+    const reasons = ['all', 'some', 'others'].map(async (name) => {
+      const path = `/v1/resources/security.istio.io/PeerAuthentication/default/${name}`;
+      const { conditions } = (await own.ask('GET', path)).body['status'] as {
+        conditions: { type: string; reason: string }[];
+      };
+      return conditions.find(({ type: which }) => which === 'Enforced')?.reason;
+    });
+    expect(await Promise.all(reasons)).toEqual([
+      'NotEnforced',
+      'NotEnforced',
+      'EnforcedByNodeProxies',
+    ]);
+    await own.close();
+  });
 });
 
 describe('tokens', () => {
