@@ -1,4 +1,5 @@
 /** Every proxy that may ask, what it should run and what its instances do run. */
+import type { Runtime } from '../src/delivery/messages.ts';
 import { pointerName } from '../src/delivery/pointer.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
@@ -18,6 +19,8 @@ export interface ProxyStatus {
   /** Instances with a live lease, and how many of them run what is current. */
   readonly instances: number;
   readonly programmed: number;
+  /** What its instances run in, as far as they say it. */
+  readonly runtimes: Readonly<Record<Runtime, number>>;
   /** Snapshot of the instance that was seen last. */
   readonly runs: string | undefined;
   readonly diagnostics: readonly Diagnostic[];
@@ -26,10 +29,17 @@ export interface ProxyStatus {
   readonly secretReads: number;
 }
 
+/** Live instances of proxies that use a resource. */
+export interface Usage {
+  readonly all: number;
+  /** Of these, how many run the current configuration. */
+  readonly ready: number;
+  readonly runtimes: ProxyStatus['runtimes'];
+}
+
 export interface Fleet {
   status(): Promise<readonly ProxyStatus[]>;
-  /** How many live instances of proxies that use a resource run the current configuration. */
-  programmed(resource: string): Promise<{ readonly ready: number; readonly all: number }>;
+  usage(resource: string): Promise<Usage>;
 }
 
 function stateOf(current: string, instances: readonly Instance[]): SyncState {
@@ -48,6 +58,10 @@ function statusOf(compiled: Compiled, registry: Registry): ProxyStatus {
     current: compiled.pointer,
     instances: instances.length,
     programmed: instances.filter(({ runs }) => runs === current).length,
+    runtimes: {
+      edge: instances.filter(({ runtime }) => runtime === 'edge').length,
+      node: instances.filter(({ runtime }) => runtime === 'node').length,
+    },
     runs: latest?.runs?.split('.')[0],
     diagnostics: instances.flatMap(({ refused }) =>
       refused?.pointer === current ? refused.diagnostics : [],
@@ -72,11 +86,17 @@ export function createFleet(store: Store, push: Push, registry: Registry): Fleet
   };
   return {
     status: async () => (await all()).map(({ status }) => status),
-    async programmed(resource) {
+    async usage(resource) {
       const using = (await all()).filter(({ compiled }) => compiled.resources.has(resource));
+      const sum = (of: (status: ProxyStatus) => number): number =>
+        using.reduce((before, { status }) => before + of(status), 0);
       return {
-        ready: using.reduce((sum, { status }) => sum + status.programmed, 0),
-        all: using.reduce((sum, { status }) => sum + status.instances, 0),
+        all: sum(({ instances }) => instances),
+        ready: sum(({ programmed }) => programmed),
+        runtimes: {
+          edge: sum(({ runtimes }) => runtimes.edge),
+          node: sum(({ runtimes }) => runtimes.node),
+        },
       };
     },
   };

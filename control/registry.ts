@@ -1,10 +1,13 @@
 /** Which instances of a proxy are there and what they run: told by their polls and acknowledgements, forgotten with their lease; or as long as their sockets live. */
+import type { Runtime } from '../src/delivery/messages.ts';
 import { pointerName } from '../src/delivery/pointer.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../src/model/snapshot.ts';
 
 export interface Instance {
   readonly id: string;
+  /** Undefined = it doesn't say. */
+  readonly runtime: Runtime | undefined;
   readonly seenMs: number;
   /** What it said last that it runs. */
   readonly runs: string | undefined;
@@ -12,8 +15,12 @@ export interface Instance {
   readonly refused?: { readonly pointer: string; readonly diagnostics: readonly Diagnostic[] };
 }
 
+/** Who asks for a pointer. */
+export type Asking = Pick<Instance, 'id' | 'runtime'>;
+
 export interface Acknowledged {
   readonly instance: string;
+  readonly runtime: Runtime | undefined;
   readonly pointer: Pointer;
   readonly ok: boolean;
   readonly diagnostics: readonly Diagnostic[];
@@ -21,7 +28,7 @@ export interface Acknowledged {
 
 export interface Registry {
   /** A proxy asked for its pointer; `runs` is the name of what it has. */
-  seen(scope: ProxyScope, instance: string, runs: string | undefined): void;
+  seen(scope: ProxyScope, asking: Asking, runs: string | undefined): void;
   acknowledge(scope: ProxyScope, ack: Acknowledged): void;
   /** With a live lease, the latest first. */
   instances(scope: ProxyScope): readonly Instance[];
@@ -52,19 +59,21 @@ class Leases implements Registry {
     this.#nowMs = nowMs;
   }
 
-  seen(scope: ProxyScope, instance: string, runs: string | undefined): void {
-    const before = this.#of(scope).get(instance);
-    this.#put(scope, { ...before, id: instance, seenMs: this.#nowMs(), runs });
+  seen(scope: ProxyScope, asking: Asking, runs: string | undefined): void {
+    const before = this.#of(scope).get(asking.id);
+    this.#put(scope, { ...before, ...asking, seenMs: this.#nowMs(), runs });
   }
 
   acknowledge(scope: ProxyScope, ack: Acknowledged): void {
     const name = pointerName(ack.pointer);
     const before = this.#of(scope).get(ack.instance);
+    const { instance: id, runtime } = ack;
     const seenMs = this.#nowMs();
-    if (ack.ok) this.#put(scope, { id: ack.instance, seenMs, runs: name });
+    if (ack.ok) this.#put(scope, { id, runtime, seenMs, runs: name });
     else
       this.#put(scope, {
-        id: ack.instance,
+        id,
+        runtime,
         seenMs,
         runs: before?.runs,
         refused: { pointer: name, diagnostics: ack.diagnostics },

@@ -3,7 +3,7 @@ import { findings } from '../src/config/findings.ts';
 import type { Resource } from '../src/model/api.ts';
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import { kinds, policyCompilers } from '../src/presets/control.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, Usage } from './fleet.ts';
 import type { Inventory } from './inventory.ts';
 import type { Condition } from './conditions.ts';
 import type { Since, TimedApiStatus } from './api-status.ts';
@@ -44,21 +44,34 @@ function resolved(found: readonly Diagnostic[]): Judgement {
       };
 }
 
-function enforced(found: readonly Diagnostic[]): Judgement {
+/** What nobody enforces, and what the runtimes that are attached don't. */
+function enforced(found: readonly Diagnostic[], { all, runtimes }: Usage): Judgement {
   const said = (wanted: string): string =>
     found
       .filter(({ code }) => code === wanted)
       .map(({ path, message }) => `${path ?? ''}: ${message}`)
       .join('; ');
   const [byNobody, byNode] = [said('LAT0103'), said('LAT0114')];
-  if (byNobody !== '')
-    return { type: 'Enforced', status: 'False', reason: 'NotEnforced', message: byNobody };
-  return byNode === ''
+  const atEdge =
+    byNode === '' || runtimes.edge === 0
+      ? ''
+      : `${runtimes.edge} of ${all} proxy instances that use it are gateway workers, which leave out ${byNode}`;
+  if (byNobody !== '' || atEdge !== '') {
+    const isPartial = byNobody === '' && runtimes.edge < all;
+    return {
+      type: 'Enforced',
+      status: 'False',
+      reason: isPartial ? 'PartiallyEnforced' : 'NotEnforced',
+      message: [byNobody, atEdge].filter((text) => text !== '').join('; '),
+    };
+  }
+  // Whoever doesn't say what it runs in may be either.
+  return byNode === '' || (all > 0 && runtimes.node === all)
     ? { type: 'Enforced', status: 'True', reason: 'Enforced', message: '' }
     : { type: 'Enforced', status: 'True', reason: 'EnforcedByNodeProxies', message: byNode };
 }
 
-function programmed({ ready, all }: { readonly ready: number; readonly all: number }): Judgement {
+function programmed({ ready, all }: Usage): Judgement {
   const message = `${ready} of ${all} proxy instances that use it run the current configuration`;
   if (all === 0)
     return {
@@ -124,11 +137,12 @@ export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => 
       const observedGeneration = resource.metadata.generation ?? 1;
       const stated = (await apiStatuses()).get(keyOf(resource));
       const known = stated === undefined ? undefined : timed(resource, stated, since);
+      const usage = await fleet.usage(name);
       const judgements = [
         { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' } as const,
         resolved(found),
-        enforced(found),
-        programmed(await fleet.programmed(name)),
+        enforced(found, usage),
+        programmed(usage),
       ].map((judgement) => ({
         ...judgement,
         lastTransitionTime: since(name, judgement),

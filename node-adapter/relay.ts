@@ -37,7 +37,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #kept: KeptBody | undefined;
   #mirrors: readonly MirrorTarget[] = NO_MIRRORS;
   #timer: AttemptTimer | undefined;
-  /** A kept connection that died at the wrong moment is answered by one more try on another. */
+  /** A kept connection that died at the wrong moment is answered by one more try on a new one. */
   #hasRaced = false;
   #isForwarding = false;
   #isDelivering = false;
@@ -186,7 +186,7 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     }
     if (isKept && !this.#hasRaced && this.#mayRepeat(failure)) {
       this.#hasRaced = true;
-      this.#forward();
+      this.#forward(true);
       return;
     }
     this.#failed(failure);
@@ -241,13 +241,13 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     void (this.#x.waiting ?? Promise.resolve()).then(resume);
   }
 
-  #forward(): void {
+  #forward(isFresh = false): void {
     const { upstreams } = this.#services;
     const x = this.#x;
     if (!this.#isForwarding) this.#beginForwarding();
     this.#startAttemptTimer();
     this.#isWaiting = true;
-    const stream = upstreams.acquire(x, this);
+    const stream = upstreams.acquire(x, this, isFresh);
     if (stream === undefined) return;
     this.#isWaiting = false;
     this.#attach(stream);

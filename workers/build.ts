@@ -1,5 +1,7 @@
-/** Bundles the workers; as a script it writes them to dist/. */
+/** Bundles the workers; as a script it writes them to dist/, and what sidecars and gateways run from beside them. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -33,6 +35,9 @@ async function main(): Promise<void> {
     writeFileSync(`${root}dist/${name}.js`, text);
     console.log(`dist/${name}.js ${text.length} bytes, ${gzipSync(text).length} gzip`);
   }
+  const program = `${root}cli/bundle.js`;
+  const main = execFileSync(process.execPath, [program], { encoding: 'utf8' });
+  console.log(`${relative(root, dirname(main))}/ for sidecars and gateways`);
 }
 
 if (import.meta.main) await main();

@@ -6,6 +6,7 @@ import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Recipe } from './contract.ts';
 
 /** Proxies run on one processor, all that they deal with on the other. */
@@ -102,21 +103,45 @@ export async function outputOf(running: Running): Promise<string> {
   return text;
 }
 
-export function nextLine({ child }: Running): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const onExit = (code: number | null): void =>
-      reject(new Error(`ended with ${String(code)} before it said anything`));
-    const onData = (chunk: Buffer): void => {
-      text += chunk.toString();
-      if (!text.includes('\n')) return;
-      child.stdout?.off('data', onData);
-      child.off('exit', onExit);
-      resolve(text.slice(0, text.indexOf('\n')));
-    };
-    child.stdout?.on('data', onData);
-    child.once('exit', onExit);
-  });
+/** What a program prints, line by line, in its order: kept until somebody asks for it. */
+class Lines {
+  readonly #ready: string[] = [];
+  readonly #waiting: ((line: string | undefined) => void)[] = [];
+  #hasEnded = false;
+
+  constructor(child: ChildProcess) {
+    if (child.stdout === null) throw new Error('its output goes elsewhere');
+    createInterface(child.stdout)
+      .on('line', (line) => {
+        const waiting = this.#waiting.shift();
+        if (waiting === undefined) this.#ready.push(line);
+        else waiting(line);
+      })
+      .on('close', () => {
+        this.#hasEnded = true;
+        for (const waiting of this.#waiting.splice(0)) waiting(undefined);
+      });
+  }
+
+  /** Undefined = there is none any more. */
+  next(): Promise<string | undefined> {
+    const line = this.#ready.shift();
+    if (line !== undefined || this.#hasEnded) return Promise.resolve(line);
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+}
+
+const linesOf = new WeakMap<ChildProcess, Lines>();
+
+/** @throws Error when it has ended, and all of its lines were had */
+export async function nextLine({ child }: Pick<Running, 'child'>): Promise<string> {
+  const lines = linesOf.get(child) ?? new Lines(child);
+  linesOf.set(child, lines);
+  const line = await lines.next();
+  if (line === undefined) throw new Error('the program prints no more: it has ended');
+  return line;
 }
 
 /** Nanoseconds on a processor so far, of all threads. */

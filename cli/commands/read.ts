@@ -141,8 +141,15 @@ interface ProxyPage {
     readonly runs?: string;
     readonly instances: number;
     readonly programmed: number;
+    readonly runtimes: Readonly<Record<string, number>>;
     readonly diagnostics: readonly Diagnostic[];
   }[];
+}
+
+/** Those that have instances; `-`: there are none, or they don't say. */
+function runtimesText(runtimes: Readonly<Record<string, number>>): string {
+  const present = Object.entries(runtimes).filter(([, count]) => count > 0);
+  return present.length === 0 ? '-' : present.map(([runtime]) => runtime).join(',');
 }
 
 async function proxyStatus(options: GlobalOptions): Promise<void> {
@@ -152,15 +159,20 @@ async function proxyStatus(options: GlobalOptions): Promise<void> {
     printData(body.items, format);
     return;
   }
-  const rows = body.items.map(({ scope, state, current, runs, instances, programmed }) => [
-    `${scope.namespace}/${scope.name}`,
-    scope.type,
-    state,
-    `${programmed} of ${instances}`,
-    current.snapshot.slice(0, 12),
-    runs?.slice(0, 12) ?? '',
-  ]);
-  process.stdout.write(table(['PROXY', 'TYPE', 'STATE', 'PROGRAMMED', 'CURRENT', 'RUNS'], rows));
+  const rows = body.items.map(
+    ({ scope, state, current, runs, instances, programmed, runtimes }) => [
+      `${scope.namespace}/${scope.name}`,
+      scope.type,
+      runtimesText(runtimes),
+      state,
+      `${programmed} of ${instances}`,
+      current.snapshot.slice(0, 12),
+      runs?.slice(0, 12) ?? '',
+    ],
+  );
+  process.stdout.write(
+    table(['PROXY', 'TYPE', 'RUNTIME', 'STATE', 'PROGRAMMED', 'CURRENT', 'RUNS'], rows),
+  );
   for (const { diagnostics } of body.items)
     for (const finding of diagnostics) note(diagnosticText(finding));
 }

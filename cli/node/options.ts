@@ -21,6 +21,7 @@ export interface SharedOptions extends GlobalOptions {
   readonly drainTimeout: string;
   readonly workers: string;
   readonly maxConnections?: string;
+  readonly workerTimeout: string;
   readonly accessLog: string;
   readonly cert?: string;
   readonly key?: string;
@@ -42,6 +43,11 @@ export function withShared(command: Command, workers: string): Command {
     .option(
       '--max-connections <count>',
       'connections of clients at a time, in each worker; 0: any number (default: half of its file descriptors, less 64)',
+    )
+    .option(
+      '--worker-timeout <time>',
+      'a worker that answers nothing for so long is killed and started again; 0 = never',
+      '10s',
     )
     .option(
       '--cert <file>',
@@ -99,6 +105,7 @@ export interface Shared {
   readonly workers: number;
   /** @default what the limit of file descriptors allows */
   readonly maxConnections?: number;
+  readonly workerTimeoutMs: number;
   readonly admin?: AdminAt;
   readonly dataDir: string;
   readonly drainMs: number;
@@ -114,6 +121,7 @@ export function sharedOf(options: SharedOptions): Shared {
     namespace: options.namespace,
     workers: workersOf(options.workers),
     ...(maxConnections === undefined ? {} : { maxConnections: maxConnectionsOf(maxConnections) }),
+    workerTimeoutMs: parseTime(options.workerTimeout, '--worker-timeout'),
     ...(admin === undefined ? {} : { admin }),
     dataDir: options.dataDir,
     drainMs: parseTime(options.drainTimeout, '--drain-timeout'),

@@ -11,6 +11,7 @@ import { note } from '../output.ts';
 import type { Address } from './addresses.ts';
 import { codeOfSignal, startApp, waitForPort } from './app.ts';
 import type { App } from './app.ts';
+import { keepBundle } from './bundle-use.ts';
 import { startFault, unselected } from './faults.ts';
 import { notifyReady } from './notify.ts';
 import { chooseSource } from './source.ts';
@@ -56,6 +57,7 @@ class Runner {
         `${kind} ${name}.${namespace} runs already (pid ${other.pid}): \`lateen node restart\` replaces it; or give --name or --data-dir another`,
       );
     this.#listenToSignals();
+    keepBundle();
     try {
       const chosen = await chooseSource(source, setup.scopes, log);
       this.#node = new MeshNode({

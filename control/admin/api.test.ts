@@ -176,6 +176,93 @@ describe('conditions', () => {
     await control.ask('GET', pointer, { token, headers: runs });
     expect((await conditions())['Programmed']?.status).toBe('True');
   });
+
+  it('tells what the runtimes leave out that are attached', async () => {
+    let nowMs = Date.now();
+    const timed = await startTestControl({ nowMs: () => nowMs });
+    const gateway = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: raw}\nspec: {selector: {app: raw}, servers: [{port: {number: 9000, name: raw, protocol: TCP}, hosts: ['*']}]}\n`;
+    await timed.ask('POST', '/v1/apply', { body: gateway });
+    const scopes = [{ type: 'gateway', namespace: 'default', name: 'raw', labels: { app: 'raw' } }];
+    const body = JSON.stringify({ name: 'raw', role: 'proxy', scopes });
+    const token = String((await timed.ask('POST', '/v1/tokens', { body })).body['token']);
+    const enforced = async (): Promise<unknown> => {
+      const answer = await timed.ask(
+        'GET',
+        '/v1/resources/networking.istio.io/Gateway/default/raw',
+      );
+      const { conditions } = answer.body['status'] as { conditions: { type: string }[] };
+      return conditions.find(({ type }) => type === 'Enforced');
+    };
+    const poll = (instance: string, runtime?: string): Promise<unknown> =>
+      timed.ask('GET', '/v1/proxies/gateway/default/raw/pointer', {
+        token,
+        headers: {
+          'x-lateen-instance': instance,
+          ...(runtime === undefined ? {} : { 'x-lateen-runtime': runtime }),
+        },
+      });
+    const left = 'spec.servers[0].port.protocol: enforced by Node proxies alone: ';
+
+    const byNode = { status: 'True', reason: 'EnforcedByNodeProxies' };
+    expect(await enforced()).toMatchObject(byNode);
+    await poll('a', 'node');
+    expect(await enforced()).toMatchObject({ status: 'True', reason: 'Enforced', message: '' });
+    // One of an older version, or of a runtime that isn't known here.
+    await poll('b', 'bun');
+    expect(await enforced()).toMatchObject(byNode);
+    await poll('c', 'edge');
+    expect(await enforced()).toMatchObject({
+      status: 'False',
+      reason: 'PartiallyEnforced',
+      message: expect.stringContaining(
+        `1 of 3 proxy instances that use it are gateway workers, which leave out ${left}`,
+      ),
+    });
+    const proxies = await timed.ask('GET', '/v1/proxies');
+    expect(proxies.body['items']).toMatchObject([{ instances: 3, runtimes: { edge: 1, node: 1 } }]);
+    nowMs += 80_000;
+    await poll('c', 'edge');
+    nowMs += 80_000;
+    expect(await enforced()).toMatchObject({ status: 'False', reason: 'NotEnforced' });
+    nowMs += 80_000;
+    expect(await enforced()).toMatchObject(byNode);
+    await timed.close();
+  });
+
+  it('tells of PeerAuthentication too who uses it', async () => {
+    const own = await startTestControl();
+    const policy = (name: string, spec: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: ${name}}\nspec: ${spec}\n---\n`;
+    await own.ask('POST', '/v1/apply', {
+      body:
+        policy('all', '{mtls: {mode: STRICT}}') +
+        policy('some', '{selector: {matchLabels: {app: shop}}, mtls: {mode: STRICT}}') +
+        policy('others', '{selector: {matchLabels: {app: other}}, mtls: {mode: STRICT}}') +
+        serviceEntry('shop'),
+    });
+    const [type, service] = ['sidecar-inbound', 'shop.example.com'];
+    const scopes = [{ type, namespace: 'default', name: 'shop', labels: { app: 'shop' }, service }];
+    const made = await own.ask('POST', '/v1/tokens', {
+      body: JSON.stringify({ name: 'shop', role: 'proxy', scopes }),
+    });
+    await own.ask('GET', `/v1/proxies/${type}/default/shop/pointer`, {
+      token: String(made.body['token']),
+      headers: { 'x-lateen-instance': 'one', 'x-lateen-runtime': 'edge' },
+    });
+    const reasons = ['all', 'some', 'others'].map(async (name) => {
+      const path = `/v1/resources/security.istio.io/PeerAuthentication/default/${name}`;
+      const { conditions } = (await own.ask('GET', path)).body['status'] as {
+        conditions: { type: string; reason: string }[];
+      };
+      return conditions.find(({ type: which }) => which === 'Enforced')?.reason;
+    });
+    expect(await Promise.all(reasons)).toEqual([
+      'NotEnforced',
+      'NotEnforced',
+      'EnforcedByNodeProxies',
+    ]);
+    await own.close();
+  });
 });
 
 describe('tokens', () => {

@@ -1,6 +1,6 @@
 /** What proxies ask and say: pointer, blobs, acknowledgements, keys. */
 import { z } from '@hono/zod-openapi';
-import { MAX_DIAGNOSTICS, MAX_INSTANCE } from '../../src/delivery/messages.ts';
+import { MAX_DIAGNOSTICS, MAX_INSTANCE, readRuntime } from '../../src/delivery/messages.ts';
 import { pointerName } from '../../src/delivery/pointer.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
@@ -53,7 +53,7 @@ function pullRoutes(app: App, { deps, push, registry }: Services): void {
     method: 'get',
     path: `${PROXY}/pointer`,
     summary:
-      'what the proxy should run; X-Lateen-Instance and If-None-Match say who asks and runs what',
+      'what the proxy should run; X-Lateen-Instance, X-Lateen-Runtime (edge or node) and If-None-Match say who asks, in what, and runs what',
     role: 'proxy',
     answer: pointerAnswer,
     refusals: { 403: 'the token is for another proxy' },
@@ -64,8 +64,13 @@ function pullRoutes(app: App, { deps, push, registry }: Services): void {
     const etag = `"${pointerName(pointer)}"`;
     const runs = c.req.header('if-none-match');
     const instance = c.req.header('x-lateen-instance');
+    const runtime = readRuntime(c.req.header('x-lateen-runtime'));
     if (instance !== undefined && instance !== '')
-      registry.seen(scope, instance.slice(0, MAX_INSTANCE), runs?.replaceAll('"', ''));
+      registry.seen(
+        scope,
+        { id: instance.slice(0, MAX_INSTANCE), runtime },
+        runs?.replaceAll('"', ''),
+      );
     c.header('etag', etag);
     c.header(
       'cache-control',
@@ -129,7 +134,8 @@ export function proxyRoutes(app: App, services: Services): void {
   app.post(`${PROXY_PATH}/ack`, async (c) => {
     const scope = scopeFor(c);
     const ack = await readJson(c, ackBody);
-    registry.acknowledge(scope, ack);
+    const runtime = readRuntime(c.req.header('x-lateen-runtime'));
+    registry.acknowledge(scope, { ...ack, runtime });
     if (!ack.ok)
       deps.log(`nack from ${scopeKey(scope)}: ${JSON.stringify(ack.diagnostics).slice(0, 500)}`);
     return c.body(null, 204);

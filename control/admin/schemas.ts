@@ -192,6 +192,9 @@ export const proxyPage: Schema = z
         current: pointer,
         instances: z.int().openapi({ description: 'with a live lease' }),
         programmed: z.int().openapi({ description: 'of these, how many run what is current' }),
+        runtimes: z
+          .object({ edge: z.int(), node: z.int() })
+          .openapi({ description: 'of these, how many are gateway workers and Node proxies' }),
         runs: z.string().optional(),
         diagnostics: z.array(diagnostic),
         lastSeenMs: z.int().optional(),

@@ -97,7 +97,12 @@ it('pushes over a socket that slept, sends only the difference, and ends it with
   const { socket, next, closed } = await openSocket(stub, String(made['token']));
   const { type, namespace, name } = scope;
   socket.send(
-    JSON.stringify({ type: 'subscribe', scope: { type, namespace, name }, instance: 'one' }),
+    JSON.stringify({
+      type: 'subscribe',
+      scope: { type, namespace, name },
+      instance: 'one',
+      runtime: 'node',
+    }),
   );
   const first = pushIn(await next());
   expect(Object.keys(first.blobs)).toContain(first.pointer.keys);
@@ -109,7 +114,7 @@ it('pushes over a socket that slept, sends only the difference, and ends it with
 
   await evictDurableObject(stub);
   expect(await ask(stub, '/v1/proxies')).toMatchObject({
-    items: [{ state: 'SYNCED', instances: 1, programmed: 1 }],
+    items: [{ state: 'SYNCED', instances: 1, programmed: 1, runtimes: { edge: 0, node: 1 } }],
   });
   socket.send(PING);
   expect(await next()).toBe(PONG);

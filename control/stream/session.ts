@@ -92,11 +92,11 @@ export class Session {
     const seenMs = this.#lastHeardMs();
     if (found === undefined || this.#isOver || this.#services.nowMs() - seenMs > SILENT_MS)
       return undefined;
-    const { instance: id, runs, refused, held } = found;
+    const { instance: id, runtime, runs, refused, held } = found;
     // Who refuses what is new goes on with what it had.
     return refused === undefined
-      ? { id, seenMs, runs }
-      : { id, seenMs, runs: runs ?? held, refused };
+      ? { id, runtime, seenMs, runs }
+      : { id, runtime, seenMs, runs: runs ?? held, refused };
   }
 
   receive(text: string): void {
@@ -194,7 +194,7 @@ export class Session {
     return scopes?.find((scope) => scopeKey(scope) === key);
   }
 
-  async #subscribe({ scope, instance, held, secrets }: Subscribe): Promise<void> {
+  async #subscribe({ scope, instance, runtime, held, secrets }: Subscribe): Promise<void> {
     const key = scopeKey(scope);
     if ((await this.#scope(key)) === undefined)
       return this.close(CLOSE.policy, `the token is for another proxy than ${key}`);
@@ -203,6 +203,7 @@ export class Session {
     this.#subscriptions.set(key, {
       scope,
       instance,
+      ...(runtime === undefined ? {} : { runtime }),
       ...(held === undefined ? {} : { held: pointerName(held) }),
       ...(secrets === undefined ? {} : { secrets }),
     });

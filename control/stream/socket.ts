@@ -1,5 +1,5 @@
 /** A WebSocket as a home of the control plane has it, and what is kept with it. */
-import type { ScopeName } from '../../src/delivery/messages.ts';
+import type { Runtime, ScopeName } from '../../src/delivery/messages.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 
 /** Whose socket it is: what its token says. */
@@ -12,6 +12,7 @@ export interface Grant {
 export interface SavedSubscription {
   readonly scope: ScopeName;
   readonly instance: string;
+  readonly runtime?: Runtime;
   /** Name of the pointer whose blobs it has: what differences are made from. */
   readonly held?: string;
   /** Version of the secrets that it was told last. */

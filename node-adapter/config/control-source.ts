@@ -136,7 +136,7 @@ class ControlSource implements ConfigSource {
       fetch(new URL(path, url), init);
     return new ScopeFeed({
       scope,
-      control: createControlClient({ scope, token, instance, ask }),
+      control: createControlClient({ scope, token, instance, runtime: 'node', ask }),
       apply,
       lastGood,
       log,
@@ -159,6 +159,7 @@ class ControlSource implements ConfigSource {
         type: 'subscribe',
         scope: { type, namespace, name },
         instance: this.#options.instance,
+        runtime: 'node',
         ...(held === undefined ? {} : { held }),
         ...(secretsVersion === undefined ? {} : { secrets: secretsVersion }),
       });

@@ -25,7 +25,7 @@ function checked(value: unknown): SecretBundle {
 
 /** Undefined = the known version is current. */
 export async function fetchSecrets(
-  { scope, token, ask }: Omit<ControlClientOptions, 'instance'>,
+  { scope, token, ask }: Omit<ControlClientOptions, 'instance' | 'runtime'>,
   known: string | undefined,
 ): Promise<SecretBundle | undefined> {
   const response = await ask(`${proxyPath(scope)}/secrets`, {

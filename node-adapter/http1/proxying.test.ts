@@ -353,6 +353,40 @@ describe('connections', () => {
     client.socket.destroy();
   });
 
+  it.each([
+    ['as many as there are', ''],
+    [
+      'no more than are allowed',
+      `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: back}
+spec: {host: back.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}}
+`,
+    ],
+  ])('that all died with their upstream cost no request: %s', async (_, more) => {
+    let asked = 0;
+    const { proxy, backend } = await before(
+      (socket, received) => {
+        if (!received.endsWith('\r\n\r\n')) return;
+        asked++;
+        if (received.split('GET').length === 3) socket.destroy();
+        // Both of the first two are asked before either is answered.
+        else if (asked === 2) for (const one of backend.sockets) one.write(OK);
+        else if (asked > 2) socket.write(OK);
+      },
+      { more },
+    );
+    const clients = [rawClient(proxy.port), rawClient(proxy.port)];
+    for (const client of clients) client.write(get());
+    await Promise.all(clients.map((client) => client.until(/ok$/)));
+    expect(backend.sockets).toHaveLength(2);
+    clients[0]?.write(get());
+    expect(await clients[0]?.until(/ok[^]*ok$/)).toMatch(/ok[^]*200 OK[^]*ok$/);
+    expect(backend.sockets).toHaveLength(3);
+    for (const client of clients) client.socket.destroy();
+  });
+
   it('that carry more than was asked for are not used again', async () => {
     const { proxy, backend } = await before(
       onHeadEnd(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`),

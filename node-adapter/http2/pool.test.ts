@@ -232,6 +232,23 @@ describe('connections', () => {
     await expect.poll(() => pool.stats.connections).toBe(0);
   });
 
+  it.each([
+    ['are new where an old one is not trusted', {}, 2],
+    ['are taken again where no new one is allowed', { maxConnections: 1 }, 1],
+  ])('%s', async (_, limits, wanted) => {
+    const { port, send, sockets } = await frameUpstream();
+    const pool = poolTo(port, { limits });
+    const first = new Attempt().start(pool);
+    await expect.poll(() => sockets.length).toBe(1);
+    send(answer(1));
+    await expect.poll(() => first.heard).toEqual(['200 end']);
+    pool.acquire(new Attempt(), true);
+    await expect
+      .poll(() => pool.stats)
+      .toEqual({ connections: wanted, idle: wanted - 1, waiting: 0 });
+    expect(sockets).toHaveLength(wanted);
+  });
+
   it('streams behind a GOAWAY were surely not processed, those before it go on', async () => {
     const { port, send, sockets } = await frameUpstream();
     const pool = poolTo(port);

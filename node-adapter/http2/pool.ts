@@ -63,8 +63,9 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     };
   }
 
-  acquire(waiter: Waiter): ClientStream | undefined {
-    for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
+  acquire(waiter: Waiter, isFresh = false): ClientStream | undefined {
+    if (!isFresh || !this.#mayConnect())
+      for (const member of this.#open) if (member.client.hasPlace) return this.#take(member);
     if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
@@ -158,6 +159,17 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     return client.take();
   }
 
+  /** Where room is shared, who wants some waits for it. */
+  #mayConnect(): boolean {
+    return this.#options.room !== undefined || this.#hasRoom();
+  }
+
+  #hasRoom(): boolean {
+    const { maxConnections = 0 } = this.#options.limits;
+    const all = this.#open.length + this.#closing.size + this.#connecting;
+    return maxConnections === 0 || all < maxConnections;
+  }
+
   /** One more, where those that are on their way won't do. Those that close count still: they are connections. */
   #connectIfWanted(): void {
     const maxStreams = Math.min(this.#client.maxStreams ?? DEFAULT_STREAMS, this.#peerStreams);
@@ -165,11 +177,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
   }
 
   #takesPlace(): boolean {
-    const { limits, room } = this.#options;
-    if (room !== undefined) return room.take(this);
-    const { maxConnections = 0 } = limits;
-    const all = this.#open.length + this.#closing.size + this.#connecting;
-    return maxConnections === 0 || all < maxConnections;
+    return this.#options.room?.take(this) ?? this.#hasRoom();
   }
 
   #connect(): void {

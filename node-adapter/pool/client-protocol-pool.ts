@@ -35,13 +35,13 @@ export class ClientProtocolPool implements Pool {
   }
 
   /** Requests of the proxy's own go by HTTP/1.1. */
-  acquire(waiter: Waiter, request?: RequestHead): ClientStream | undefined {
+  acquire(waiter: Waiter, isFresh = false, request?: RequestHead): ClientStream | undefined {
     if (request === undefined || request.isHttp1 === true) {
       this.#busy.add('http1');
-      return (this.#http1 ??= this.#begin('http1')).acquire(waiter);
+      return (this.#http1 ??= this.#begin('http1')).acquire(waiter, isFresh);
     }
     this.#busy.add('http2');
-    return (this.#http2 ??= this.#begin('http2')).acquire(waiter);
+    return (this.#http2 ??= this.#begin('http2')).acquire(waiter, isFresh);
   }
 
   cancel(waiter: Waiter): void {

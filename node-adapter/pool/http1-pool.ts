@@ -47,10 +47,12 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
     };
   }
 
-  acquire(waiter: Waiter): ClientStream | undefined {
-    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
-      if (kept.isUsable) return this.#use(kept);
-      else kept.close();
+  acquire(waiter: Waiter, isFresh = false): ClientStream | undefined {
+    if (isFresh) this.#makeRoom();
+    else
+      for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
+        if (kept.isUsable) return this.#use(kept);
+        else kept.close();
     if (this.#waiting.join(waiter)) this.#connectIfWanted();
     return undefined;
   }
@@ -128,10 +130,17 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
   }
 
   #takesPlace(): boolean {
-    const { limits, room } = this.#options;
-    if (room !== undefined) return room.take(this);
-    const { maxConnections = 0 } = limits;
+    return this.#options.room?.take(this) ?? this.#hasRoom();
+  }
+
+  #hasRoom(): boolean {
+    const { maxConnections = 0 } = this.#options.limits;
     return maxConnections === 0 || this.#connected.size + this.#connecting < maxConnections;
+  }
+
+  /** Where no more are allowed, one that idles gives way; it is told when it has closed. Shared room is made by who shares it. */
+  #makeRoom(): void {
+    if (this.#options.room === undefined && !this.#hasRoom()) this.#idle.shift()?.close();
   }
 
   #connectIfWanted(): void {

@@ -10,8 +10,12 @@ export interface Waiter {
 }
 
 export interface Pool {
-  /** A stream at once; undefined: the waiter hears later. @param request of a client, that it is for */
-  acquire(waiter: Waiter, request?: RequestHead): ClientStream | undefined;
+  /**
+   * A stream at once; undefined: the waiter hears later.
+   * @param isFresh not on a connection that idles: its peer may be gone as well. @default false
+   * @param request of a client, that it is for. @default one of the proxy's own
+   */
+  acquire(waiter: Waiter, isFresh?: boolean, request?: RequestHead): ClientStream | undefined;
   cancel(waiter: Waiter): void;
   /** Keeps nothing any more: what waits or still comes, on behalf of requests that began before, gets its connection. */
   drain(): void;

@@ -104,10 +104,10 @@ export class Upstreams {
   }
 
   /** For the attempt that the engine decided on. */
-  acquire(x: Exchange, waiter: Waiter): ClientStream | undefined {
+  acquire(x: Exchange, waiter: Waiter, isFresh = false): ClientStream | undefined {
     const pool = this.#poolOfExchange(x);
     if (x.cluster?.proxyProtocol !== undefined) this.#asked.set(waiter, pool);
-    return pool.acquire(waiter, x.request);
+    return pool.acquire(waiter, isFresh, x.request);
   }
 
   /** @param request of a client, that it is for. @default one of the proxy's own */
@@ -116,7 +116,7 @@ export class Upstreams {
     waiter: Waiter,
     request?: RequestHead,
   ): ClientStream | undefined {
-    return this.#poolOf(target).acquire(waiter, request);
+    return this.#poolOf(target).acquire(waiter, false, request);
   }
 
   cancel(x: Exchange, waiter: Waiter): void {

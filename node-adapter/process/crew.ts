@@ -1,6 +1,6 @@
 /**
- * Worker processes on one set of sockets. One that dies is started again, later each time it dies young; what it had
- * counted goes on counting. All of them run the same configuration.
+ * Worker processes on one set of sockets. One that dies is started again, later each time it dies young; one that hangs is
+ * killed, and then the same. What it had counted goes on counting. All of them run the same configuration.
  */
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
@@ -11,6 +11,7 @@ import type { Listening } from '../sidecar.ts';
 import { isGone } from './channel.ts';
 import { ChildWorker } from './child-worker.ts';
 import { mergeClusters } from './clusters-merge.ts';
+import { Liveness } from './liveness.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
 import { countersOf, mergeStats } from './stats-merge.ts';
 import { Numbering } from './transfer.ts';
@@ -20,18 +21,24 @@ export interface CrewOptions {
   readonly count: number;
   readonly setup: WorkerSetup;
   readonly owner: WorkerOwner;
+  /** A worker that answers nothing for so long is killed; 0 = never. Whole seconds count. */
+  readonly workerTimeoutMs: number;
 }
 
 export interface WorkerView {
   readonly worker: number;
   readonly pid: number | undefined;
+  /** It is up, and answers. */
   readonly ready: boolean;
   readonly restarts: number;
+  /** For how long it has owed its supervisor an answer; 0 = it answers. */
+  readonly silentMs: number;
 }
 
 interface Slot {
   readonly index: number;
   worker: ChildWorker | undefined;
+  liveness: Liveness | undefined;
   isReady: boolean;
   restarts: number;
   /** In a row, each soon after its start. */
@@ -47,16 +54,21 @@ const LONGEST_WAIT_MS = 10_000;
 const GROWN_UP_MS = 10_000;
 /** Of a start: what dies so often will not come up by being tried again. */
 const MAX_FAILURES_AT_START = 3;
-const STATS_MS = 1000;
+const TURN_MS = 1000;
+/** Shorter silences are collections of garbage, and a busy machine. */
+const NOTED_TURNS = 3;
 const ANSWER_MS = 1000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-const within = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
+const within = <T>(work: Promise<T>, otherwise: T, ms = ANSWER_MS): Promise<T> =>
   Promise.race([
     work.catch(() => otherwise),
     new Promise<T>((resolve) => {
-      setTimeout(() => resolve(otherwise), ANSWER_MS).unref();
+      setTimeout(() => resolve(otherwise), ms).unref();
     }),
   ]);
+
+const isSilent = ({ liveness }: Slot): boolean => (liveness?.silent ?? 0) >= NOTED_TURNS;
 
 export class Crew {
   readonly #options: CrewOptions;
@@ -73,7 +85,7 @@ export class Crew {
   #starting:
     | { readonly resolve: () => void; readonly reject: (error: unknown) => void }
     | undefined;
-  readonly #collecting: NodeJS.Timeout;
+  readonly #turns: NodeJS.Timeout;
 
   constructor(options: CrewOptions) {
     this.#options = options;
@@ -81,6 +93,7 @@ export class Crew {
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       index,
       worker: undefined,
+      liveness: undefined,
       isReady: false,
       restarts: 0,
       failures: 0,
@@ -88,7 +101,7 @@ export class Crew {
       stats: '',
       timer: undefined,
     }));
-    this.#collecting = setInterval(() => void this.#collect(), STATS_MS).unref();
+    this.#turns = setInterval(() => this.#turn(), TURN_MS).unref();
   }
 
   /** Resolves when all are up. @throws Error when one can't be started, or dies again and again */
@@ -127,16 +140,19 @@ export class Crew {
     );
   }
 
-  get isReady(): boolean {
-    return this.#slots.every(({ isReady }) => isReady);
+  /** What it waits for; undefined = every worker is up and answers. */
+  get lacks(): string | undefined {
+    if (!this.#isUp) return 'a worker is starting';
+    return this.#slots.some(isSilent) ? 'a worker does not answer' : undefined;
   }
 
   views(): readonly WorkerView[] {
-    return this.#slots.map(({ index, worker, isReady, restarts }) => ({
-      worker: index,
-      pid: worker?.pid,
-      ready: isReady,
-      restarts,
+    return this.#slots.map((slot) => ({
+      worker: slot.index,
+      pid: slot.worker?.pid,
+      ready: slot.isReady && !isSilent(slot),
+      restarts: slot.restarts,
+      silentMs: (slot.liveness?.silent ?? 0) * TURN_MS,
     }));
   }
 
@@ -164,8 +180,12 @@ export class Crew {
   /** @returns connections that were cut at the deadline */
   async drain(deadlineMs: number): Promise<number> {
     this.#end();
+    // One that hangs would let nobody end.
+    const patienceMs = Math.min(deadlineMs + ANSWER_MS, LONGEST_TIMER_MS);
     const cut = await Promise.all(
-      this.#slots.map(async ({ worker }) => worker?.drain(deadlineMs).catch(() => 0) ?? 0),
+      this.#slots.map(async ({ worker }) =>
+        worker === undefined ? 0 : within(worker.drain(deadlineMs), 0, patienceMs),
+      ),
     );
     await this.close();
     return cut.reduce((sum, one) => sum + one, 0);
@@ -183,25 +203,33 @@ export class Crew {
 
   #end(): void {
     this.#isEnding = true;
-    clearInterval(this.#collecting);
+    clearInterval(this.#turns);
     for (const { timer } of this.#slots) clearTimeout(timer);
   }
 
+  get #isUp(): boolean {
+    return this.#slots.every(({ isReady }) => isReady);
+  }
+
   #ready(): readonly ChildWorker[] {
-    return this.#slots.flatMap(({ worker, isReady }) =>
-      worker === undefined || !isReady ? [] : [worker],
+    return this.#slots.flatMap((slot) =>
+      slot.worker === undefined || !slot.isReady || isSilent(slot) ? [] : [slot.worker],
     );
   }
 
   async #launch(slot: Slot): Promise<void> {
     const { owner, setup } = this.#options;
-    slot.startedMs = Date.now();
+    slot.startedMs = performance.now();
     const worker = new ChildWorker({
       owner,
       numbering: this.#numbering,
       onExit: (cause) => this.#exited(slot, worker, cause),
     });
     slot.worker = worker;
+    slot.liveness = new Liveness({
+      ask: () => this.#askStats(slot, worker),
+      limit: Math.ceil(this.#options.workerTimeoutMs / TURN_MS),
+    });
     try {
       // All are sent at once: whatever comes meanwhile comes behind them.
       let opened = this.#plans.length;
@@ -219,7 +247,8 @@ export class Crew {
         await worker.open(since);
       }
       slot.isReady = true;
-      if (this.isReady) this.#starting?.resolve();
+      slot.liveness.spoke();
+      if (this.#isUp) this.#starting?.resolve();
     } catch (error) {
       // One that is gone is started again when its exit is told.
       if (isGone(error)) return;
@@ -231,12 +260,15 @@ export class Crew {
 
   #exited(slot: Slot, worker: ChildWorker, cause: string): void {
     if (slot.worker !== worker) return;
+    // Silence is no life.
+    const livedMs = performance.now() - slot.startedMs - (slot.liveness?.silent ?? 0) * TURN_MS;
     slot.worker = undefined;
+    slot.liveness = undefined;
     slot.isReady = false;
     this.#retired = mergeStats([this.#retired, countersOf(slot.stats)]);
     slot.stats = '';
     if (this.#isEnding) return;
-    slot.failures = Date.now() - slot.startedMs > GROWN_UP_MS ? 0 : slot.failures + 1;
+    slot.failures = livedMs > GROWN_UP_MS ? 0 : slot.failures + 1;
     slot.restarts++;
     if (slot.failures >= MAX_FAILURES_AT_START)
       this.#starting?.reject(new Error(`worker ${slot.index} ended again and again (${cause})`));
@@ -253,15 +285,31 @@ export class Crew {
     slot.timer = setTimeout(() => void this.#launch(slot), waitMs);
   }
 
+  #turn(): void {
+    for (const { index, worker, liveness } of this.#slots) {
+      if (liveness?.turn() !== true) continue;
+      this.#say('a worker does not answer; it is killed', {
+        worker: index,
+        pid: worker?.pid,
+        silentMs: liveness.silent * TURN_MS,
+      });
+      worker?.kill();
+    }
+  }
+
   async #collect(): Promise<void> {
     await Promise.all(
       this.#slots.map(async (slot) => {
-        const { worker } = slot;
-        if (worker === undefined || !slot.isReady) return;
-        const stats = await within(worker.stats(), slot.stats);
-        if (slot.worker === worker) slot.stats = stats;
+        const { worker, isReady } = slot;
+        if (worker === undefined || !isReady || isSilent(slot)) return;
+        await within(this.#askStats(slot, worker), undefined);
       }),
     );
+  }
+
+  async #askStats(slot: Slot, worker: ChildWorker): Promise<void> {
+    const stats = await worker.stats();
+    if (slot.worker === worker) slot.stats = stats;
   }
 
   #refused(error: unknown): void {

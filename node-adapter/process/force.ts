@@ -17,7 +17,8 @@ import { mergeStats } from './stats-merge.ts';
 import { LocalWorker } from './worker.ts';
 
 export interface Force {
-  readonly isReady: boolean;
+  /** What it waits for; undefined = it is ready. */
+  readonly lacks: string | undefined;
   readonly hasConfiguration: boolean;
   start(): Promise<void>;
   /** Why it is refused; nothing = it is in force, or on its way to every worker. */
@@ -55,8 +56,8 @@ class LocalForce implements Force {
     return this.#worker;
   }
 
-  get isReady(): boolean {
-    return this.#worker?.sidecar.isReady ?? false;
+  get lacks(): string | undefined {
+    return this.#worker?.sidecar.isReady === true ? undefined : 'a worker is starting';
   }
 
   get hasConfiguration(): boolean {
@@ -80,7 +81,9 @@ class LocalForce implements Force {
   }
 
   workers(): readonly WorkerView[] {
-    return [{ worker: 0, pid: process.pid, ready: this.isReady, restarts: 0 }];
+    return [
+      { worker: 0, pid: process.pid, ready: this.lacks === undefined, restarts: 0, silentMs: 0 },
+    ];
   }
 
   dump(): { readonly scopes: readonly ScopeDump[] } {
@@ -142,8 +145,8 @@ class CrewForce implements Force {
     );
   }
 
-  get isReady(): boolean {
-    return this.hasConfiguration && this.#crew.isReady;
+  get lacks(): string | undefined {
+    return this.hasConfiguration ? this.#crew.lacks : 'no configuration yet';
   }
 
   get hasConfiguration(): boolean {

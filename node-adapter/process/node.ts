@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly namespace: string;
   readonly name: string;
   readonly workers: number;
+  /** One of several that answers nothing for so long is killed and started again; 0 = never. */
+  readonly workerTimeoutMs: number;
   readonly setup: WorkerSetup;
   /** All that will be opened, whenever. */
   readonly plans: readonly FrontPlan[];
@@ -93,6 +95,7 @@ export class MeshNode {
     });
     this.#force = createForce({
       count: options.workers,
+      workerTimeoutMs: options.workerTimeoutMs,
       setup: options.setup,
       owner: {
         handleFor: (host, port) => this.#handleFor(host, port),
@@ -336,6 +339,6 @@ export class MeshNode {
     if (this.isEnding) return 'draining';
     if (!this.#force.hasConfiguration) return 'no configuration yet';
     if (!this.#isOpen) return 'not every port is open yet';
-    return this.#force.isReady ? undefined : 'a worker is starting';
+    return this.#force.lacks;
   }
 }

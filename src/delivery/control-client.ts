@@ -4,7 +4,7 @@ import type { PartItem } from '../model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../model/snapshot.ts';
 import type { Bundle, BundleHead } from './bundle.ts';
 import { assembleBundle, checkedEndpoints, checkedManifest, partsOf } from './bundle.ts';
-import type { ScopeName } from './messages.ts';
+import type { Runtime, ScopeName } from './messages.ts';
 import { isPointer, isRecord, pointerName } from './pointer.ts';
 
 export interface ControlClientOptions {
@@ -12,6 +12,8 @@ export interface ControlClientOptions {
   readonly token: string;
   /** Of this isolate, so that the control plane can count who runs what. */
   readonly instance: string;
+  /** What it runs in, so that the control plane can say what isn't enforced. */
+  readonly runtime: Runtime;
   /** Fetch towards the control plane. */
   readonly ask: (path: string, init: RequestInit) => Promise<Response>;
 }
@@ -118,7 +120,11 @@ class HttpControlClient implements ControlClient {
   ): Promise<Response> {
     return this.#options.ask(`${this.#base}/${rest}`, {
       ...init,
-      headers: { authorization: `Bearer ${this.#options.token}`, ...init.headers },
+      headers: {
+        authorization: `Bearer ${this.#options.token}`,
+        'x-lateen-runtime': this.#options.runtime,
+        ...init.headers,
+      },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: 'manual',
     });

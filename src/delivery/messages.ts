@@ -8,11 +8,22 @@ import { isPointer, isRecord } from './pointer.ts';
 
 export type ScopeName = Pick<ProxyScope, 'type' | 'namespace' | 'name'>;
 
+/** What carries the traffic of an instance: a Worker over fetch, or Node over sockets. They don't enforce the same. */
+export type Runtime = 'edge' | 'node';
+
+const RUNTIMES: readonly unknown[] = ['edge', 'node'] satisfies readonly Runtime[];
+
+/** Undefined = it wasn't said, or is one that came later. */
+export function readRuntime(value: unknown): Runtime | undefined {
+  return RUNTIMES.includes(value) ? (value as Runtime) : undefined;
+}
+
 export interface Subscribe {
   readonly type: 'subscribe';
   readonly scope: ScopeName;
   /** Tells instances of one proxy apart. */
   readonly instance: string;
+  readonly runtime?: Runtime;
   /** What it has, so that only the difference is sent. */
   readonly held?: Pointer;
   /** Version of the secrets that it has. */
@@ -128,11 +139,13 @@ function readSubscribe(value: Record<string, unknown>): Subscribe | string {
   if (!isText(instance, MAX_INSTANCE)) return `instance: want 1 to ${MAX_INSTANCE} characters`;
   if (held !== undefined && !isPointer(held)) return 'held: want a pointer';
   if (secrets !== undefined && !isText(secrets, MAX_INSTANCE)) return 'secrets: want a version';
+  const runtime = readRuntime(value['runtime']);
   const { type, namespace, name } = scope;
   return {
     type: 'subscribe',
     scope: { type, namespace, name },
     instance,
+    ...(runtime === undefined ? {} : { runtime }),
     ...(held === undefined ? {} : { held }),
     ...(secrets === undefined ? {} : { secrets }),
   };

@@ -80,13 +80,13 @@ describe('attempts', () => {
   });
 
   test('retries under way are bounded until they are answered', async () => {
-    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy() })), {
+    const { engine, begin } = bench(withRoutes(route({ retry: retryPolicy({ on: ['reset'] }) })), {
       sleepless: true,
     });
     const exchanges = Array.from({ length: 4 }, () => begin());
     const steps = exchanges.map((x) => {
       engine.onRequest(x);
-      return engine.onFailure(x, 'connect-failure');
+      return engine.onFailure(x, 'reset');
     });
     expect(steps).toEqual(['wait', 'wait', 'wait', 'reply']);
     const [first] = exchanges;
@@ -95,11 +95,11 @@ describe('attempts', () => {
     engine.resume(first);
     const late = begin();
     engine.onRequest(late);
-    expect(engine.onFailure(late, 'connect-failure')).toBe('reply');
+    expect(engine.onFailure(late, 'reset')).toBe('reply');
     engine.onResponse(first, ok());
     const later = begin();
     engine.onRequest(later);
-    expect(engine.onFailure(later, 'connect-failure')).toBe('wait');
+    expect(engine.onFailure(later, 'reset')).toBe('wait');
   });
 });
 

@@ -438,3 +438,24 @@ describe('a body past its limit', () => {
     expect(lineOf(host)).toMatchObject({ status: 413, details: 'too_large', policy: 'a/b' });
   });
 });
+
+describe('the retry budget', () => {
+  const REQUESTS = 10;
+  /** How many of the requests that all fail at once are repeated. */
+  function repeated(failure: 'connect-failure' | 'reset-before-request' | 'reset'): number {
+    const retry = retryPolicy({ on: ['reset'] });
+    const { engine, begin } = bench(withRoutes(route({ retry })), { sleepless: true });
+    const all = Array.from({ length: REQUESTS }, () => begin());
+    for (const x of all) expect(engine.onRequest(x)).toBe('forward');
+    return all.filter((x) => engine.onFailure(x, failure) === 'wait').length;
+  }
+
+  test('holds back what an upstream has had once already', () => {
+    expect(repeated('reset')).toBe(3);
+  });
+
+  test('leaves alone what has not reached one: the others get no more than they are asked', () => {
+    expect(repeated('connect-failure')).toBe(REQUESTS);
+    expect(repeated('reset-before-request')).toBe(REQUESTS);
+  });
+});

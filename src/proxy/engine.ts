@@ -39,7 +39,8 @@ import { applyRouteHeaders } from './header-ops.ts';
 import type { RequestEnd } from './record.ts';
 import { recordRequest } from './record.ts';
 import { redirectReply, replies, toGrpc, upstreamFailed } from './rescue.ts';
-import { RetryBudget, nextBackoffMs, retriesFailure, retriesResponse } from './retry.ts';
+import { RetryBudget, nextBackoffMs, repeatsLoad } from './retry.ts';
+import { retriesFailure, retriesResponse } from './retry.ts';
 import { applyTraceContext } from './trace-context.ts';
 
 export interface Engine {
@@ -115,7 +116,7 @@ class StateMachine implements Engine {
     const { retry } = x;
     this.#releaseRetry(x);
     if (retry !== undefined && retriesResponse(retry.policy, x.method, head, x.call?.status)) {
-      const step = this.#retry(x);
+      const step = this.#retry(x, true);
       if (step !== undefined) return step;
     }
     x.responseMs = this.#host.clock.nowMs();
@@ -135,7 +136,7 @@ class StateMachine implements Engine {
     const isOver = x.deadlineMs !== 0 && this.#host.clock.nowMs() >= x.deadlineMs;
     this.#releaseRetry(x);
     if (retry !== undefined && !isOver && retriesFailure(retry.policy, x.method, failure)) {
-      const step = this.#retry(x);
+      const step = this.#retry(x, repeatsLoad(failure));
       if (step !== undefined) return step;
     }
     endAttempt(x);
@@ -212,9 +213,7 @@ class StateMachine implements Engine {
         filter.done?.(x);
       } catch (error) {
         // What a filter counts must not cost the request its line.
-        this.#host.log(
-          `{"fault":${JSON.stringify(error instanceof Error ? error.message : 'filter failed')}}`,
-        );
+        this.#host.log(`{"fault":${JSON.stringify(messageOf(error, 'filter failed'))}}`);
       }
     }
   }
@@ -261,7 +260,7 @@ class StateMachine implements Engine {
           },
           (error: unknown) => {
             x.reply = replies.filterFailed;
-            x.details = error instanceof Error ? error.message : '';
+            x.details = messageOf(error, '');
           },
         );
         return 'wait';
@@ -272,7 +271,7 @@ class StateMachine implements Engine {
   }
 
   #filterFailed(x: EngineExchange, error: unknown): Step {
-    x.details = error instanceof Error ? error.message : 'unknown fault';
+    x.details = messageOf(error, 'unknown fault');
     return this.#reply(x, replies.filterFailed);
   }
 
@@ -321,20 +320,17 @@ class StateMachine implements Engine {
     return refused === undefined ? 'forward' : this.#reply(x, refused);
   }
 
-  /** Undefined = no retry is left, in the policy, in the cluster's pool or in the budget. */
-  #retry(x: EngineExchange): Step | undefined {
+  /** Undefined = no retry is left, in the policy, in the cluster's pool or, where it would be further load, in the budget. */
+  #retry(x: EngineExchange, isLoad: boolean): Step | undefined {
     const { retry, cluster } = x;
     if (retry === undefined || cluster === undefined || !x.isReplayable) return undefined;
     if (retry.left === 0) {
       if (retry.policy.attempts > 0) addFlag(x, 'URX');
       return undefined;
     }
-    if (!this.#budget.take(cluster)) {
-      addFlag(x, 'UO');
-      this.#counters.retryOverflows(cluster);
-      return undefined;
-    }
-    x.holdsRetry = true;
+    const isCounted = isLoad || cluster.pool?.maxRetries !== undefined;
+    if (isCounted && !this.#budget.take(cluster)) return this.#overflows(x, cluster);
+    x.holdsRetry = isCounted;
     endAttempt(x);
     x.mirrors = [];
     retry.left--;
@@ -342,6 +338,11 @@ class StateMachine implements Engine {
     const leftMs = x.deadlineMs === 0 ? backoffMs : x.deadlineMs - this.#host.clock.nowMs();
     x.waiting = this.#host.clock.sleep(Math.max(0, Math.min(backoffMs, leftMs)));
     return 'wait';
+  }
+
+  #overflows(x: EngineExchange, cluster: Cluster): undefined {
+    addFlag(x, 'UO');
+    this.#counters.retryOverflows(cluster);
   }
 
   /** A retry counts until it is answered, not only while it waits. */
@@ -384,7 +385,7 @@ class StateMachine implements Engine {
       try {
         filters[i]?.response?.(x);
       } catch (error) {
-        x.details = error instanceof Error ? error.message : 'response filter failed';
+        x.details = messageOf(error, 'response filter failed');
       }
     }
   }
@@ -396,6 +397,9 @@ function inCallersWords(x: EngineExchange, given: LocalReply): LocalReply {
   if (x.grpcWeb !== undefined) return toGrpcWeb(given, x.grpcWeb);
   return given.details === 'direct_response' ? given : toGrpc(given);
 }
+
+const messageOf = (error: unknown, other: string): string =>
+  error instanceof Error ? error.message : other;
 
 function addFlag(x: EngineExchange, flag: string): void {
   x.flags = x.flags === '' ? flag : `${x.flags},${flag}`;

@@ -12,7 +12,7 @@ export interface RetryState {
   intervalMs: number;
 }
 
-/** Of all requests that are under way, this share may be retries, and a few always. */
+/** Of all requests that are under way, this share may be retries of what an upstream has had, and a few always. */
 const BUDGET_SHARE = 0.2;
 const BUDGET_FLOOR = 3;
 
@@ -80,6 +80,17 @@ const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([
   'refused-stream',
   'reset-before-request',
 ]);
+
+/** Of the connection alone: the upstream has had nothing of it. One that times out may only be slow. */
+const NEVER_SENT: ReadonlySet<UpstreamFailure> = new Set([
+  'connect-failure',
+  'reset-before-request',
+]);
+
+/** Would another attempt be load beside that of the one that failed? What never left has cost no upstream anything. */
+export function repeatsLoad(failure: UpstreamFailure): boolean {
+  return !NEVER_SENT.has(failure);
+}
 
 export function createRetryState(policy: RetryPolicy): RetryState {
   return { policy, left: policy.attempts, intervalMs: policy.backoffMs };

@@ -180,9 +180,15 @@ describe('mesh with Bookinfo', () => {
   });
 
   it('shows every gateway in step, without traffic', async () => {
-    const { body } = await call<{ items: { state: string }[] }>(mesh.credentials, '/v1/proxies');
+    interface Item {
+      readonly state: string;
+      readonly instances: number;
+      readonly runtimes: { readonly edge: number };
+    }
+    const { body } = await call<{ items: Item[] }>(mesh.credentials, '/v1/proxies');
     expect(body.items.length).toBe(13);
     expect(new Set(body.items.map(({ state }) => state))).toEqual(new Set(['SYNCED']));
+    for (const { instances, runtimes } of body.items) expect(runtimes.edge).toBe(instances);
   });
 
   it('keeps what was applied over a restart', async () => {

@@ -77,7 +77,9 @@ describe('gateway of two workers behind a control plane', () => {
     const { token } = JSON.parse(readFileSync(file, 'utf8')) as { readonly token: string };
     expect(token).not.toBe(ADMIN);
     const { body } = await control.ask('GET', '/v1/proxies');
-    expect(body['items']).toMatchObject([{ instances: 1, state: 'SYNCED' }]);
+    expect(body['items']).toMatchObject([
+      { instances: 1, state: 'SYNCED', runtimes: { edge: 0, node: 1 } },
+    ]);
     expect(await bodies('/')).toEqual(new Set(['200 app /']));
     await apply(
       shopMesh(bench.app.port).replace(

@@ -182,6 +182,7 @@ export class Gateway {
         scope,
         token: env.PROXY_TOKEN,
         instance: crypto.randomUUID(),
+        runtime: 'edge',
         ask,
       }),
       lastGood: lastGoodOf(scope),

@@ -51,6 +51,8 @@ export function peerAuthentications(context: CompileContext): Levels {
 /** Mesh, namespace, workload: each takes the mode of the one before it unless it has its own. */
 export function workloadMtls(context: CompileContext): WorkloadMtls {
   const { ofMesh, ofNamespace, ofWorkload } = peerAuthentications(context);
+  for (const policy of [ofMesh, ofNamespace, ofWorkload])
+    if (policy !== undefined) context.origins.of(policy, 'spec');
   const meshMode = modeOf(ofMesh?.spec?.mtls?.mode, 'PERMISSIVE');
   const inherited = modeOf(ofNamespace?.spec?.mtls?.mode, meshMode);
   const mode = modeOf(ofWorkload?.spec?.mtls?.mode, inherited);
