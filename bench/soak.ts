@@ -4,12 +4,12 @@
  */
 import { parseArgs } from 'node:util';
 import { createCredentials } from './load/credentials.ts';
-import { writeOther } from './load/contenders.ts';
 import type { Scene } from './load/contract.ts';
 import { loadArgs, startBackend, startContender } from './load/rounds.ts';
 import type { Contender, Stage } from './load/rounds.ts';
 import { LOAD_CPU, endAll, nextLine, outputOf, pssOf, start } from './load/running.ts';
 import type { Load } from './load/scenarios.ts';
+import { startSwaps } from './load/swap.ts';
 import { buildLoad } from './load/tools.ts';
 
 const SCENE: Scene = { work: 'routes', routes: 1000 };
@@ -59,7 +59,8 @@ interface Soaked {
 
 async function soak({ tools }: Stage, contender: Contender, minutes: number): Promise<Soaked> {
   const { place, running } = contender;
-  const files = ['a', 'b'].map((mark) => writeOther(SCENE, place, mark));
+  const control = await startSwaps(SCENE, place);
+  const lines = control.lines('nothing', 'pause');
   await nextLine(running);
   const samples: Sample[] = [];
   const begunMs = Date.now();
@@ -68,7 +69,7 @@ async function soak({ tools }: Stage, contender: Contender, minutes: number): Pr
   for (let i = 0; Date.now() - begunMs < minutes * 60_000; i++) {
     const load = LOADS[i % LOADS.length] as Load;
     const output = outputOf(start(tools.load, loadArgs(load, contender), LOAD_CPU));
-    running.child.stdin?.write(`${files[i % files.length] ?? ''}\n`);
+    running.child.stdin?.write(`${lines[i % lines.length] ?? ''}\n`);
     await nextLine(running);
     const counted = JSON.parse(await output) as { answered: number; failed: number };
     answered += counted.answered;
@@ -82,6 +83,7 @@ async function soak({ tools }: Stage, contender: Contender, minutes: number): Pr
     const { mb } = JSON.parse(await nextLine(running)) as { mb: number };
     samples.push({ minute: (Date.now() - begunMs) / 60_000, mb, pssMb });
   }
+  control.close();
   return { samples, answered, failed };
 }
 
