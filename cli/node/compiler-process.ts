@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Channel } from '../../node-adapter/process/channel.ts';
+import { Channel, isGone } from '../../node-adapter/process/channel.ts';
 import type { PartItem } from '../../src/model/manifest.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { CompiledFiles, Compiling } from './compiling.ts';
@@ -20,6 +20,7 @@ const program = new URL(isSource ? './compile-main.ts' : './compile-main.js', im
 export class CompilerProcess implements Compiling {
   #running: { readonly child: ChildProcess; readonly channel: Channel } | undefined;
   #idle: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   /** So that it is up when something is asked of it. */
   prepare(): void {
@@ -28,8 +29,16 @@ export class CompilerProcess implements Compiling {
   }
 
   async compile(paths: readonly string[], scopes: readonly ProxyScope[]): Promise<CompiledFiles> {
-    const { value } = await this.#channel().call('compile', { paths, scopes });
-    return value as CompiledFiles;
+    const ask = async (): Promise<CompiledFiles> =>
+      (await this.#channel().call('compile', { paths, scopes })).value as CompiledFiles;
+    try {
+      return await ask();
+    } catch (error) {
+      // It may have been gone before it was asked, by somebody's hand or for want of memory.
+      if (!isGone(error) || this.#isStopped) throw error;
+      this.#end();
+      return ask();
+    }
   }
 
   async part(name: string): Promise<readonly PartItem[]> {
@@ -38,11 +47,16 @@ export class CompilerProcess implements Compiling {
 
   rest(): void {
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.stop(), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
     this.#letGo();
   }
 
   stop(): void {
+    this.#isStopped = true;
+    this.#end();
+  }
+
+  #end(): void {
     clearTimeout(this.#idle);
     // It has nothing to lose.
     this.#running?.child.kill('SIGKILL');

@@ -85,6 +85,7 @@ class Folder implements FolderWatch {
   #isUnread = false;
   /** Who compiles ended before it was done. */
   #isLost = false;
+  #isStopped = false;
   #turn: Promise<void> = Promise.resolve();
   #unwatch: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -119,6 +120,7 @@ class Folder implements FolderWatch {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#compiling.stop();
     this.#unwatch();
     clearInterval(this.#timer);
@@ -135,6 +137,8 @@ class Folder implements FolderWatch {
   }
 
   #fault(error: unknown): void {
+    // Who compiled for it was stopped with it.
+    if (this.#isStopped) return;
     this.#isLost = isGone(error);
     const message = this.#isLost
       ? 'the process that compiles ended before it was done; it is tried again with the next change, or in a minute'
