@@ -131,7 +131,7 @@ async function prepare(entry: Entry): Promise<Path> {
       ? services.host
       : { ...services.host, accessLog: { isOn: false } };
   const plane = new Plane({ host, scope });
-  plane.apply(configurationOf(entry.scene, place));
+  await plane.apply(configurationOf(entry.scene, place));
   pki.remove();
   const pairs = Array.from({ length: CONNECTIONS }, (_, index): Pair => {
     const downstream = new NoSocket();

@@ -5,12 +5,12 @@
  */
 import { parseArgs } from 'node:util';
 import { createCredentials } from './load/credentials.ts';
-import { writeOther } from './load/contenders.ts';
 import type { Scene } from './load/contract.ts';
 import { loadArgs, startBackend, startContender } from './load/rounds.ts';
 import type { Contender, Stage } from './load/rounds.ts';
 import { LOAD_CPU, endAll, nextLine, outputOf, pssOf, start } from './load/running.ts';
 import type { Load } from './load/scenarios.ts';
+import { startSwaps } from './load/swap.ts';
 import { buildLoad } from './load/tools.ts';
 import { surelyGrown, trendOf } from './trend.ts';
 import type { Sample } from './trend.ts';
@@ -60,7 +60,8 @@ interface Soaked {
 
 async function soak({ tools }: Stage, contender: Contender, minutes: number): Promise<Soaked> {
   const { place, running } = contender;
-  const files = ['a', 'b'].map((mark) => writeOther(SCENE, place, mark));
+  const control = await startSwaps(SCENE, place);
+  const lines = control.lines('nothing', 'pause');
   await nextLine(running);
   const samples: Measured[] = [];
   const begunMs = Date.now();
@@ -69,7 +70,7 @@ async function soak({ tools }: Stage, contender: Contender, minutes: number): Pr
   for (let i = 0; Date.now() - begunMs < minutes * 60_000; i++) {
     const load = LOADS[i % LOADS.length] as Load;
     const output = outputOf(start(tools.load, loadArgs(load, contender), LOAD_CPU));
-    running.child.stdin?.write(`${files[i % files.length] ?? ''}\n`);
+    running.child.stdin?.write(`${lines[i % lines.length] ?? ''}\n`);
     await nextLine(running);
     const counted = JSON.parse(await output) as { answered: number; failed: number };
     answered += counted.answered;
@@ -84,6 +85,7 @@ async function soak({ tools }: Stage, contender: Contender, minutes: number): Pr
     const held = pssOf(running.pid) / KIB;
     samples.push({ minute: (Date.now() - begunMs) / 60_000, alive, held, peak });
   }
+  control.close();
   return { samples, answered, failed };
 }
 

@@ -41,7 +41,7 @@ function runs(pid) {
 function bundle() {
   const { outputFiles } = buildSync({
     absWorkingDir: root,
-    entryPoints: ['cli/main.ts', 'node-adapter/process/worker-main.ts'],
+    entryPoints: ['cli/main.ts', 'cli/node/compile-main.ts', 'node-adapter/process/worker-main.ts'],
     entryNames: '[name]',
     outdir: 'dist/node',
     bundle: true,

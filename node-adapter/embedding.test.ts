@@ -38,7 +38,7 @@ describe('an embedded gateway', () => {
       { resources: resources.map(({ resource }) => resource), scope: gatewayScope },
       policyCompilers,
     );
-    gateway.apply('gateway', { named, endpoints, keys: { version: '', sets: {} } });
+    await gateway.apply('gateway', { named, endpoints, keys: { version: '', sets: {} } });
     await gateway.settled();
     const [at] = gateway.listening();
     const response = await fetch(`http://127.0.0.1:${at?.port}/`);

@@ -5,7 +5,7 @@ export { viewOf } from './admin/view.ts';
 export type { ProxyView } from './admin/view.ts';
 export type { ConnectionLimits } from './limits.ts';
 export type { ListenAt } from './listening.ts';
-export type { Configuration } from './plane.ts';
+export type { Applied, Configuration } from './plane.ts';
 export type { SecretMaterial, Secrets } from './secrets.ts';
 export { createSidecar } from './sidecar.ts';
 export type { AppAddress, FrontSetting, Listening, Sidecar, SidecarOptions } from './sidecar.ts';

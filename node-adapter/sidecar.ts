@@ -21,12 +21,13 @@ import type { ConnectionLimits } from './limits.ts';
 import type { ListenAt } from './listening.ts';
 import { MongoTraffic } from './mongo/traffic.ts';
 import { Plane } from './plane.ts';
-import type { Configuration } from './plane.ts';
+import type { Applied, Configuration } from './plane.ts';
 import type { IsOwnPort } from './pool/own-ports.ts';
 import { Upstreams } from './pool/upstreams.ts';
 import type { TlsFor } from './pool/upstreams.ts';
 import { GivenSecrets } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
+import { Slices } from './slices.ts';
 import { Deadlines } from './sockets/deadlines.ts';
 import { probeReadMode } from './sockets/reading.ts';
 import type { ReadMode } from './sockets/reading.ts';
@@ -129,6 +130,7 @@ export class Sidecar {
   readonly #fronts: { readonly setting: FrontSetting; readonly front: Front }[] = [];
   readonly #gateways: GatewayPorts[] = [];
   readonly #deadlines = new Deadlines();
+  readonly #slices = new Slices();
   readonly #given = new GivenSecrets();
   readonly #secrets: FileSecrets;
   /** Operations over connections that carry MongoDB. */
@@ -214,18 +216,19 @@ export class Sidecar {
   }
 
   /**
-   * Puts a configuration of one scope in force, whole: requests under way end on the one that they began with.
-   * @throws LinkError when it can't be run: what was in force stays
+   * Puts a configuration of one scope in force, whole, and resolves when it is: requests under way end on the one that
+   * they began with. It is linked in slices, with traffic between; of those that are given meanwhile only the newest
+   * is put in force, and the others resolve as superseded.
+   * @throws LinkError (as a rejection) when it can't be run: what was in force stays
    */
-  apply(type: ProxyScope['type'], configuration: Configuration): void {
+  async apply(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
     const plane = this.#planeOf(type);
     const { app } = this.#options;
-    plane.apply(
+    return plane.apply(
       type === 'sidecar-inbound' && app !== undefined
         ? { ...configuration, endpoints: ownEndpoints(configuration, app) }
         : configuration,
     );
-    this.#retainPools();
   }
 
   /** In force for a scope; undefined = nothing yet. */
@@ -281,6 +284,7 @@ export class Sidecar {
   /** Ends everything now. */
   async close(): Promise<void> {
     this.#isDraining = true;
+    for (const plane of this.planes) plane.close();
     for (const front of this.#allFronts()) front.close();
     this.#upstreams.close();
     this.#termination.close();
@@ -296,13 +300,16 @@ export class Sidecar {
 
   #plane(scope: ProxyScope): Plane {
     const { refreshKeys } = this.#options;
-    return new Plane({
+    const plane = new Plane({
       host: this.#host,
       scope,
+      slices: this.#slices,
       ...(refreshKeys === undefined
         ? {}
         : { refreshKeys: (uri: string) => refreshKeys(scope, uri) }),
     });
+    plane.onApplied(() => this.#retainPools());
+    return plane;
   }
 
   #planeOf(type: ProxyScope['type']): Plane {
@@ -340,12 +347,21 @@ export class Sidecar {
 
   /** Connections to what no configuration names any more are let go. */
   #retainPools(): void {
-    const wanted = new Set<string>();
-    for (const { linked } of this.#planes.values())
-      for (const [name, { balancing }] of linked?.clusters ?? [])
-        for (const { address, port } of balancing.endpoints)
-          wanted.add(`${name} ${address}:${port}`);
-    this.#upstreams.retain((cluster, address) => wanted.has(`${cluster} ${address}`));
+    const wanted = new Map<string, ReadonlySet<string>>();
+    // Clusters are many; those that have connections are few.
+    const addressesOf = (cluster: string): ReadonlySet<string> =>
+      new Set(
+        this.planes.flatMap(({ linked }) =>
+          (linked?.clusters.get(cluster)?.balancing.endpoints ?? []).map(
+            ({ address, port }) => `${address}:${port}`,
+          ),
+        ),
+      );
+    this.#upstreams.retain((cluster, address) => {
+      const known = wanted.get(cluster) ?? addressesOf(cluster);
+      wanted.set(cluster, known);
+      return known.has(address);
+    });
   }
 
   #trustDomains(): readonly string[] {

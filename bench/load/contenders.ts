@@ -1,5 +1,4 @@
 /** Who runs in a scenario, and how each is started there. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import type { Place, Recipe, Scene } from './contract.ts';
@@ -71,11 +70,4 @@ export function recipeOf(peer: Peer, tools: Tools, scene: Scene, place: Place): 
     default:
       return peer satisfies never;
   }
-}
-
-/** Another configuration of the same size, as a file; for a contender that runs already. */
-export function writeOther(scene: Scene, place: Place, mark: string): string {
-  const file = join(place.folder, `configuration-${mark}.json`);
-  writeFileSync(file, JSON.stringify(configurationOf(scene, place, mark)));
-  return file;
 }

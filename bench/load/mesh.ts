@@ -1,9 +1,12 @@
 /** What Lateen is configured by for each kind of work, through the same config path as everybody's. */
 import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
+import type { CompileResult } from '../../src/model/config.ts';
 import type { NamedSnapshot, ProxyScope } from '../../src/model/snapshot.ts';
 import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import type { Configuration } from '../../node-adapter/index.ts';
+import { deliveryOf } from '../../test/fixtures/delivery.ts';
+import type { Delivery } from '../../test/fixtures/delivery.ts';
 import { HOSTS, ISSUER, ORIGIN, SERVICE } from './contract.ts';
 import type { Place, Scene } from './contract.ts';
 
@@ -88,15 +91,21 @@ function withLimit(named: NamedSnapshot): NamedSnapshot {
   return { ...named, snapshot: { ...named.snapshot, listeners } };
 }
 
-export function configurationOf(scene: Scene, place: Place, mark = ''): Configuration {
+function compiledOf(scene: Scene, place: Place, mark: string): CompileResult {
   const text = meshText(scene, place, mark);
   const { resources, diagnostics } = readConfig([{ file: 'bench', text }], { kinds });
   const fault = diagnostics.find(({ level }) => level === 'error');
   if (fault !== undefined) throw new Error(fault.message);
-  const compiled = compile(
-    { resources: resources.map(({ resource }) => resource), scope },
-    policyCompilers,
-  );
+  return compile({ resources: resources.map(({ resource }) => resource), scope }, policyCompilers);
+}
+
+/** As a control plane sends it. */
+export function deliveredBy(scene: Scene, place: Place, mark: string): Delivery {
+  return deliveryOf(compiledOf(scene, place, mark), {});
+}
+
+export function configurationOf(scene: Scene, place: Place, mark = ''): Configuration {
+  const compiled = compiledOf(scene, place, mark);
   return {
     named: scene.work === 'filters' ? withLimit(compiled.named) : compiled.named,
     endpoints: compiled.endpoints,

@@ -15,6 +15,7 @@ import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { certificatePem, keyPem } from '../../test/fixtures/certificates.ts';
 import { serviceEntry } from '../../test/fixtures/control.ts';
+import { FileCompiler } from './file-compiler.ts';
 import type { FolderWatch } from './folder.ts';
 import { watchFolder } from './folder.ts';
 
@@ -54,13 +55,18 @@ afterEach(() => {
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 async function start(...scopes: readonly ProxyScope[]): Promise<void> {
-  watch = await watchFolder([folder], scopes, {
-    onConfiguration: (own, configuration, secrets) => {
-      given.push({ scope: own, configuration, secrets });
-      return refusal;
+  watch = await watchFolder({
+    paths: [folder],
+    scopes,
+    compiling: new FileCompiler(),
+    sinks: {
+      onConfiguration: async (own, configuration, secrets) => {
+        given.push({ scope: own, configuration, secrets });
+        return refusal;
+      },
+      onDiagnostics: (diagnostics) => void said.push(...diagnostics),
+      onMended: () => mended++,
     },
-    onDiagnostics: (diagnostics) => void said.push(...diagnostics),
-    onMended: () => mended++,
   });
 }
 
@@ -192,10 +198,15 @@ describe('a folder as configuration', () => {
   it('begins with something, or not at all', async () => {
     await expect(start(scope)).rejects.toThrow('no .yaml');
     await expect(
-      watchFolder(['-'], [scope], {
-        onConfiguration: () => [],
-        onDiagnostics: () => undefined,
-        onMended: () => undefined,
+      watchFolder({
+        paths: ['-'],
+        scopes: [scope],
+        compiling: new FileCompiler(),
+        sinks: {
+          onConfiguration: () => Promise.resolve([]),
+          onDiagnostics: () => undefined,
+          onMended: () => undefined,
+        },
       }),
     ).rejects.toThrow('standard');
   });
@@ -210,10 +221,15 @@ it('is a source of a proxy', async () => {
   const plane = new Plane({ host, scope });
   const source = createFolderSource({
     watch: (give) =>
-      watchFolder([folder], [scope], {
-        onConfiguration: give,
-        onDiagnostics: (found) => void said.push(...found),
-        onMended: () => mended++,
+      watchFolder({
+        paths: [folder],
+        scopes: [scope],
+        compiling: new FileCompiler(),
+        sinks: {
+          onConfiguration: give,
+          onDiagnostics: (found) => void said.push(...found),
+          onMended: () => mended++,
+        },
       }),
     apply: applyWith(
       (_scope, configuration) => plane.apply(configuration),

@@ -1,20 +1,17 @@
 /** Files as a proxy's configuration: read, compiled and handed over, and again whenever they change. A faulty change changes nothing. */
-import { readConfig } from '../../src/config/pipeline.ts';
-import { createCompiler } from '../../src/config/compile/index.ts';
-import { placesOf } from '../../src/config/source-map.ts';
-import { misplacedSecrets, secretNames, secretsOf } from '../../src/config/secrets.ts';
 import { createKeys, keysBlob, knownSets } from '../../control/keys.ts';
 import type { Keys } from '../../control/keys.ts';
+import { isGone } from '../../node-adapter/process/channel.ts';
 import type { Configuration } from '../../node-adapter/plane.ts';
+import { assembleBundle, partsOf } from '../../src/delivery/bundle.ts';
+import type { Bundle } from '../../src/delivery/bundle.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
-import type { Resource } from '../../src/model/api.ts';
-import type { AdmittedResource, CompileResult, SourceText } from '../../src/model/config.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
+import type { PartItem } from '../../src/model/manifest.ts';
 import type { SecretMaterial } from '../../src/model/secret.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
-import { kinds, policyCompilers } from '../../src/presets/control.ts';
+import type { KeyOverlay, ProxyScope } from '../../src/model/snapshot.ts';
 import { CommandError } from '../errors.ts';
-import { readSources } from '../files.ts';
+import type { CompiledScope, Compiling } from './compiling.ts';
 import { watchFiles } from './watch-files.ts';
 
 /** Puts it in force; says why not. */
@@ -22,7 +19,7 @@ export type OnConfiguration = (
   scope: ProxyScope,
   configuration: Configuration,
   secrets: Readonly<Record<string, SecretMaterial>>,
-) => readonly Diagnostic[];
+) => Promise<readonly Diagnostic[]>;
 
 export interface FolderWatch {
   stop(): void;
@@ -32,9 +29,14 @@ export interface FolderWatch {
 
 /** How often key sets are looked at whose issuers may have others by now. */
 const KEYS_MS = 60_000;
+/** Keys are added when it is given: they change by themselves. */
+const NO_KEYS: KeyOverlay = { version: '', sets: {} };
 
-const nameOf = ({ kind, metadata }: Resource): string =>
-  `${kind} ${metadata.namespace}/${metadata.name}`;
+interface Compiled {
+  readonly scope: ProxyScope;
+  readonly result: CompiledScope;
+  readonly bundle: Bundle;
+}
 
 function createKeyStore(onFault: (message: string) => void): Keys {
   const texts = new Map<string, string>();
@@ -58,30 +60,41 @@ export interface FolderSinks {
   readonly onMended: () => void;
 }
 
+export interface FolderOptions {
+  /** Files, folders, URLs. */
+  readonly paths: readonly string[];
+  readonly scopes: readonly ProxyScope[];
+  readonly sinks: FolderSinks;
+  /** Ends with the watch. */
+  readonly compiling: Compiling;
+}
+
 class Folder implements FolderWatch {
   readonly #paths: readonly string[];
   readonly #scopes: readonly ProxyScope[];
   readonly #sinks: FolderSinks;
-  readonly #compiler = createCompiler(policyCompilers);
+  readonly #compiling: Compiling;
   readonly #keys: Keys;
-  #admitted: readonly AdmittedResource[] = [];
+  #compiled: readonly Compiled[] = [];
   /** What reading them found. */
   #found: readonly Diagnostic[] = [];
-  /** What compile was given last, so that unchanged resources stay the same objects. */
-  #kept: ReadonlyMap<string, { readonly text: string; readonly resource: Resource }> = new Map();
   readonly #given = new Map<ProxyScope, string>();
   #said = '';
   #hasFault = false;
   /** What is in force isn't what the files say. */
   #isUnread = false;
+  /** Who compiles ended before it was done. */
+  #isLost = false;
+  #isStopped = false;
   #turn: Promise<void> = Promise.resolve();
   #unwatch: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(paths: readonly string[], scopes: readonly ProxyScope[], sinks: FolderSinks) {
+  constructor({ paths, scopes, sinks, compiling }: FolderOptions) {
     this.#paths = paths;
     this.#scopes = scopes;
     this.#sinks = sinks;
+    this.#compiling = compiling;
     this.#keys = createKeyStore((message) =>
       sinks.onDiagnostics([{ code: 'LAT0202', level: 'warning', message }]),
     );
@@ -91,11 +104,24 @@ class Folder implements FolderWatch {
   async start(): Promise<void> {
     // From before the first reading on, or a change during it would be missed.
     this.#unwatch = watchFiles(this.#paths, () => void this.#inTurn(() => this.#read()));
-    this.#timer = setInterval(() => void this.#inTurn(() => this.#giveAll()), KEYS_MS);
-    await this.#inTurn(() => this.#read());
+    this.#timer = setInterval(() => {
+      void this.#inTurn(() => (this.#isLost ? this.#read() : this.#giveAll()));
+    }, KEYS_MS);
+    let unreadable: unknown;
+    await this.#inTurn(() =>
+      this.#read().catch((error: unknown) => {
+        if (!(error instanceof CommandError)) throw error;
+        unreadable = error;
+      }),
+    );
+    if (unreadable === undefined) return;
+    this.stop();
+    throw unreadable;
   }
 
   stop(): void {
+    this.#isStopped = true;
+    this.#compiling.stop();
     this.#unwatch();
     clearInterval(this.#timer);
   }
@@ -111,9 +137,14 @@ class Folder implements FolderWatch {
   }
 
   #fault(error: unknown): void {
-    if (error instanceof CommandError && error.findings.length > 0)
-      return this.#say(error.findings);
-    const message = error instanceof Error ? error.message : 'unknown fault';
+    // Who compiled for it was stopped with it.
+    if (this.#isStopped) return;
+    this.#isLost = isGone(error);
+    const message = this.#isLost
+      ? 'the process that compiles ended before it was done; it is tried again with the next change, or in a minute'
+      : error instanceof Error
+        ? error.message
+        : 'unknown fault';
     this.#say([{ code: 'LAT0001', level: 'error', message }]);
   }
 
@@ -130,65 +161,63 @@ class Folder implements FolderWatch {
 
   async #read(): Promise<void> {
     this.#isUnread = true;
-    const sources: readonly SourceText[] = await readSources(this.#paths);
-    const { resources, diagnostics } = readConfig(sources, { kinds });
-    if (diagnostics.some(({ level }) => level === 'error')) return this.#say(diagnostics);
-    this.#isUnread = false;
-    this.#admitted = resources;
-    this.#found = diagnostics;
-    this.#keep(resources);
+    try {
+      const { unreadable, found, scopes } = await this.#compiling.compile(
+        this.#paths,
+        this.#scopes,
+      );
+      this.#isLost = false;
+      if (unreadable !== undefined) throw new CommandError(unreadable);
+      if (found.some(({ level }) => level === 'error')) return this.#say(found);
+      const compiled: Compiled[] = [];
+      for (const [index, scope] of this.#scopes.entries()) {
+        const result = scopes[index];
+        if (result === undefined) continue;
+        const known = this.#compiled.find((one) => one.scope === scope)?.bundle;
+        compiled.push({ scope, result, bundle: await this.#bundle(result, known) });
+      }
+      this.#compiled = compiled;
+      this.#found = found;
+      this.#isUnread = false;
+    } finally {
+      this.#compiling.rest();
+    }
     await this.#giveAll();
   }
 
-  #keep(admitted: readonly AdmittedResource[]): void {
-    this.#kept = new Map(
-      admitted.map(({ resource }) => {
-        const key = `${resource.group} ${nameOf(resource)}`;
-        const text = canonicalJson(resource);
-        const known = this.#kept.get(key);
-        return [key, known?.text === text ? known : { text, resource }];
-      }),
-    );
+  /** One part after the other, so that each is parsed in a turn of its own. */
+  async #bundle(result: CompiledScope, known: Bundle | undefined): Promise<Bundle> {
+    const { snapshot, manifest, endpoints, endpointManifest } = result;
+    const pointer = { snapshot, endpoints, keys: NO_KEYS.version };
+    const head = { pointer, manifest, endpointManifest, keys: NO_KEYS };
+    const fetched = new Map<string, readonly PartItem[]>();
+    for (const name of partsOf(head))
+      if (known?.parts.has(name) !== true && !fetched.has(name))
+        fetched.set(name, await this.#compiling.part(name));
+    return assembleBundle(head, fetched, known);
   }
 
   async #giveAll(): Promise<void> {
-    const resources = [...this.#kept.values()].map(({ resource }) => resource);
-    if (resources.length === 0) return;
+    if (this.#compiled.length === 0) return;
     const all = [...this.#found];
-    for (const scope of this.#scopes) {
-      const result = this.#compiler.compile({ resources, scope });
+    for (const { scope, result, bundle } of this.#compiled) {
       await this.#keys.ensure(result.jwksUris);
-      const names = secretNames(result.named.snapshot);
-      all.push(
-        ...result.diagnostics,
-        ...misplacedSecrets(names, resources),
-        ...this.#give(scope, result, resources),
-      );
+      all.push(...result.diagnostics, ...(await this.#give(scope, result, bundle)));
     }
     // Fresh keys mend no file.
-    if (this.#isUnread) return;
-    const placeOf = placesOf(this.#admitted);
-    this.#say(
-      all.map((one) => {
-        const { resource, path = '' } = one;
-        const place =
-          one.place ?? (resource === undefined ? undefined : placeOf({ resource, path }));
-        return place === undefined ? one : { ...one, place };
-      }),
-    );
+    if (!this.#isUnread) this.#say(all);
   }
 
-  #give(
+  async #give(
     scope: ProxyScope,
-    { named, endpoints, jwksUris }: CompileResult,
-    resources: readonly Resource[],
-  ): readonly Diagnostic[] {
+    { jwksUris, secrets }: CompiledScope,
+    { named, endpoints }: Bundle,
+  ): Promise<readonly Diagnostic[]> {
     const { name: version } = keysBlob(this.#keys, jwksUris);
-    const { secrets } = secretsOf(secretNames(named.snapshot), resources);
     const given = canonicalJson([named.version, endpoints.version, version, secrets]);
     if (this.#given.get(scope) === given) return [];
     const keys = { version, sets: knownSets(this.#keys, jwksUris) };
-    const refused = this.#sinks.onConfiguration(scope, { named, endpoints, keys }, secrets);
+    const refused = await this.#sinks.onConfiguration(scope, { named, endpoints, keys }, secrets);
     // What is refused is given again, or it would seem to be in force.
     if (refused.length === 0) this.#given.set(scope, given);
     return refused;
@@ -200,14 +229,9 @@ class Folder implements FolderWatch {
  * stays.
  * @throws CommandError when there is nothing to begin with
  */
-export async function watchFolder(
-  paths: readonly string[],
-  scopes: readonly ProxyScope[],
-  sinks: FolderSinks,
-): Promise<FolderWatch> {
-  if (paths.includes('-')) throw new CommandError('standard input can not be watched', 2);
-  await readSources(paths);
-  const folder = new Folder(paths, scopes, sinks);
+export async function watchFolder(options: FolderOptions): Promise<FolderWatch> {
+  if (options.paths.includes('-')) throw new CommandError('standard input can not be watched', 2);
+  const folder = new Folder(options);
   await folder.start();
   return folder;
 }

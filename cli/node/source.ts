@@ -89,19 +89,28 @@ async function folderSource(
   paths: readonly string[],
   scopes: readonly ProxyScope[],
 ): Promise<ChosenSource> {
-  // A proxy that is configured by a control plane needs no compiler.
+  // A proxy that is configured by a control plane needs none of it.
   const { watchFolder } = await import('./folder.ts');
+  const { CompilerProcess } = await import('./compiler-process.ts');
+  const compiling = new CompilerProcess();
+  // It starts beside the proxy.
+  compiling.prepare();
   return {
     text: `${paths.join(', ')}, watched`,
     create: ({ apply, secrets }) =>
       createFolderSource({
         watch: (give) =>
-          watchFolder(paths, scopes, {
-            onConfiguration: give,
-            onDiagnostics: (diagnostics) => {
-              for (const one of diagnostics) note(diagnosticText(one));
+          watchFolder({
+            paths,
+            scopes,
+            compiling,
+            sinks: {
+              onConfiguration: give,
+              onDiagnostics: (diagnostics) => {
+                for (const one of diagnostics) note(diagnosticText(one));
+              },
+              onMended: () => note(`${paths.join(', ')}: the configuration is in force again`),
             },
-            onMended: () => note(`${paths.join(', ')}: the configuration is in force again`),
           }),
         apply,
         secrets,

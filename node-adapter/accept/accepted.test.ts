@@ -91,9 +91,9 @@ async function start(text: string): Promise<Sidecar[]> {
   const { resources, diagnostics } = readConfig([{ file: 'mesh', text }], { kinds });
   expect(diagnostics.filter(({ level }) => level === 'error')).toEqual([]);
   const all = resources.map(({ resource }) => resource);
-  const configure = (sidecar: Sidecar, scope: ProxyScope): void => {
+  const configure = async (sidecar: Sidecar, scope: ProxyScope): Promise<void> => {
     const { named, endpoints } = compile({ resources: all, scope }, policyCompilers);
-    sidecar.apply(scope.type, { named, endpoints, keys: { version: '', sets: {} } });
+    await sidecar.apply(scope.type, { named, endpoints, keys: { version: '', sets: {} } });
   };
   const secrets = new GivenSecrets();
   secrets.replace({ 'default/shop': { certificate: certificatePem, key: keyPem } });
@@ -106,7 +106,7 @@ async function start(text: string): Promise<Sidecar[]> {
     secrets,
     log,
   });
-  configure(gateway, edge);
+  await configure(gateway, edge);
   const web = /\{http: (\d+)\}/.exec(text)?.[1];
   const sidecar = await createSidecar({
     scopes: [outbound, inbound],
@@ -119,8 +119,8 @@ async function start(text: string): Promise<Sidecar[]> {
     ],
     log,
   });
-  configure(sidecar, outbound);
-  configure(sidecar, inbound);
+  await configure(sidecar, outbound);
+  await configure(sidecar, inbound);
   ports = [...(await gateway.listen()), ...(await sidecar.listen())];
   return [gateway, sidecar];
 }

@@ -44,7 +44,7 @@ async function gateway(
     { resources: resources.map(({ resource }) => resource), scope: gatewayScope },
     policyCompilers,
   );
-  sidecar.apply('gateway', { named, endpoints, keys: { version: '', sets: {} } });
+  await sidecar.apply('gateway', { named, endpoints, keys: { version: '', sets: {} } });
   await sidecar.listen();
   return { sidecar, port: sidecar.listening()[0]?.port ?? 0, lines };
 }

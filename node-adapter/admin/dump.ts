@@ -1,7 +1,6 @@
 /** What a proxy runs, as JSON. Secrets are named, never shown: a snapshot holds none. */
 import type { Pointer, ProxyScope, Snapshot } from '../../src/model/snapshot.ts';
 import type { PoolStats } from '../pool/pool.ts';
-import type { Plane } from '../plane.ts';
 import type { Sidecar } from '../sidecar.ts';
 
 export interface ScopeDump {
@@ -11,8 +10,7 @@ export interface ScopeDump {
   readonly snapshot: Snapshot | undefined;
 }
 
-/** Of a sidecar, or whatever else has planes. */
-export function configDump({ planes }: { readonly planes: readonly Plane[] }): {
+export function configDump({ planes }: Sidecar): {
   readonly scopes: readonly ScopeDump[];
 } {
   return {

@@ -116,9 +116,9 @@ function proxy({
       new Plane({ host, scope: own, refreshKeys: (uri) => made.source.refreshKeys(own, uri) }),
   );
   const inForce = applyWith(
-    (own, configuration) => {
-      planes.find((plane) => plane.scope === own)?.apply(configuration);
+    async (own, configuration) => {
       made.applied++;
+      return planes.find((plane) => plane.scope === own)?.apply(configuration) ?? 'superseded';
     },
     (fault) => log(String(fault)),
   );
@@ -133,7 +133,7 @@ function proxy({
       token,
       scopes,
       instance: 'one',
-      apply(own, configuration): readonly Diagnostic[] {
+      async apply(own, configuration): Promise<readonly Diagnostic[]> {
         return made.refusal === undefined
           ? inForce(own, configuration)
           : [{ code: 'LAT0201', level: 'error', message: made.refusal }];

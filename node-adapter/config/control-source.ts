@@ -10,11 +10,12 @@ import type { Clock } from '../../src/host/host.ts';
 import type { SecretBundle } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { GivenSecrets } from '../secrets.ts';
+import { Slices } from '../slices.ts';
 import { ScopeFeed } from './feed.ts';
 import type { LastGood } from './last-good.ts';
 import { fetchSecrets } from './secrets-client.ts';
 import type { Apply, ConfigSource } from './source.ts';
-import { causeOf, keyOfScope, logLine } from './source.ts';
+import { causeOf, keyOfScope, logLine, sha256 } from './source.ts';
 import type { StreamTiming } from './stream-client.ts';
 import { STREAM_TIMING, StreamClient } from './stream-client.ts';
 
@@ -56,6 +57,7 @@ class ControlSource implements ConfigSource {
   readonly #timing: ControlTiming;
   readonly #feeds: ReadonlyMap<string, ScopeFeed>;
   readonly #stream: StreamClient;
+  readonly #slices = new Slices();
   readonly #keyRefreshes = new Map<string, KeyRefreshes>();
   readonly #material = new Map<string, SecretBundle['secrets']>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -136,7 +138,15 @@ class ControlSource implements ConfigSource {
       fetch(new URL(path, url), init);
     return new ScopeFeed({
       scope,
-      control: createControlClient({ scope, token, instance, runtime: 'node', ask }),
+      control: createControlClient({
+        scope,
+        token,
+        instance,
+        runtime: 'node',
+        ask,
+        digest: sha256,
+        run: (steps) => this.#slices.run(steps),
+      }),
       apply,
       lastGood,
       log,

@@ -58,7 +58,7 @@ export class ScopeFeed {
 
   /** Runs what was in force last, if nothing is yet. */
   fallBack(): Promise<void> {
-    return this.#inTurn(async () => this.#startFromLastGood());
+    return this.#inTurn(() => this.#startFromLastGood());
   }
 
   /** Why it is refused; nothing = it is in force. @throws Error when it could not be had */
@@ -139,7 +139,7 @@ export class ScopeFeed {
         cause: diagnostics[0]?.message,
       }),
     );
-    this.#startFromLastGood();
+    await this.#startFromLastGood();
     return diagnostics;
   }
 
@@ -147,7 +147,7 @@ export class ScopeFeed {
     const { control, lastGood } = this.#options;
     try {
       const bundle = await control.bundle(pointer, this.#bundle, sent);
-      const diagnostics = this.#options.apply(this.scope, bundle);
+      const diagnostics = await this.#options.apply(this.scope, bundle);
       if (diagnostics.length > 0) return diagnostics;
       this.#bundle = bundle;
       this.#isRunning = true;
@@ -160,12 +160,12 @@ export class ScopeFeed {
     }
   }
 
-  #startFromLastGood(): void {
+  async #startFromLastGood(): Promise<void> {
     const bundle = this.#bundle;
     if (this.#isRunning || bundle === undefined) return;
     const { apply, log } = this.#options;
     const fields = { scope: keyOfScope(this.scope), snapshot: bundle.pointer.snapshot };
-    const [fault] = apply(this.scope, bundle);
+    const [fault] = await apply(this.scope, bundle);
     if (fault === undefined) {
       this.#isRunning = true;
       log(logLine('warning', 'runs the configuration that was in force last', fields));

@@ -11,7 +11,7 @@ export type Give = (
   scope: ProxyScope,
   configuration: Configuration,
   secrets: Readonly<Record<string, SecretMaterial>>,
-) => readonly Diagnostic[];
+) => Promise<readonly Diagnostic[]>;
 
 export interface Watching {
   stop(): void;

@@ -1,11 +1,15 @@
 /** Where a proxy's configuration comes from: a control plane, or files. Both hand over whole configurations. */
+import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { LinkError } from '../../src/proxy/index.ts';
-import type { Configuration } from '../plane.ts';
+import type { Applied, Configuration } from '../plane.ts';
 
-/** Puts a configuration in force, at once and whole; says why not, and then what was in force stays. */
-export type Apply = (scope: ProxyScope, configuration: Configuration) => readonly Diagnostic[];
+/** Puts a configuration in force, whole, and resolves when it is; or says why not, and then what was in force stays. */
+export type Apply = (
+  scope: ProxyScope,
+  configuration: Configuration,
+) => Promise<readonly Diagnostic[]>;
 
 export interface ConfigSource {
   /** Resolves when every scope runs something, or when that was waited for long enough. */
@@ -30,13 +34,13 @@ function refusal(message: string): readonly Diagnostic[] {
  * @param onFault told of what is no fault of the configuration
  */
 export function applyWith(
-  apply: (scope: ProxyScope, configuration: Configuration) => void,
+  apply: (scope: ProxyScope, configuration: Configuration) => Promise<Applied>,
   onFault: (error: unknown) => void,
 ): Apply {
-  return (scope, configuration) => {
+  return async (scope, configuration) => {
     try {
-      apply(scope, configuration);
-      return [];
+      const applied = await apply(scope, configuration);
+      return applied === 'applied' ? [] : refusal('a newer one took its place, or the proxy ends');
     } catch (error) {
       if (error instanceof LinkError) return refusal(error.message);
       onFault(error);
@@ -52,3 +56,5 @@ export function logLine(level: 'info' | 'warning', message: string, fields: obje
 
 export const causeOf = (error: unknown): string =>
   error instanceof Error ? error.message : 'unknown';
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -360,7 +360,7 @@ spec: {parentRefs: [{name: front}], rules: [{backendRefs: [{name: back, port: 80
 
   it('goes on as gRPC where the port of the backend speaks it', async () => {
     const { proxy, server } = await stage.before(handlers);
-    proxy.configure(apiYaml(server.port, 'grpc'));
+    await proxy.configure(apiYaml(server.port, 'grpc'));
     const { head, body } = await ask(proxy, { ...BINARY, body: message('hello') });
     expect(head).toContain('content-type: application/grpc-web+proto');
     expect(framesOf(body).map(([, text]) => text.split('\r\n')[0])).toEqual([
@@ -376,7 +376,7 @@ spec: {parentRefs: [{name: front}], rules: [{backendRefs: [{name: back, port: 80
       }),
     );
     const proxy = await stage.proxyBefore([]);
-    proxy.configure(apiYaml(backend.port, 'http'));
+    await proxy.configure(apiYaml(backend.port, 'http'));
     expect((await ask(proxy, { ...BINARY, body: message('hello') })).status).toBe('204');
     expect(backend.received[0]?.toLowerCase()).toContain(
       'content-type: application/grpc-web+proto',

@@ -208,7 +208,7 @@ describe('a client of HTTP/2 before a server of HTTP/1.1', () => {
 
   it('is answered by the proxy where there is no route', async () => {
     const { proxy } = await beforeHttp1(() => undefined);
-    proxy.configure(
+    await proxy.configure(
       gatewayBefore(
         1,
         '[{match: [{uri: {prefix: /other}}], route: [{destination: {host: back.test}}]}]',

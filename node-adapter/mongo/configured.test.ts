@@ -67,7 +67,7 @@ test('a service that only a route of operations names is reached', async () => {
     policyCompilers,
   );
   await gateway.listen();
-  gateway.apply('gateway', { ...compiled, keys: { version: '', sets: {} } });
+  await gateway.apply('gateway', { ...compiled, keys: { version: '', sets: {} } });
   await gateway.settled();
   const client = world.client(gateway.listening()[0]?.port ?? 0);
   const from = async (document: Record<string, unknown>): Promise<unknown> =>

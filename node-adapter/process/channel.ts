@@ -1,4 +1,6 @@
 /** Calls between two processes over the channel that Node opens between parent and child; an answer may bring a handle. */
+import type { LinkError } from '../../src/proxy/index.ts';
+
 /** Either side: `process`, or a ChildProcess. */
 export interface ChannelEnd {
   readonly connected: boolean;
@@ -39,10 +41,16 @@ export class ChannelError extends Error {
 }
 
 const GONE = 'ERR_GONE';
+const LINK_ERROR: LinkError['code'] = 'LAT0201';
 
 /** The process on the other side has ended, or was never there. */
 export function isGone(error: unknown): boolean {
   return error instanceof ChannelError && error.code === GONE;
+}
+
+/** The other side could not link what it was given. */
+export function isLinkError(error: unknown): error is ChannelError {
+  return error instanceof ChannelError && error.code === LINK_ERROR;
 }
 
 interface Waiting {

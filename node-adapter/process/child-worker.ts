@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { ClusterView } from '../admin/dump.ts';
-import type { Configuration } from '../plane.ts';
+import type { Applied, Configuration } from '../plane.ts';
 import type { Listening } from '../sidecar.ts';
 import { Channel } from './channel.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
@@ -55,6 +55,7 @@ export class ChildWorker implements Worker {
   readonly #child: ChildProcess;
   readonly #channel: Channel;
   readonly #sender: ConfigurationSender;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor({ owner, numbering, onExit }: ChildOptions) {
     this.#child = fork(fileURLToPath(program), {
@@ -82,9 +83,17 @@ export class ChildWorker implements Worker {
     await this.#channel.call('setup', setup);
   }
 
-  async configure(type: ProxyScope['type'], configuration: Configuration): Promise<void> {
-    const sent = this.#sender.pack(type, configuration);
-    await this.#channel.call('configure', { type, sent });
+  configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
+    const done = this.#turn.then(() => this.#configure(type, configuration));
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** A piece goes when the one before was taken: the worker carries traffic between. */
+  async #configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
+    const { sent, fresh } = this.#sender.pack(type, configuration);
+    for (const parts of fresh) await this.#channel.call('parts', { type, parts });
+    return (await this.#channel.call('configure', { type, sent })).value as Applied;
   }
 
   async setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): Promise<void> {

@@ -4,11 +4,12 @@
  */
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
+import { LinkError } from '../../src/proxy/index.ts';
 import type { ClusterView } from '../admin/dump.ts';
 import { causeOf, logLine } from '../config/source.ts';
-import type { Configuration } from '../plane.ts';
+import type { Applied, Configuration } from '../plane.ts';
 import type { Listening } from '../sidecar.ts';
-import { isGone } from './channel.ts';
+import { isGone, isLinkError } from './channel.ts';
 import { ChildWorker } from './child-worker.ts';
 import { mergeClusters } from './clusters-merge.ts';
 import { Liveness } from './liveness.ts';
@@ -57,6 +58,8 @@ const MAX_FAILURES_AT_START = 3;
 const TURN_MS = 1000;
 /** Shorter silences are collections of garbage, and a busy machine. */
 const NOTED_TURNS = 3;
+/** Workers beyond all that are there which may end over one configuration before it is refused. */
+const MORE_TRIES = 2;
 const ANSWER_MS = 1000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -74,7 +77,13 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #numbering = new Numbering();
   readonly #slots: readonly Slot[];
+  /** Those that a worker has put in force. */
   readonly #configurations = new Map<ProxyScope['type'], Configuration>();
+  /** Somebody waits for a worker to be there. */
+  #awaited: {
+    readonly resolve: (worker: ChildWorker) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
   readonly #plans: FrontPlan[] = [];
   #secrets: Readonly<Record<string, SecretMaterial>> = {};
   #accessLog: boolean;
@@ -114,11 +123,24 @@ export class Crew {
     this.#starting = undefined;
   }
 
-  /** At once; what a worker makes of it is logged. */
-  configure(type: ProxyScope['type'], configuration: Configuration): void {
+  /**
+   * One worker puts it in force, then the others are told: linking asks nothing but what it is given, so what one can
+   * link all can, and what none can reaches one. Resolves when the first has it in force.
+   * @throws LinkError: what was in force stays, everywhere
+   */
+  async configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
+    const first = await this.#tryOut(type, configuration);
+    if (first === undefined) return 'superseded';
     this.#configurations.set(type, configuration);
     for (const { worker } of this.#slots)
-      worker?.configure(type, configuration).catch((error: unknown) => this.#refused(error));
+      if (worker !== first)
+        worker?.configure(type, configuration).catch((error: unknown) => this.#refused(error));
+    return 'applied';
+  }
+
+  /** What a worker has put in force last. */
+  running(type: ProxyScope['type']): Configuration | undefined {
+    return this.#configurations.get(type);
   }
 
   setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): void {
@@ -201,8 +223,42 @@ export class Crew {
     await Promise.all(this.#slots.map(async ({ worker }) => worker?.close()));
   }
 
+  /** Undefined = the workers end. */
+  async #tryOut(
+    type: ProxyScope['type'],
+    configuration: Configuration,
+  ): Promise<ChildWorker | undefined> {
+    const tried = new Set<ChildWorker>();
+    // Each of them may have been gone before, and was to be started again.
+    const most = this.#slots.length + MORE_TRIES;
+    while (tried.size < most) {
+      const worker = await this.#workerBeside(tried);
+      tried.add(worker);
+      try {
+        const applied = await worker.configure(type, configuration);
+        return applied === 'applied' ? worker : undefined;
+      } catch (error) {
+        if (isLinkError(error)) throw new LinkError(error.message);
+        if (!isGone(error) || this.#isEnding) throw error;
+      }
+    }
+    throw new LinkError(`${most} workers in a row ended when they were given it`);
+  }
+
+  #workerBeside(tried: ReadonlySet<ChildWorker>): Promise<ChildWorker> {
+    const others = this.#slots.filter(({ worker }) => worker !== undefined && !tried.has(worker));
+    const up = others.find(({ isReady }) => isReady) ?? others[0];
+    if (up?.worker !== undefined) return Promise.resolve(up.worker);
+    return new Promise((resolve, reject) => {
+      if (this.#isEnding) reject(new Error('the workers have ended'));
+      else this.#awaited.push({ resolve, reject });
+    });
+  }
+
   #end(): void {
     this.#isEnding = true;
+    for (const { reject } of this.#awaited) reject(new Error('the workers have ended'));
+    this.#awaited = [];
     clearInterval(this.#turns);
     for (const { timer } of this.#slots) clearTimeout(timer);
   }
@@ -232,15 +288,18 @@ export class Crew {
     });
     try {
       // All are sent at once: whatever comes meanwhile comes behind them.
-      let opened = this.#plans.length;
-      await Promise.all([
+      const told = Promise.all([
         worker.setup({ ...setup, accessLog: this.#accessLog }),
         worker.setSecrets(this.#secrets),
         ...[...this.#configurations].map(([type, configuration]) =>
           worker.configure(type, configuration),
         ),
-        worker.open([...this.#plans]),
       ]);
+      for (const { resolve } of this.#awaited) resolve(worker);
+      this.#awaited = [];
+      await told;
+      // It serves nobody before it has what the others run.
+      let opened = 0;
       while (opened < this.#plans.length) {
         const since = this.#plans.slice(opened);
         opened = this.#plans.length;

@@ -1,13 +1,11 @@
 /** Who carries the traffic of a node: this process itself, or a crew of others. */
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { SecretMaterial } from '../../src/model/secret.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
+import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { configDump } from '../admin/dump.ts';
 import type { ClusterView, ScopeDump } from '../admin/dump.ts';
 import { applyWith } from '../config/source.ts';
 import type { Apply } from '../config/source.ts';
-import { createNodeHost } from '../host.ts';
-import { Plane } from '../plane.ts';
 import type { Configuration } from '../plane.ts';
 import type { Listening } from '../sidecar.ts';
 import { Crew } from './crew.ts';
@@ -22,7 +20,7 @@ export interface Force {
   readonly hasConfiguration: boolean;
   start(): Promise<void>;
   /** Why it is refused; nothing = it is in force, or on its way to every worker. */
-  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[];
+  apply(scope: ProxyScope, configuration: Configuration): Promise<readonly Diagnostic[]>;
   setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): void;
   open(plans: readonly FrontPlan[]): Promise<void>;
   workers(): readonly WorkerView[];
@@ -46,7 +44,7 @@ class LocalForce implements Force {
   constructor(options: CrewOptions) {
     this.#options = options;
     this.#apply = applyWith(
-      ({ type }, configuration) => this.#present.applyNow(type, configuration),
+      ({ type }, configuration) => this.#present.sidecar.apply(type, configuration),
       (error) => options.owner.log(faultLine(error)),
     );
   }
@@ -68,7 +66,7 @@ class LocalForce implements Force {
     this.#worker = await LocalWorker.create(this.#options.setup, this.#options.owner);
   }
 
-  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
+  apply(scope: ProxyScope, configuration: Configuration): Promise<readonly Diagnostic[]> {
     return this.#apply(scope, configuration);
   }
 
@@ -119,28 +117,18 @@ class LocalForce implements Force {
   }
 }
 
-/**
- * Configuration comes to this process once, for all workers. It is linked here to know whether it can be: linking asks
- * nothing but what it is given, so what is linked here is linked in every worker.
- */
+/** Configuration comes to this process once, for all workers, and is linked by them alone. */
 class CrewForce implements Force {
   readonly #crew: Crew;
-  readonly #planes: readonly Plane[];
+  readonly #scopes: readonly ProxyScope[];
   readonly #apply: Apply;
 
   constructor(options: CrewOptions) {
     const { owner, setup } = options;
     this.#crew = new Crew(options);
-    const host = createNodeHost({
-      log: (line) => owner.log(line),
-      dial: () => Promise.reject(new Error('this process carries no requests')),
-    });
-    this.#planes = setup.scopes.map((scope) => new Plane({ host, scope }));
+    this.#scopes = setup.scopes;
     this.#apply = applyWith(
-      ({ type }, configuration) => {
-        this.#planes.find(({ scope }) => scope.type === type)?.apply(configuration);
-        this.#crew.configure(type, configuration);
-      },
+      ({ type }, configuration) => this.#crew.configure(type, configuration),
       (error) => owner.log(faultLine(error)),
     );
   }
@@ -150,14 +138,14 @@ class CrewForce implements Force {
   }
 
   get hasConfiguration(): boolean {
-    return this.#planes.every(({ linked }) => linked !== undefined);
+    return this.#scopes.every(({ type }) => this.#crew.running(type) !== undefined);
   }
 
   start(): Promise<void> {
     return this.#crew.start();
   }
 
-  apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
+  apply(scope: ProxyScope, configuration: Configuration): Promise<readonly Diagnostic[]> {
     return this.#apply(scope, configuration);
   }
 
@@ -174,7 +162,12 @@ class CrewForce implements Force {
   }
 
   dump(): { readonly scopes: readonly ScopeDump[] } {
-    return configDump({ planes: this.#planes });
+    return {
+      scopes: this.#scopes.map((scope) => {
+        const running = this.#crew.running(scope.type);
+        return { scope, pointer: running && pointerOf(running), snapshot: running?.named.snapshot };
+      }),
+    };
   }
 
   listening(): Promise<readonly Listening[]> {
@@ -204,6 +197,10 @@ class CrewForce implements Force {
   kill(): void {
     this.#crew.kill();
   }
+}
+
+function pointerOf({ named, endpoints, keys }: Configuration): Pointer {
+  return { snapshot: named.version, endpoints: endpoints.version, keys: keys.version };
 }
 
 function faultLine(error: unknown): string {

@@ -237,8 +237,8 @@ export class MeshNode {
     }
   }
 
-  #apply(scope: ProxyScope, configuration: Configuration): readonly Diagnostic[] {
-    const refused = this.#force.apply(scope, configuration);
+  async #apply(scope: ProxyScope, configuration: Configuration): Promise<readonly Diagnostic[]> {
+    const refused = await this.#force.apply(scope, configuration);
     if (refused.length > 0) return refused;
     this.#credentials.review();
     if (scope.type === 'gateway' && this.#options.workers > 1) this.#retainPorts(configuration);

@@ -10,9 +10,10 @@ import {
   snapshot,
   virtualHost,
 } from '../../test/fixtures/snapshots.ts';
+import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { Configuration } from '../plane.ts';
 import { ConfigurationReceiver, ConfigurationSender, Numbering } from './transfer.ts';
-import type { SentConfiguration } from './transfer.ts';
+import type { Packed } from './transfer.ts';
 
 const kept = cluster('kept');
 const members = [endpoint('10.0.0.1')];
@@ -30,23 +31,29 @@ function configuration(more: Partial<Configuration> = {}): Configuration {
 }
 
 /** As the channel does it. */
-const travelled = (sent: SentConfiguration): SentConfiguration =>
-  JSON.parse(JSON.stringify(sent)) as SentConfiguration;
+function receive(
+  receiver: ConfigurationReceiver,
+  type: ProxyScope['type'],
+  packed: Packed,
+): Configuration {
+  const { sent, fresh } = JSON.parse(JSON.stringify(packed)) as Packed;
+  for (const parts of fresh) receiver.take(type, parts);
+  return receiver.unpack(type, sent);
+}
 
 describe('configurations for another process', () => {
   it('arrive as they are', () => {
     const sender = new ConfigurationSender(new Numbering());
     const receiver = new ConfigurationReceiver();
     const given = configuration();
-    const sent = travelled(sender.pack('gateway', given));
-    expect(receiver.unpack('gateway', sent)).toEqual(given);
+    expect(receive(receiver, 'gateway', sender.pack('gateway', given))).toEqual(given);
   });
 
   it('bring no part twice, and the receiver keeps its objects', () => {
     const numbering = new Numbering();
     const sender = new ConfigurationSender(numbering);
     const receiver = new ConfigurationReceiver();
-    const first = receiver.unpack('gateway', travelled(sender.pack('gateway', configuration())));
+    const first = receive(receiver, 'gateway', sender.pack('gateway', configuration()));
     const grown = { ...host, name: 'grown', routes: [...routes, route({ name: 'c' })] };
     const added = cluster('added');
     const next = configuration({
@@ -56,12 +63,12 @@ describe('configurations for another process', () => {
       }),
     });
     const sent = sender.pack('gateway', next);
-    expect(sent.fresh.map(([, object]) => (object as { name?: string }).name)).toEqual([
+    expect(sent.fresh.flat().map(([, object]) => (object as { name?: string }).name)).toEqual([
       'c',
       'grown',
       added.name,
     ]);
-    const second = receiver.unpack('gateway', travelled(sent));
+    const second = receive(receiver, 'gateway', sent);
     expect(second).toEqual(next);
     const hostsOf = (one: Configuration) => one.named.snapshot.listeners[0]?.virtualHosts ?? [];
     expect(hostsOf(second)[0]).toBe(hostsOf(first)[0]);
@@ -77,15 +84,15 @@ describe('configurations for another process', () => {
     const numbering = new Numbering();
     const given = configuration();
     new ConfigurationSender(numbering).pack('gateway', given);
-    const sent = travelled(new ConfigurationSender(numbering).pack('gateway', given));
-    expect(new ConfigurationReceiver().unpack('gateway', sent)).toEqual(given);
+    const packed = new ConfigurationSender(numbering).pack('gateway', given);
+    expect(receive(new ConfigurationReceiver(), 'gateway', packed)).toEqual(given);
   });
 
   it('bring again what was gone meanwhile, and keep scopes apart', () => {
     const sender = new ConfigurationSender(new Numbering());
     const receiver = new ConfigurationReceiver();
     const send = (type: 'gateway' | 'sidecar-inbound', given: Configuration): Configuration =>
-      receiver.unpack(type, travelled(sender.pack(type, given)));
+      receive(receiver, type, sender.pack(type, given));
     const none = configuration({ named: snapshot({ listeners: [], clusters: [] }) });
     send('gateway', configuration());
     send('sidecar-inbound', none);
@@ -95,9 +102,19 @@ describe('configurations for another process', () => {
 
   it('refuse a part that never came', () => {
     const sender = new ConfigurationSender(new Numbering());
-    const sent = travelled(sender.pack('gateway', configuration()));
-    expect(() => new ConfigurationReceiver().unpack('gateway', { ...sent, fresh: [] })).toThrow(
-      'was never sent',
-    );
+    const packed = sender.pack('gateway', configuration());
+    expect(() =>
+      receive(new ConfigurationReceiver(), 'gateway', { ...packed, fresh: packed.fresh.slice(1) }),
+    ).toThrow('was never sent');
+  });
+
+  it('come in pieces, so that none takes long to read', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => route({ name: `r${index}` }));
+    const given = configuration({
+      named: snapshot({ listeners: [listener({ virtualHosts: [virtualHost(many)] })] }),
+    });
+    const packed = new ConfigurationSender(new Numbering()).pack('gateway', given);
+    expect(Math.max(...packed.fresh.map((parts) => parts.length))).toBeLessThanOrEqual(128);
+    expect(receive(new ConfigurationReceiver(), 'gateway', packed)).toEqual(given);
   });
 });

@@ -35,9 +35,19 @@ export interface SentConfiguration {
   readonly endpointsVersion: string;
   readonly endpoints: readonly (readonly [cluster: string, members: Id])[];
   readonly keys: KeyOverlay;
-  /** What wasn't sent before. */
-  readonly fresh: readonly (readonly [Id, object])[];
 }
+
+/** Objects that are sent beside, before what names them. */
+export type SentParts = readonly (readonly [Id, object])[];
+
+export interface Packed {
+  readonly sent: SentConfiguration;
+  /** What wasn't sent before, in pieces: each is parsed in one go, where traffic waits. */
+  readonly fresh: readonly SentParts[];
+}
+
+/** Routes or clusters of some hundred bytes. */
+const PIECE = 128;
 
 /** One for all receivers: what it numbers are objects of this process. */
 export class Numbering {
@@ -62,7 +72,7 @@ export class ConfigurationSender {
     this.#numbering = numbering;
   }
 
-  pack(type: ProxyScope['type'], configuration: Configuration): SentConfiguration {
+  pack(type: ProxyScope['type'], configuration: Configuration): Packed {
     const before = this.#sent.get(type) ?? new Set<Id>();
     const now = new Set<Id>();
     const fresh: [Id, object][] = [];
@@ -74,7 +84,7 @@ export class ConfigurationSender {
     };
     const { named, endpoints, keys } = configuration;
     const { listeners, clusters, ...snapshot } = named.snapshot;
-    const packed = {
+    const sent: SentConfiguration = {
       version: named.version,
       snapshot,
       listeners: listeners.map((listener) => ({
@@ -91,23 +101,35 @@ export class ConfigurationSender {
         ([name, members]) => [name, idOf(members)] as const,
       ),
       keys,
-      fresh,
     };
     this.#sent.set(type, now);
-    return packed;
+    const count = Math.ceil(fresh.length / PIECE);
+    return {
+      sent,
+      fresh: Array.from({ length: count }, (_, at) => fresh.slice(at * PIECE, (at + 1) * PIECE)),
+    };
   }
 }
 
 /** From one sender. */
 export class ConfigurationReceiver {
   readonly #known = new Map<ProxyScope['type'], ReadonlyMap<Id, object>>();
+  /** Of the configuration that comes next. */
+  readonly #fresh = new Map<ProxyScope['type'], Map<Id, object>>();
+
+  take(type: ProxyScope['type'], parts: SentParts): void {
+    const fresh = this.#fresh.get(type) ?? new Map<Id, object>();
+    this.#fresh.set(type, fresh);
+    for (const [id, object] of parts) fresh.set(id, object);
+  }
 
   unpack(type: ProxyScope['type'], sent: SentConfiguration): Configuration {
     const before = this.#known.get(type) ?? new Map<Id, object>();
     const now = new Map<Id, object>();
-    const fresh = new Map(sent.fresh);
+    const fresh = this.#fresh.get(type);
+    this.#fresh.delete(type);
     const take = (id: Id): object => {
-      const object = now.get(id) ?? before.get(id) ?? fresh.get(id);
+      const object = now.get(id) ?? before.get(id) ?? fresh?.get(id);
       if (object === undefined) throw new Error(`part ${id} of a configuration was never sent`);
       now.set(id, object);
       return object;

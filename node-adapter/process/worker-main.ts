@@ -8,7 +8,7 @@ import type { Answer } from './channel.ts';
 import { ListenError } from './handles.ts';
 import type { FrontPlan, WorkerSetup } from './setup.ts';
 import { ConfigurationReceiver } from './transfer.ts';
-import type { SentConfiguration } from './transfer.ts';
+import type { SentConfiguration, SentParts } from './transfer.ts';
 import { LocalWorker } from './worker.ts';
 import type { WorkerOwner } from './worker.ts';
 
@@ -59,7 +59,11 @@ inTurn('setup', async (given) => {
 });
 inTurn('configure', async (given) => {
   const { type, sent } = given as { type: ProxyScope['type']; sent: SentConfiguration };
-  await present().configure(type, receiver.unpack(type, sent));
+  return present().configure(type, receiver.unpack(type, sent));
+});
+atOnce('parts', async (given) => {
+  const { type, parts } = given as { type: ProxyScope['type']; parts: SentParts };
+  receiver.take(type, parts);
 });
 inTurn('secrets', (given) => present().setSecrets(given as Record<string, SecretMaterial>));
 inTurn('open', (given) => present().open(given as readonly FrontPlan[]));

@@ -5,7 +5,7 @@ import { clustersView } from '../admin/dump.ts';
 import type { ClusterView } from '../admin/dump.ts';
 import { prometheusText } from '../admin/stats.ts';
 import type { ListenAt } from '../listening.ts';
-import type { Configuration } from '../plane.ts';
+import type { Applied, Configuration } from '../plane.ts';
 import { GivenSecrets } from '../secrets.ts';
 import { createSidecar } from '../sidecar.ts';
 import type { FrontSetting, Listening, Sidecar } from '../sidecar.ts';
@@ -24,7 +24,7 @@ export interface WorkerOwner {
 /** In this process, or in another. */
 export interface Worker {
   /** @throws LinkError or ChannelError: what was in force stays */
-  configure(type: ProxyScope['type'], configuration: Configuration): Promise<void>;
+  configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied>;
   setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): Promise<void>;
   /** @throws Error of the system when a port can't be had */
   open(plans: readonly FrontPlan[]): Promise<void>;
@@ -83,14 +83,10 @@ export class LocalWorker implements Worker {
     return this.#sidecar;
   }
 
-  async configure(type: ProxyScope['type'], configuration: Configuration): Promise<void> {
-    this.applyNow(type, configuration);
+  async configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
+    const applied = await this.#sidecar.apply(type, configuration);
     await this.#sidecar.settled();
-  }
-
-  /** @throws LinkError: what was in force stays */
-  applyNow(type: ProxyScope['type'], configuration: Configuration): void {
-    this.#sidecar.apply(type, configuration);
+    return applied;
   }
 
   async setSecrets(secrets: Readonly<Record<string, SecretMaterial>>): Promise<void> {

@@ -60,7 +60,7 @@ export function assembleBundle(
     named:
       known?.named.version === pointer.snapshot
         ? known.named
-        : assembleSnapshot(pointer.snapshot, manifest, parts),
+        : assembleSnapshot(pointer.snapshot, manifest, parts, known),
     endpoints:
       known?.endpoints.version === pointer.endpoints
         ? known.endpoints

@@ -1,4 +1,6 @@
 /** What a gateway asks and tells the control plane. Answers are held against their names and shapes: garbage is an error, never configuration. */
+import { finish } from '../lib/steps.ts';
+import type { Steps } from '../lib/steps.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PartItem } from '../model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../model/snapshot.ts';
@@ -16,6 +18,10 @@ export interface ControlClientOptions {
   readonly runtime: Runtime;
   /** Fetch towards the control plane. */
   readonly ask: (path: string, init: RequestInit) => Promise<Response>;
+  /** SHA-256 of a text's UTF-8 in lower-case hex. @default WebCrypto's, off the thread and dear for many small texts */
+  readonly digest?: (text: string) => string;
+  /** Does what takes long, some of it at a time. @default all at once */
+  readonly run?: <T>(steps: Steps<T>) => Promise<T>;
 }
 
 export interface Acknowledgement {
@@ -162,7 +168,7 @@ class HttpControlClient implements ControlClient {
     const known = names.filter((name) => Object.hasOwn(sent, name));
     const missing = names.filter((name) => !Object.hasOwn(sent, name));
     const works = [
-      parsed(
+      this.#parsed(
         known,
         known.map((name) => sent[name] ?? ''),
       ),
@@ -173,7 +179,7 @@ class HttpControlClient implements ControlClient {
   }
 
   /** One line for each. */
-  async #fetch(names: readonly string[]): Promise<(readonly [string, unknown])[]> {
+  async #fetch(names: readonly string[]): Promise<readonly (readonly [string, unknown])[]> {
     const response = await this.#ask('blobs', {
       method: 'POST',
       body: JSON.stringify({ names }),
@@ -181,19 +187,55 @@ class HttpControlClient implements ControlClient {
     });
     if (!response.ok)
       throw new Error(`control plane answers ${response.status} to blobs ${names[0]}, ...`);
-    return parsed(names, (await response.text()).split('\n'));
+    return this.#parsed(names, await linesOf(response.body));
+  }
+
+  async #parsed(
+    names: readonly string[],
+    texts: readonly string[],
+  ): Promise<readonly (readonly [string, unknown])[]> {
+    const { digest, run = finishSoon } = this.#options;
+    const checked =
+      digest === undefined
+        ? await Promise.all(names.map((_name, index) => hashOf(texts[index] ?? '')))
+        : undefined;
+    return run(
+      blobSteps(names, texts, (text, index) => checked?.[index] ?? digest?.(text).slice(0, 32)),
+    );
   }
 }
 
-async function parsed(
+const finishSoon = async <T>(steps: Steps<T>): Promise<T> => finish(steps);
+
+/** As they come: what may be megabytes isn't decoded in one go. */
+async function linesOf(body: ReadableStream<Uint8Array> | null): Promise<readonly string[]> {
+  const decoder = new TextDecoder();
+  const lines: string[] = [];
+  let last = '';
+  for await (const chunk of body ?? []) {
+    const [first = '', ...more] = decoder.decode(chunk, { stream: true }).split('\n');
+    last += first;
+    for (const line of more) {
+      lines.push(last);
+      last = line;
+    }
+  }
+  return [...lines, last + decoder.decode()];
+}
+
+function* blobSteps(
   names: readonly string[],
   texts: readonly string[],
-): Promise<(readonly [string, unknown])[]> {
-  const hashes = await Promise.all(names.map((_name, index) => hashOf(texts[index] ?? '')));
-  return names.map((name, index) => {
-    if (hashes[index] !== name) throw new Error(`blob ${name} isn't what its name says`);
-    return [name, JSON.parse(texts[index] ?? '') as unknown];
-  });
+  nameOf: (text: string, index: number) => string | undefined,
+): Steps<readonly (readonly [string, unknown])[]> {
+  const all: (readonly [string, unknown])[] = [];
+  for (const [index, name] of names.entries()) {
+    const text = texts[index] ?? '';
+    if (nameOf(text, index) !== name) throw new Error(`blob ${name} isn't what its name says`);
+    all.push([name, JSON.parse(text)]);
+    yield;
+  }
+  return all;
 }
 
 export function createControlClient(options: ControlClientOptions): ControlClient {

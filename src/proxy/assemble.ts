@@ -42,12 +42,34 @@ function membersOf<Item extends PartItem>(
   });
 }
 
-function listenerOf(head: ListenerHead, parts: PartTable): Listener {
+/** What was assembled before, and from what. */
+export interface Assembled {
+  readonly manifest: Manifest;
+  readonly named: NamedSnapshot;
+}
+
+type LargeHosts = ReadonlyMap<string, VirtualHost>;
+
+/** Those that were made of the same routes, in the same order, and say the same of themselves. */
+function largeHostsOf({ manifest, named }: Assembled): LargeHosts {
+  return new Map(
+    manifest.listeners.flatMap(({ largeHosts = [] }, index) => {
+      const hosts = named.snapshot.listeners[index]?.virtualHosts ?? [];
+      // They stand behind the others.
+      const large = hosts.slice(hosts.length - largeHosts.length);
+      return large.map((host, place) => [JSON.stringify(largeHosts[place]), host] as const);
+    }),
+  );
+}
+
+function listenerOf(head: ListenerHead, parts: PartTable, known: LargeHosts): Listener {
   const { filters, virtualHosts, largeHosts = [], ...rest } = head;
-  const large = largeHosts.map(({ routes, ...host }): VirtualHost => ({
-    ...host,
-    routes: membersOf<Route>(routes, parts),
-  }));
+  const large = largeHosts.map((largeHead): VirtualHost => {
+    const { routes, ...host } = largeHead;
+    return (
+      known.get(JSON.stringify(largeHead)) ?? { ...host, routes: membersOf<Route>(routes, parts) }
+    );
+  });
   return {
     ...rest,
     filters:
@@ -58,14 +80,19 @@ function listenerOf(head: ListenerHead, parts: PartTable): Listener {
   };
 }
 
-/** @throws Error when a part is missing */
+/**
+ * Hosts of many routes that are the same in `before` are the same objects.
+ * @throws Error when a part is missing
+ */
 export function assembleSnapshot(
   version: string,
   manifest: Manifest,
   parts: PartTable,
+  before?: Assembled,
 ): NamedSnapshot {
   const { format, scope, mesh } = manifest;
-  const listeners = manifest.listeners.map((head) => listenerOf(head, parts));
+  const known = before === undefined ? new Map() : largeHostsOf(before);
+  const listeners = manifest.listeners.map((head) => listenerOf(head, parts, known));
   const clusters = membersOf<Cluster>(manifest.clusters, parts);
   return { version, snapshot: { format, scope, mesh, listeners, clusters } };
 }

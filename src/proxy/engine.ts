@@ -38,7 +38,7 @@ import {
 import { applyRouteHeaders } from './header-ops.ts';
 import type { RequestEnd } from './record.ts';
 import { recordRequest } from './record.ts';
-import { redirectReply, replies, toGrpc, upstreamFailed } from './rescue.ts';
+import { directReply, redirectReply, replies, toGrpc, upstreamFailed } from './rescue.ts';
 import { RetryBudget, nextBackoffMs, repeatsLoad } from './retry.ts';
 import { retriesFailure, retriesResponse } from './retry.ts';
 import { applyTraceContext } from './trace-context.ts';
@@ -280,19 +280,7 @@ class StateMachine implements Engine {
     const action = chosen?.action;
     if (chosen === undefined || action === undefined) return this.#reply(x, replies.noRoute);
     if (action.kind === 'redirect') return this.#reply(x, redirectReply(x, action));
-    if (action.kind === 'respond') {
-      const body =
-        action.bodyBase64 === true
-          ? Uint8Array.from(atob(action.body ?? ''), (char) => char.charCodeAt(0))
-          : (action.body ?? '');
-      return this.#reply(x, {
-        status: action.status,
-        body,
-        headers: body.length === 0 ? [] : [['content-type', 'text/plain']],
-        flag: '',
-        details: 'direct_response',
-      });
-    }
+    if (action.kind === 'respond') return this.#reply(x, directReply(action));
     if (x.call !== undefined && x.grpcWeb === undefined && x.request.isHttp1 === true) {
       // Who speaks it so reads no status of gRPC either.
       x.call = undefined;

@@ -3,6 +3,8 @@ import type { Host } from '../host/host.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
 import { PHASES } from '../model/policy.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
+import { PER_STEP, finish } from '../lib/steps.ts';
+import type { Steps } from '../lib/steps.ts';
 import type {
   Cluster,
   Endpoint,
@@ -17,7 +19,7 @@ import type {
 import type { Balancing } from './balance/balancer.ts';
 import { linkBalancer } from './balance/balancer.ts';
 import type { ListenerTable, ListenersBefore } from './matcher/hosts.ts';
-import { linkListeners } from './matcher/hosts.ts';
+import { listenerSteps } from './matcher/hosts.ts';
 
 export interface LinkOptions {
   readonly host: Host;
@@ -114,10 +116,12 @@ class FilterLinker {
     this.#before = before;
   }
 
-  add(configs: readonly FilterConfig[], stage: Stage): void {
-    if (configs.length === 0 || this.lists.has(configs)) return;
+  /** Whether it was worth a step: there are filters, and they weren't met before. */
+  add(configs: readonly FilterConfig[], stage: Stage): boolean {
+    if (configs.length === 0 || this.lists.has(configs)) return false;
     this.slotCount = Math.max(this.slotCount, configs.length * STAGES.length);
     this.lists.set(configs, this.#before.get(configs) ?? this.#link(configs, stage));
+    return true;
   }
 
   /**
@@ -211,6 +215,11 @@ export interface Linker {
    * @throws LinkError when anything can't be linked: nothing of it is used then.
    */
   link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): LinkedSnapshot;
+  /**
+   * The same in steps, the last of which throws or returns what `link` does. Until then nothing has changed: steps that
+   * nobody takes any further were never begun.
+   */
+  steps(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): Steps<LinkedSnapshot>;
 }
 
 const bridgesGrpcWeb = ({ grpcWeb, virtualHosts }: Listener): boolean =>
@@ -228,15 +237,26 @@ class SnapshotLinker implements Linker {
   }
 
   link(named: NamedSnapshot, endpoints: EndpointOverlay, keys: KeyOverlay): LinkedSnapshot {
+    return finish(this.steps(named, endpoints, keys));
+  }
+
+  *steps(
+    named: NamedSnapshot,
+    endpoints: EndpointOverlay,
+    keys: KeyOverlay,
+  ): Steps<LinkedSnapshot> {
     const { snapshot } = named;
     if (snapshot.format !== 1)
       throw new LinkError(`snapshot format ${String(snapshot.format)} is not known, want 1`);
     try {
       const filterContext = canonicalJson([snapshot.mesh, keys.version]);
-      const clusters = this.#clusters(snapshot.clusters, endpoints);
+      const clusters = yield* this.#clusters(snapshot.clusters, endpoints);
       const call = this.#callOf(clusters);
-      const { lists, slotCount } = this.#filters(snapshot, keys, { filterContext, call });
-      const { table, byName } = linkListeners(snapshot.listeners, this.#before.listeners);
+      const { lists, slotCount } = yield* this.#filters(snapshot, keys, {
+        filterContext,
+        call,
+      });
+      const { table, byName } = yield* listenerSteps(snapshot.listeners, this.#before.listeners);
       this.#before = { listeners: byName, filters: lists, filterContext, clusters };
       return {
         pointer: { snapshot: named.version, endpoints: endpoints.version, keys: keys.version },
@@ -260,11 +280,11 @@ class SnapshotLinker implements Linker {
   }
 
   /** Everything that the snapshot names, so that what can't be linked is found now. */
-  #filters(
+  *#filters(
     snapshot: Snapshot,
     keys: KeyOverlay,
     { filterContext, call }: { readonly filterContext: string; readonly call: LinkContext['call'] },
-  ): FilterLinker {
+  ): Steps<FilterLinker> {
     const options = this.#options;
     const linker = new FilterLinker(
       this.#policies,
@@ -280,7 +300,7 @@ class SnapshotLinker implements Linker {
     for (const { filters } of snapshot.listeners) linker.add(filters, 'listener');
     for (const { virtualHosts } of snapshot.listeners)
       for (const { routes } of virtualHosts)
-        for (const { filters } of routes) linker.add(filters, 'route');
+        for (const { filters } of routes) if (linker.add(filters, 'route')) yield;
     return linker;
   }
 
@@ -293,9 +313,10 @@ class SnapshotLinker implements Linker {
     };
   }
 
-  #clusters(clusters: readonly Cluster[], endpoints: EndpointOverlay): Linked['clusters'] {
+  *#clusters(clusters: readonly Cluster[], endpoints: EndpointOverlay): Steps<Linked['clusters']> {
     const linked = new Map<string, LinkedCluster & { readonly members: readonly Endpoint[] }>();
     for (const cluster of clusters) {
+      if (linked.size % PER_STEP === PER_STEP - 1) yield;
       const members = endpoints.clusters[cluster.name] ?? NO_ENDPOINTS;
       const before = this.#before.clusters.get(cluster.name);
       linked.set(

@@ -1,7 +1,7 @@
 /** The one place where failures become responses: status, body and flag as Envoy's. */
 import type { UpstreamFailure } from '../model/error.ts';
 import type { LocalReply } from '../model/exchange.ts';
-import type { RedirectAction } from '../model/snapshot.ts';
+import type { RedirectAction, RespondAction } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 import { redirectLocation } from './rewrite.ts';
 
@@ -65,6 +65,18 @@ export function redirectReply(x: EngineExchange, action: RedirectAction): LocalR
     status: action.status,
     body: '',
     headers: [['location', redirectLocation(x, action)]],
+    flag: '',
+    details: 'direct_response',
+  };
+}
+
+export function directReply({ status, body: text = '', bodyBase64 }: RespondAction): LocalReply {
+  const body =
+    bodyBase64 === true ? Uint8Array.from(atob(text), (char) => char.charCodeAt(0)) : text;
+  return {
+    status,
+    body,
+    headers: body.length === 0 ? [] : [['content-type', 'text/plain']],
     flag: '',
     details: 'direct_response',
   };

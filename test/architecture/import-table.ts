@@ -82,6 +82,7 @@ export const rules: Readonly<Record<string, Rule>> = {
     may: [
       ...portable,
       'src/config',
+      'src/delivery',
       'src/resources',
       'src/simulate',
       'src/presets',
@@ -92,6 +93,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'control/node.ts',
       'node-adapter/index.ts',
       'node-adapter/plane.ts',
+      'node-adapter/process/channel.ts',
       'node-adapter/process/index.ts',
       'node-adapter/process/record.ts',
       'workers/local.ts',

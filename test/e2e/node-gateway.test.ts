@@ -1,4 +1,5 @@
 /** A gateway of several processes: one port, one configuration, one set of counters. */
+import { execFileSync } from 'node:child_process';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { connect } from 'node:tls';
@@ -49,6 +50,39 @@ function sumOf(text: string, name: string): number {
     .filter((line) => line.startsWith(`${name}{`))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
+
+/** Those that compile for it; `ps` writes a line for each process. */
+async function compilers(): Promise<readonly number[]> {
+  const { pid } = await status();
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/ +/))
+    .filter(([, parent, ...args]) => parent === String(pid) && /compile-main/.test(args.join(' ')))
+    .map(([own]) => Number(own));
+}
+
+describe('compiling files', () => {
+  const edit = (prefix: string): void =>
+    writeFileSync(
+      join(bench.folder, 'mesh.yaml'),
+      shopMesh(bench.app.port).replace('prefix: /cart', `prefix: ${prefix}`),
+    );
+  const shows = (prefix: string): Promise<void> =>
+    waitFor(prefix, async () => (await bench.ask('/config_dump')).text.includes(prefix));
+
+  it('is done by a process that ends when it is idle, and comes again with a change', async () => {
+    await startGateway(bench, '--workers', '1');
+    expect(await compilers()).toHaveLength(1);
+    await waitFor('it to end', async () => (await compilers()).length === 0);
+    edit('/edited');
+    await shows('/edited');
+    const [pid = 0] = await compilers();
+    process.kill(pid, 'SIGKILL');
+    edit('/again');
+    await shows('/again');
+    expect(await fetchText('/again')).toBe('app /again');
+  });
+});
 
 describe('gateway of two workers', () => {
   it('says what listens where, and shows what it was given', async () => {

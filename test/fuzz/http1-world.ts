@@ -27,7 +27,7 @@ const host = createNodeHost({
   dial: () => Promise.reject(new Error('nobody is called')),
 });
 
-function createPlane(): Plane {
+async function createPlane(): Promise<Plane> {
   const rules = '[{route: [{destination: {host: back.test}}], retries: {attempts: 0}}]';
   const { resources } = readConfig([{ file: 'fuzz', text: gatewayBefore(1, rules) }], { kinds });
   const { named, endpoints } = compile(
@@ -35,11 +35,11 @@ function createPlane(): Plane {
     policyCompilers,
   );
   const plane = new Plane({ host, scope: gatewayScope });
-  plane.apply({ named, endpoints, keys: { version: '', sets: {} } });
+  await plane.apply({ named, endpoints, keys: { version: '', sets: {} } });
   return plane;
 }
 
-let plane: Plane | undefined;
+const plane = await createPlane();
 
 /** Due when somebody says so. */
 class Timers {
@@ -116,7 +116,6 @@ export class World {
       deadlines,
       isDraining: () => false,
     } as unknown as ConnectionServices;
-    plane ??= createPlane();
     const peer = { ip: '192.0.2.1' };
     const facts = {
       plane,

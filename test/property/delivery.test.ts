@@ -6,7 +6,7 @@ import { hashName } from '../../src/lib/hash.ts';
 import type { Resource } from '../../src/model/api.ts';
 import type { CompileResult } from '../../src/model/config.ts';
 import type { EndpointManifest, Manifest, PartItem } from '../../src/model/manifest.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
+import type { NamedSnapshot, ProxyScope } from '../../src/model/snapshot.ts';
 import { policyCompilers } from '../../src/presets/control.ts';
 import { assembleEndpoints, assembleSnapshot } from '../../src/proxy/index.ts';
 import { SCOPES, admit, anyPart } from '../fixtures/meshes.ts';
@@ -56,6 +56,23 @@ const scope: ProxyScope = {
   labels: { app: 'front' },
 };
 
+const assembled = (
+  { named, blobs }: CompileResult,
+  before?: { readonly manifest: Manifest; readonly named: NamedSnapshot },
+): { readonly manifest: Manifest; readonly named: NamedSnapshot } => {
+  const parts = new Map(blobs.map((blob) => [blob.name, JSON.parse(blob.text()) as unknown]));
+  const manifest = parts.get(named.version) as Manifest;
+  return {
+    manifest,
+    named: assembleSnapshot(
+      named.version,
+      manifest,
+      parts as unknown as ReadonlyMap<string, readonly PartItem[]>,
+      before,
+    ),
+  };
+};
+
 /** Bytes of the blobs that one has and the other hasn't. */
 function bytesBetween(before: readonly Resource[], after: readonly Resource[]): number {
   const [known, next] = [before, after].map((resources) =>
@@ -77,6 +94,29 @@ describe('delivery', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('keeps hosts of many routes that are the same, and no others', () => {
+    const of = (...counts: readonly number[]): CompileResult =>
+      compile(
+        {
+          resources: [
+            gateway,
+            ...counts.map((count, index) => rules(`v${index}`, `h${index}.test`, count)),
+          ],
+          scope,
+        },
+        policyCompilers,
+      );
+    const hostsOf = ({ named }: { readonly named: NamedSnapshot }) =>
+      new Map(named.snapshot.listeners[0]?.virtualHosts.map((host) => [host.name, host]));
+    const first = assembled(of(200, 300));
+    const changed = of(201, 300, 100);
+    const second = assembled(changed, first);
+    expect(second.named).toEqual(changed.named);
+    expect(hostsOf(second).get('h1.test:80')).toBe(hostsOf(first).get('h1.test:80'));
+    expect(hostsOf(second).get('h1.test:80')?.routes).toHaveLength(300);
+    expect(hostsOf(second).get('h0.test:80')?.routes).toHaveLength(201);
   });
 
   it.each([

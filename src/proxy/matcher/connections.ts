@@ -1,6 +1,8 @@
 /** Routes of connections: the most specific server name, then the first whose addresses hold. */
 import { linkCidrs } from '../../lib/cidr.ts';
 import { HostMap } from '../../lib/host-map.ts';
+import { PER_STEP, finish } from '../../lib/steps.ts';
+import type { Steps } from '../../lib/steps.ts';
 import type { ConnectionRoute, Route } from '../../model/snapshot.ts';
 
 export interface LinkedConnection {
@@ -37,10 +39,15 @@ function linkOne(connection: ConnectionRoute): Candidate {
 }
 
 export function linkConnections(routes: readonly ConnectionRoute[]): ConnectionMatcher {
+  return finish(connectionSteps(routes));
+}
+
+export function* connectionSteps(routes: readonly ConnectionRoute[]): Steps<ConnectionMatcher> {
   const named = new Map<string, Candidate[]>();
   const byName = new HostMap<readonly Candidate[]>();
   const unnamed: Candidate[] = [];
-  for (const route of routes) {
+  for (const [index, route] of routes.entries()) {
+    if (index % PER_STEP === PER_STEP - 1) yield;
     const candidate = linkOne(route);
     if (route.serverNames === undefined) unnamed.push(candidate);
     for (const name of route.serverNames ?? []) {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listener, route, virtualHost } from '../../../test/fixtures/snapshots.ts';
 import { bestOf } from '../../../test/fuzz/reference.ts';
+import { finish } from '../../lib/steps.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { VirtualHost } from '../../model/snapshot.ts';
 import { HostTable, linkListeners } from './hosts.ts';
@@ -87,8 +88,8 @@ describe('hosts linked one table after the other', () => {
       fc.property(fc.array(hosts, { minLength: 2, maxLength: 6 }), (lists) => {
         let before: HostTable | undefined;
         for (const list of lists) {
-          const table = new HostTable(list, before);
-          const alone = new HostTable(list);
+          const table = finish(HostTable.steps(list, before));
+          const alone = finish(HostTable.steps(list));
           for (const name of ['a.test', 'x.a.test', 'y.a.test', 'b.test', 'q.test', 'else.org']) {
             const found = table.lookup(name);
             expect(found?.host).toBe(alone.lookup(name)?.host);
@@ -106,10 +107,10 @@ describe('hosts linked one table after the other', () => {
 
   test('keep the matcher of a host that is the same, wherever it stands', () => {
     const [a, b] = [virtualHost([route()], ['a.test']), virtualHost([route()], ['b.test'])];
-    const first = new HostTable([a, b]);
-    const second = new HostTable([b, a], first);
+    const first = finish(HostTable.steps([a, b]));
+    const second = finish(HostTable.steps([b, a], first));
     expect(second.lookup('a.test')).toBe(first.lookup('a.test'));
-    const changed = new HostTable([b, { ...a, routes: [] }], second);
+    const changed = finish(HostTable.steps([b, { ...a, routes: [] }], second));
     expect(changed.lookup('a.test')?.host.routes).toEqual([]);
     expect(changed.lookup('b.test')).toBe(first.lookup('b.test'));
   });

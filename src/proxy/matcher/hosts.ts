@@ -1,10 +1,12 @@
 /** Listener and virtual host of a request. */
 import { HostMap } from '../../lib/host-map.ts';
+import { PER_STEP, finish } from '../../lib/steps.ts';
+import type { Steps } from '../../lib/steps.ts';
 import type { Listener, VirtualHost } from '../../model/snapshot.ts';
 import type { ConnectionMatcher } from './connections.ts';
-import { linkConnections } from './connections.ts';
+import { connectionSteps } from './connections.ts';
 import type { RouteMatcher } from './routes.ts';
-import { linkRoutes } from './routes.ts';
+import { routeSteps } from './routes.ts';
 
 export interface LinkedHost {
   readonly host: VirtualHost;
@@ -32,18 +34,27 @@ export class HostTable {
   /** To places in the list. */
   readonly #places: HostMap<number>;
 
-  constructor(hosts: readonly VirtualHost[], before?: HostTable) {
+  private constructor(hosts: readonly LinkedHost[], places: HostMap<number>) {
+    this.#hosts = hosts;
+    this.#places = places;
+  }
+
+  static *steps(hosts: readonly VirtualHost[], before?: HostTable): Steps<HostTable> {
     const old = before === undefined ? [] : before.#hosts;
     const isMoved = hosts.some((host, place) => {
       const same = old[place]?.host;
       return same !== host && same?.name !== host.name;
     });
     const known = new Map(isMoved ? old.map((linked) => [linked.host, linked]) : []);
-    this.#hosts = hosts.map((host, place) => {
+    const linked: LinkedHost[] = [];
+    for (const [place, host] of hosts.entries()) {
       const same = old[place];
-      if (same?.host === host) return same;
-      return known.get(host) ?? { host, matcher: linkRoutes(host.routes) };
-    });
+      if (same?.host === host) linked.push(same);
+      else {
+        linked.push(known.get(host) ?? { host, matcher: yield* routeSteps(host.routes) });
+        yield;
+      }
+    }
     const isAlike =
       before !== undefined &&
       old.length === hosts.length &&
@@ -51,16 +62,22 @@ export class HostTable {
         const same = old[place]?.host as VirtualHost;
         return same === host || sameDomains(same, host);
       });
-    this.#places = isAlike ? before.#places : new HostMap();
-    if (isAlike) return;
-    for (const [place, { domains }] of hosts.entries())
-      for (const domain of domains) this.#places.add(domain, place);
+    return new HostTable(linked, isAlike ? before.#places : yield* placeSteps(hosts));
   }
 
   lookup(name: string): LinkedHost | undefined {
     const place = this.#places.lookup(name);
     return place === undefined ? undefined : this.#hosts[place];
   }
+}
+
+function* placeSteps(hosts: readonly VirtualHost[]): Steps<HostMap<number>> {
+  const places = new HostMap<number>();
+  for (const [place, { domains }] of hosts.entries()) {
+    if (place % PER_STEP === PER_STEP - 1) yield;
+    for (const domain of domains) places.add(domain, place);
+  }
+  return places;
 }
 
 /** Listeners of the snapshot before, by name. */
@@ -75,11 +92,23 @@ interface Port {
   isTls: boolean;
 }
 
-/** Virtual hosts that are the same objects as in `before` are not linked again. */
+interface LinkedListeners {
+  readonly table: ListenerTable;
+  readonly byName: ListenersBefore;
+}
+
 export function linkListeners(
   listeners: readonly Listener[],
+  before?: ListenersBefore,
+): LinkedListeners {
+  return finish(listenerSteps(listeners, before));
+}
+
+/** Virtual hosts that are the same objects as in `before` are not linked again. */
+export function* listenerSteps(
+  listeners: readonly Listener[],
   before: ListenersBefore = new Map(),
-): { readonly table: ListenerTable; readonly byName: ListenersBefore } {
+): Steps<LinkedListeners> {
   const ports = new Map<number, Port>();
   const byName = new Map<string, LinkedListener>();
   for (const listener of listeners) {
@@ -92,8 +121,8 @@ export function linkListeners(
     const { connections } = listener;
     const linked = {
       listener,
-      hosts: new HostTable(listener.virtualHosts, known),
-      connections: connections === undefined ? undefined : linkConnections(connections),
+      hosts: yield* HostTable.steps(listener.virtualHosts, known),
+      connections: connections === undefined ? undefined : yield* connectionSteps(connections),
     };
     byName.set(listener.name, linked);
     if (listener.serverNames === undefined) port.plain ??= linked;

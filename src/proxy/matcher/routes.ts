@@ -6,6 +6,8 @@
  * the list would have found first.
  */
 import { PathTrie } from '../../lib/path-trie.ts';
+import { PER_STEP, finish } from '../../lib/steps.ts';
+import type { Steps } from '../../lib/steps.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { Route } from '../../model/snapshot.ts';
 import type { Condition } from './conditions.ts';
@@ -25,13 +27,27 @@ export interface RouteMatcher {
 const candidates: number[] = [];
 
 export function linkRoutes(routes: readonly Route[]): RouteMatcher {
+  return finish(routeSteps(routes));
+}
+
+export function* routeSteps(routes: readonly Route[]): Steps<RouteMatcher> {
   const trie = new PathTrie();
   const residue: number[] = [];
-  const linked = routes.map((route, index): LinkedRoute => {
+  const linked: LinkedRoute[] = [];
+  for (const [index, route] of routes.entries()) {
+    if (index % PER_STEP === PER_STEP - 1) yield;
     const found = addToTrie(trie, route, index);
     if (found === 'residue') residue.push(index);
-    return { route, condition: linkConditions(route.match, found !== 'decided') };
-  });
+    linked.push({ route, condition: linkConditions(route.match, found !== 'decided') });
+  }
+  return matcherOf(trie, residue, linked);
+}
+
+function matcherOf(
+  trie: PathTrie,
+  residue: readonly number[],
+  linked: readonly LinkedRoute[],
+): RouteMatcher {
   return {
     match(x) {
       if (x.trace !== undefined) return explainMatch(linked, x);

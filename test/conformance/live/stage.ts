@@ -142,7 +142,7 @@ export class Stage implements Asker {
     });
     try {
       await this.#sidecar.listen();
-      this.#sidecar.apply(scope.type, configuration);
+      await this.#sidecar.apply(scope.type, configuration);
       await this.#sidecar.settled();
     } catch (error) {
       await this.#sidecar.close();
