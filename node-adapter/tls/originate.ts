@@ -13,6 +13,7 @@ import type { SubjectNames } from './certificate.ts';
 import { KeptContexts, SecretFault, WORKLOAD_SECRET } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
 import { hostFits, spiffeIdentity, subjectFits } from './names.ts';
+import { withIssuers } from './pem.ts';
 
 export interface OriginationOptions extends TlsServices {
   /** Domains whose identities are of this mesh; its own first. */
@@ -117,7 +118,7 @@ function meshContext(find: Find): SecureContext {
     throw new SecretFault(`${WORKLOAD_SECRET}: this proxy has no certificate of the mesh`);
   return createSecureContext({
     ...NO_TICKET,
-    cert: certificate,
+    cert: withIssuers(certificate, [authorities]),
     key,
     ca: authorities,
     minVersion: 'TLSv1.3',
@@ -139,7 +140,9 @@ function clusterContext(tls: ClusterTls, find: Find): SecureContext {
   const ca = given ?? systemAuthorities();
   return createSecureContext({
     ...NO_TICKET,
-    ...(mode === 'MUTUAL' && certificate !== undefined ? { cert: certificate } : {}),
+    ...(mode === 'MUTUAL' && certificate !== undefined
+      ? { cert: withIssuers(certificate, ca === undefined ? [] : [ca].flat()) }
+      : {}),
     ...(mode === 'MUTUAL' && key !== undefined ? { key } : {}),
     ...(ca === undefined ? {} : { ca }),
     ...(revoked === undefined || given === undefined ? {} : { crl: revoked }),
