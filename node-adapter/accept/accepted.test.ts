@@ -192,6 +192,39 @@ describe('a gateway', () => {
     expect(text).toMatch(/GET \/a for shop\.example$/);
   });
 
+  it('reads what came by a connection, whatever others say meanwhile', async () => {
+    const tls = { servername: 'shop.example', rejectUnauthorized: false, host: '127.0.0.1' };
+    const clients = await Promise.all(
+      ['one', 'two'].map(async (name) => {
+        const socket = connectTls({ ...tls, port: edgePort(443) });
+        await new Promise((resolve) => socket.once('secureConnect', resolve));
+        return { name, socket };
+      }),
+    );
+    const raw = rawClient(edgePort(90));
+    await raw.until(/hello /);
+    for (let turn = 0; turn < 5; turn++) {
+      raw.write(`GET /raw/${turn} `);
+      await raw.until(new RegExp(`/raw/${turn} $`));
+      for (const { name, socket } of clients) {
+        const answer = new Promise<string>((resolve) => {
+          let got = '';
+          const take = (chunk: Buffer): void => {
+            got += chunk.toString();
+            if (!got.endsWith('for shop.example')) return;
+            socket.off('data', take);
+            resolve(got);
+          };
+          socket.on('data', take);
+        });
+        socket.write(`GET /${name}/${turn} HTTP/1.1\r\nHost: shop.example\r\n\r\n`);
+        expect(await answer).toMatch(new RegExp(`GET /${name}/${turn} for`));
+      }
+    }
+    raw.socket.destroy();
+    for (const { socket } of clients) socket.destroy();
+  });
+
   it('closes TLS for a name that nobody has, and what is no TLS', async () => {
     const port = edgePort(443);
     const error = await new Promise<string>((resolve) => {

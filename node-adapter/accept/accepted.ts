@@ -156,10 +156,13 @@ export class Accepted {
       this.#carry(this.#socket, early, hello.sni);
       return;
     }
-    termination.terminate(this.#socket, early, listener).then(
-      (secured) => this.#secured(listener, secured),
-      // It was logged, and the connection is closed.
-      () => this.#over(),
+    termination.terminate(
+      this.#socket,
+      { early, hello, listener },
+      {
+        onSecured: (secured) => this.#secured(listener, secured),
+        onRefused: () => this.#over(),
+      },
     );
   }
 
@@ -274,6 +277,7 @@ export class Accepted {
   ): void {
     if (early.length > 0 && look(early, false)) return;
     peek(this.#socket, {
+      mode: this.#options.services.mode,
       timeoutMs,
       look: (more, isOver) =>
         look(early.length === 0 ? more : Buffer.concat([early, more]), isOver),
