@@ -4,7 +4,7 @@ import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
@@ -318,6 +318,12 @@ describe('a sidecar', () => {
     expect(await raw.until(/ping/)).toMatch(/established\r\n\r\nhello ping$/);
     raw.socket.destroy();
     expect(await rawExchange(port, tunnel('web.test'))).toMatch(/^HTTP\/1\.1 400/);
+    const silent = rawClient(port);
+    silent.write(tunnel('web.test:80'));
+    await silent.until(/established/);
+    silent.socket.destroy();
+    // Nobody is left behind by a client that goes before it has said anything.
+    await vi.waitFor(() => expect(sidecars[1]?.connections).toBe(0));
     expect(await rawExchange(edgePort(80), tunnel('web.test:80'))).toMatch(/^HTTP\/1\.1 404/);
   });
 });
