@@ -8,11 +8,10 @@ import { createSecureContext, getCACertificates } from 'node:tls';
 import type { ConnectionOptions, PeerCertificate, SecureContext } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
-import { readCertificate } from './certificate.ts';
-import type { SubjectNames } from './certificate.ts';
 import { KeptContexts, SecretFault, WORKLOAD_SECRET } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
-import { hostFits, spiffeIdentity, subjectFits } from './names.ts';
+import { KnownCertificates } from './known-certificates.ts';
+import { hostFits, subjectFits } from './names.ts';
 import { withIssuers } from './pem.ts';
 
 export interface OriginationOptions extends TlsServices {
@@ -38,6 +37,7 @@ const MESH_PROTOCOL = 'istio';
 export class Originator {
   readonly #contexts: KeptContexts<SecureContext>;
   readonly #options: OriginationOptions;
+  readonly #servers = new KnownCertificates();
 
   constructor(options: OriginationOptions) {
     this.#options = options;
@@ -69,9 +69,8 @@ export class Originator {
   }
 
   #contextFor(tls: ClusterTls): SecureContext {
-    const { mode, credentialName, authorities } = tls;
-    return this.#contexts.get(canonicalJson([mode, credentialName, authorities]), (find) =>
-      mode === 'ISTIO_MUTUAL' ? meshContext(find) : clusterContext(tls, find),
+    return this.#contexts.get(keyOf(tls), (find) =>
+      tls.mode === 'ISTIO_MUTUAL' ? meshContext(find) : clusterContext(tls, find),
     );
   }
 
@@ -80,20 +79,20 @@ export class Originator {
     tls: ClusterTls,
     { raw }: PeerCertificate,
   ): Error | undefined {
-    const names = readCertificate(raw)?.names;
-    if (names === undefined) return new Error('the names of the certificate can not be read');
+    const shown = this.#servers.read(raw);
+    if (shown === undefined) return new Error('the names of the certificate can not be read');
+    const { names, identity } = shown;
     const { subjectAltNames: wanted = [] } = tls;
     if (wanted.length > 0)
       return wanted.some((name) => subjectFits(names, name))
         ? undefined
         : new Error(`the certificate shows none of ${wanted.join(', ')}`);
-    if (tls.mode === 'ISTIO_MUTUAL') return this.#checkIdentity(names, endpoint?.identity);
+    if (tls.mode === 'ISTIO_MUTUAL') return this.#checkIdentity(identity, endpoint?.identity);
     const host = tls.sni ?? hostOf({ cluster, endpoint, authority });
     return hostFits(names, host) ? undefined : new Error(`the certificate is not for ${host}`);
   }
 
-  #checkIdentity(names: SubjectNames, wanted: string | undefined): Error | undefined {
-    const shown = spiffeIdentity(names);
+  #checkIdentity(shown: string | undefined, wanted: string | undefined): Error | undefined {
     if (shown === undefined) return new Error('the certificate shows no identity of a mesh');
     const domains = this.#options.trustDomains();
     const [domain = ''] = shown.split('/');
@@ -106,6 +105,18 @@ export class Originator {
       shown.slice(domain.length) === wanted.slice(wantedDomain.length);
     return isAlias ? undefined : new Error(`identity ${shown} is not ${wanted}`);
   }
+}
+
+/** Written once for each cluster of a configuration: authorities are long. */
+const keys = new WeakMap<ClusterTls, string>();
+
+function keyOf(tls: ClusterTls): string {
+  const known = keys.get(tls);
+  if (known !== undefined) return known;
+  const { mode, credentialName, authorities } = tls;
+  const key = canonicalJson([mode, credentialName, authorities]);
+  keys.set(tls, key);
+  return key;
 }
 
 type Find = Parameters<Parameters<KeptContexts<SecureContext>['get']>[1]>[0];
