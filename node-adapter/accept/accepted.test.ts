@@ -4,7 +4,7 @@ import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
@@ -192,6 +192,39 @@ describe('a gateway', () => {
     expect(text).toMatch(/GET \/a for shop\.example$/);
   });
 
+  it('reads what came by a connection, whatever others say meanwhile', async () => {
+    const tls = { servername: 'shop.example', rejectUnauthorized: false, host: '127.0.0.1' };
+    const clients = await Promise.all(
+      ['one', 'two'].map(async (name) => {
+        const socket = connectTls({ ...tls, port: edgePort(443) });
+        await new Promise((resolve) => socket.once('secureConnect', resolve));
+        return { name, socket };
+      }),
+    );
+    const raw = rawClient(edgePort(90));
+    await raw.until(/hello /);
+    for (let turn = 0; turn < 5; turn++) {
+      raw.write(`GET /raw/${turn} `);
+      await raw.until(new RegExp(`/raw/${turn} $`));
+      for (const { name, socket } of clients) {
+        const answer = new Promise<string>((resolve) => {
+          let got = '';
+          const take = (chunk: Buffer): void => {
+            got += chunk.toString();
+            if (!got.endsWith('for shop.example')) return;
+            socket.off('data', take);
+            resolve(got);
+          };
+          socket.on('data', take);
+        });
+        socket.write(`GET /${name}/${turn} HTTP/1.1\r\nHost: shop.example\r\n\r\n`);
+        expect(await answer).toMatch(new RegExp(`GET /${name}/${turn} for`));
+      }
+    }
+    raw.socket.destroy();
+    for (const { socket } of clients) socket.destroy();
+  });
+
   it('closes TLS for a name that nobody has, and what is no TLS', async () => {
     const port = edgePort(443);
     const error = await new Promise<string>((resolve) => {
@@ -305,6 +338,12 @@ describe('a sidecar', () => {
     expect(await raw.until(/ping/)).toMatch(/established\r\n\r\nhello ping$/);
     raw.socket.destroy();
     expect(await rawExchange(port, tunnel('web.test'))).toMatch(/^HTTP\/1\.1 400/);
+    const silent = rawClient(port);
+    silent.write(tunnel('web.test:80'));
+    await silent.until(/established/);
+    silent.socket.destroy();
+    // Nobody is left behind by a client that goes before it has said anything.
+    await vi.waitFor(() => expect(sidecars[1]?.connections).toBe(0));
     expect(await rawExchange(edgePort(80), tunnel('web.test:80'))).toMatch(/^HTTP\/1\.1 404/);
   });
 });

@@ -23,7 +23,8 @@ import { carryConnection } from '../tcp/carry.ts';
 import type { Secured } from '../tls/termination.ts';
 import { Expiry } from './expiry.ts';
 import { peek } from './peek.ts';
-import { Beginning, Tunnel } from './tunnel.ts';
+import { Beginning } from './beginning.ts';
+import { Tunnel } from './tunnel.ts';
 import type { TunnelTarget } from './tunnel.ts';
 import { carriedProtocol, portOfRequest } from './roles.ts';
 
@@ -162,10 +163,13 @@ export class Accepted {
       this.#carry(this.#socket, early, hello.sni);
       return;
     }
-    termination.terminate(this.#socket, early, listener).then(
-      (secured) => this.#secured(listener, secured),
-      // It was logged, and the connection is closed.
-      () => this.#over(),
+    termination.terminate(
+      this.#socket,
+      { early, hello, listener },
+      {
+        onSecured: (secured) => this.#secured(listener, secured),
+        onRefused: () => this.#over(),
+      },
     );
   }
 
@@ -189,8 +193,25 @@ export class Accepted {
     }
     this.#scheme = listener.direction === 'inbound' ? 'http' : 'https';
     if (alpn === 'h2' || alpn === 'http/1.1') this.#serve(alpn, NOTHING);
-    // What was agreed on says nothing of what is spoken.
-    else this.#sniff(NOTHING, false);
+    else this.#guess(socket);
+  }
+
+  /** What was agreed on says nothing of what is spoken. */
+  #guess(socket: TLSSocket): void {
+    const { limits, mode } = this.#options.services;
+    const beginning = new Beginning(socket, {
+      timeoutMs: limits.headTimeoutMs,
+      look: (early, isOver) => {
+        const protocol = sniff(early);
+        if (protocol === 'incomplete' && !isOver) return false;
+        const codec = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1');
+        beginning.handOn(codec);
+        codec.attach(socket, early);
+        return true;
+      },
+      onGone: () => this.#over(),
+    });
+    readSecured(socket, beginning, mode);
   }
 
   #endWith(expiresMs: number): void {
@@ -246,35 +267,39 @@ export class Accepted {
   #tunnel(codec: Codec, target: TunnelTarget): void {
     if (!(codec instanceof Http1Server)) return;
     const { plane, services } = this.#options;
-    const beginning = new Beginning((early, isOver) => {
-      const protocol = sniff(early);
-      if (protocol === 'incomplete' && !isOver) return false;
-      const hello = protocol === 'tls' ? clientHello(early) : undefined;
-      if (hello === 'incomplete' && !isOver) return false;
-      if (protocol === 'http1' || protocol === 'http2') {
-        this.#destination = target.destination;
-        const inner = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1', target.port);
-        beginning.handOn(inner);
-        inner.attach(this.#socket, early);
+    const beginning = new Beginning(this.#socket, {
+      timeoutMs: SERVER_FIRST_MS,
+      look: (early, isOver) => {
+        const protocol = sniff(early);
+        if (protocol === 'incomplete' && !isOver) return false;
+        const hello = protocol === 'tls' ? clientHello(early) : undefined;
+        if (hello === 'incomplete' && !isOver) return false;
+        if (protocol === 'http1' || protocol === 'http2') {
+          this.#destination = target.destination;
+          const inner = this.#codec(protocol === 'http2' ? 'h2' : 'http/1.1', target.port);
+          beginning.handOn(inner);
+          inner.attach(this.#socket, early);
+          return true;
+        }
+        beginning.handOn(NOBODY);
+        this.#socket.once('close', () => this.#over());
+        const sni = typeof hello === 'object' ? { sni: hello.sni } : {};
+        const arrival = { plane, peer: this.#peer, port: target.port, host: target.host, ...sni };
+        this.#held = carryConnection(
+          this.#socket,
+          Buffer.from(early),
+          target.destination === undefined
+            ? arrival
+            : { ...arrival, destination: target.destination },
+          services,
+        );
         return true;
-      }
-      beginning.handOn(NOBODY);
-      this.#socket.once('close', () => this.#over());
-      const sni = typeof hello === 'object' ? { sni: hello.sni } : {};
-      const arrival = { plane, peer: this.#peer, port: target.port, host: target.host, ...sni };
-      this.#held = carryConnection(
-        this.#socket,
-        early,
-        target.destination === undefined
-          ? arrival
-          : { ...arrival, destination: target.destination },
-        services,
-      );
-      return true;
-    }, SERVER_FIRST_MS);
+      },
+      onGone: () => this.#over(),
+    });
     const early = codec.handOver(ESTABLISHED, beginning);
     this.#held = undefined;
-    beginning.begin(this.#socket, early);
+    if (early.length > 0) beginning.onBytes(early, early.length);
   }
 
   #carry(socket: Socket, early: Buffer, sni?: string): void {
@@ -302,6 +327,7 @@ export class Accepted {
   ): void {
     if (early.length > 0 && look(early, false)) return;
     peek(this.#socket, {
+      mode: this.#options.services.mode,
       timeoutMs,
       look: (more, isOver) =>
         look(early.length === 0 ? more : Buffer.concat([early, more]), isOver),

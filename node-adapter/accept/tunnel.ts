@@ -1,9 +1,7 @@
 /** CONNECT to an HTTP proxy: a name and a port, and from then on whatever the client speaks. */
 import { isIP } from 'node:net';
-import type { Socket } from 'node:net';
 import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ServerExchange } from '../server-context.ts';
-import type { BytesReader } from '../sockets/reading.ts';
 import type { Address } from '../sniff/proxy-protocol.ts';
 import type { ServerStream } from '../stream.ts';
 
@@ -61,53 +59,5 @@ export class Tunnel implements ServerExchange {
   }
   onClientDrain(): void {
     // All was said at once.
-  }
-}
-
-/** The first bytes behind a CONNECT, gathered from a socket that reads already. */
-export class Beginning implements BytesReader {
-  readonly #look: (early: Buffer, isOver: boolean) => boolean;
-  readonly #timeoutMs: number;
-  #early: Buffer = Buffer.alloc(0);
-  #next: BytesReader | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #socket: Socket | undefined;
-  readonly #onGone = (): void => {
-    clearTimeout(this.#timer);
-    this.#socket?.destroy();
-  };
-
-  /** `look` as that of a peek; behind it the bytes are another reader's. */
-  constructor(look: (early: Buffer, isOver: boolean) => boolean, timeoutMs: number) {
-    this.#look = look;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  begin(socket: Socket, early: Buffer): void {
-    this.#socket = socket;
-    this.#early = early;
-    socket.on('end', this.#onGone);
-    socket.on('error', this.#onGone);
-    this.#timer = setTimeout(() => this.#ask(true), this.#timeoutMs);
-    this.#ask(false);
-  }
-
-  onBytes(bytes: Buffer, length: number): void {
-    if (this.#next !== undefined) {
-      this.#next.onBytes(bytes, length);
-      return;
-    }
-    this.#early = Buffer.concat([this.#early, bytes.subarray(0, length)]);
-    this.#ask(false);
-  }
-
-  handOn(next: BytesReader): void {
-    this.#next = next;
-    clearTimeout(this.#timer);
-    this.#socket?.removeListener('end', this.#onGone);
-  }
-
-  #ask(isOver: boolean): void {
-    if (this.#next === undefined) this.#look(this.#early, isOver);
   }
 }

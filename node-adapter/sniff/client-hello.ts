@@ -42,6 +42,8 @@ export function clientHello(bytes: Uint8Array): ClientHello | Unread {
 
 /** The body of the first handshake message, out of as many records as it takes. */
 function handshakeMessage(bytes: Uint8Array): ByteReader | Unread {
+  const length = wholeRecord(bytes);
+  if (length > 0) return new ByteReader(bytes, RECORD_HEAD + MESSAGE_HEAD, length);
   const parts: Uint8Array[] = [];
   let gathered = 0;
   let wanted = MESSAGE_HEAD;
@@ -72,6 +74,20 @@ function handshakeMessage(bytes: Uint8Array): ByteReader | Unread {
   }
   return 'malformed';
 }
+
+/** Where it ends, of bytes that are one message in one record, as most are; 0 = they are something else. */
+function wholeRecord(bytes: Uint8Array): number {
+  const { length } = bytes;
+  if (length < RECORD_HEAD + MIN_HELLO || length > MAX_HELLO_BYTES) return 0;
+  const isHello = bytes[0] === HANDSHAKE && bytes[1] === 3 && bytes[5] === CLIENT_HELLO;
+  const record = numberAt(bytes, 3);
+  const message = bytes[6] === 0 ? numberAt(bytes, 7) : 0;
+  const fits = record === length - RECORD_HEAD && message === record - MESSAGE_HEAD;
+  return isHello && fits ? length : 0;
+}
+
+const numberAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 
 /** Length of the record at a place. */
 function recordAt(bytes: Uint8Array, at: number, isFirst: boolean): number | Unread {

@@ -75,21 +75,30 @@ function bufferFields(): { readonly buffer: symbol; readonly callback: symbol } 
 
 const fields = bufferFields();
 
+/**
+ * A socket that nobody reads tells `reader` from now on; it must be resumed, or read, to go on. False: it can't be had
+ * so, and nothing has changed. Not for one that picks its buffers: Node would go on asking for them.
+ */
+export function divert(socket: Socket, reader: BytesReader, mode: ReadMode): boolean {
+  const handle = (socket as unknown as WithHandle)._handle;
+  if (mode === 'data' || fields === undefined || handle?.useUserBuffer === undefined) return false;
+  const { callback } = onReadOf(reader);
+  const own = socket as unknown as Record<symbol, unknown>;
+  own[fields.buffer] = shared;
+  own[fields.callback] = callback;
+  handle.useUserBuffer(shared);
+  return true;
+}
+
 /** Reads a TLS socket whose handshake is done. */
 export function readSecured(socket: TLSSocket, reader: BytesReader, mode: ReadMode): void {
-  const handle = (socket as unknown as WithHandle)._handle;
-  if (mode === 'data' || fields === undefined || handle?.useUserBuffer === undefined) {
+  if (!divert(socket, reader, mode)) {
     startReading(socket, reader, 'data');
     return;
   }
   // What came with the end of the handshake was read already, and is told like all that comes by no shared buffer.
   if (socket.readableLength > 0)
     socket.on('data', (chunk: Buffer) => reader.onBytes(chunk, chunk.length));
-  const { callback } = onReadOf(reader);
-  const own = socket as unknown as Record<symbol, unknown>;
-  own[fields.buffer] = shared;
-  own[fields.callback] = callback;
-  handle.useUserBuffer(shared);
   socket.resume();
 }
 

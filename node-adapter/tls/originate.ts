@@ -8,11 +8,11 @@ import { createSecureContext, getCACertificates } from 'node:tls';
 import type { ConnectionOptions, PeerCertificate, SecureContext } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
-import { readCertificate } from './certificate.ts';
-import type { SubjectNames } from './certificate.ts';
 import { KeptContexts, SecretFault, WORKLOAD_SECRET } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
-import { hostFits, spiffeIdentity, subjectFits } from './names.ts';
+import { KnownCertificates } from './known-certificates.ts';
+import { hostFits, subjectFits } from './names.ts';
+import { withIssuers } from './pem.ts';
 
 export interface OriginationOptions extends TlsServices {
   /** Domains whose identities are of this mesh; its own first. */
@@ -37,6 +37,7 @@ const MESH_PROTOCOL = 'istio';
 export class Originator {
   readonly #contexts: KeptContexts<SecureContext>;
   readonly #options: OriginationOptions;
+  readonly #servers = new KnownCertificates();
 
   constructor(options: OriginationOptions) {
     this.#options = options;
@@ -68,9 +69,8 @@ export class Originator {
   }
 
   #contextFor(tls: ClusterTls): SecureContext {
-    const { mode, credentialName, authorities } = tls;
-    return this.#contexts.get(canonicalJson([mode, credentialName, authorities]), (find) =>
-      mode === 'ISTIO_MUTUAL' ? meshContext(find) : clusterContext(tls, find),
+    return this.#contexts.get(keyOf(tls), (find) =>
+      tls.mode === 'ISTIO_MUTUAL' ? meshContext(find) : clusterContext(tls, find),
     );
   }
 
@@ -79,20 +79,20 @@ export class Originator {
     tls: ClusterTls,
     { raw }: PeerCertificate,
   ): Error | undefined {
-    const names = readCertificate(raw)?.names;
-    if (names === undefined) return new Error('the names of the certificate can not be read');
+    const shown = this.#servers.read(raw);
+    if (shown === undefined) return new Error('the names of the certificate can not be read');
+    const { names, identity } = shown;
     const { subjectAltNames: wanted = [] } = tls;
     if (wanted.length > 0)
       return wanted.some((name) => subjectFits(names, name))
         ? undefined
         : new Error(`the certificate shows none of ${wanted.join(', ')}`);
-    if (tls.mode === 'ISTIO_MUTUAL') return this.#checkIdentity(names, endpoint?.identity);
+    if (tls.mode === 'ISTIO_MUTUAL') return this.#checkIdentity(identity, endpoint?.identity);
     const host = tls.sni ?? hostOf({ cluster, endpoint, authority });
     return hostFits(names, host) ? undefined : new Error(`the certificate is not for ${host}`);
   }
 
-  #checkIdentity(names: SubjectNames, wanted: string | undefined): Error | undefined {
-    const shown = spiffeIdentity(names);
+  #checkIdentity(shown: string | undefined, wanted: string | undefined): Error | undefined {
     if (shown === undefined) return new Error('the certificate shows no identity of a mesh');
     const domains = this.#options.trustDomains();
     const [domain = ''] = shown.split('/');
@@ -107,6 +107,18 @@ export class Originator {
   }
 }
 
+/** Written once for each cluster of a configuration: authorities are long. */
+const keys = new WeakMap<ClusterTls, string>();
+
+function keyOf(tls: ClusterTls): string {
+  const known = keys.get(tls);
+  if (known !== undefined) return known;
+  const { mode, credentialName, authorities } = tls;
+  const key = canonicalJson([mode, credentialName, authorities]);
+  keys.set(tls, key);
+  return key;
+}
+
 type Find = Parameters<Parameters<KeptContexts<SecureContext>['get']>[1]>[0];
 
 const NO_TICKET = { secureOptions: constants.SSL_OP_NO_TICKET };
@@ -117,7 +129,7 @@ function meshContext(find: Find): SecureContext {
     throw new SecretFault(`${WORKLOAD_SECRET}: this proxy has no certificate of the mesh`);
   return createSecureContext({
     ...NO_TICKET,
-    cert: certificate,
+    cert: withIssuers(certificate, [authorities]),
     key,
     ca: authorities,
     minVersion: 'TLSv1.3',
@@ -139,7 +151,9 @@ function clusterContext(tls: ClusterTls, find: Find): SecureContext {
   const ca = given ?? systemAuthorities();
   return createSecureContext({
     ...NO_TICKET,
-    ...(mode === 'MUTUAL' && certificate !== undefined ? { cert: certificate } : {}),
+    ...(mode === 'MUTUAL' && certificate !== undefined
+      ? { cert: withIssuers(certificate, ca === undefined ? [] : [ca].flat()) }
+      : {}),
     ...(mode === 'MUTUAL' && key !== undefined ? { key } : {}),
     ...(ca === undefined ? {} : { ca }),
     ...(revoked === undefined || given === undefined ? {} : { crl: revoked }),

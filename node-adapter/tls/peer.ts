@@ -2,10 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
-import { expiryOf } from './expiry.ts';
-import { readCertificate } from './certificate.ts';
-import type { Certificate } from './certificate.ts';
-import { spiffeIdentity, subjectFits } from './names.ts';
+import type { KnownCertificate, KnownCertificates } from './known-certificates.ts';
+import { subjectFits } from './names.ts';
 
 export interface VerifiedClient {
   /** A client certificate was presented and verified. */
@@ -25,6 +23,7 @@ export function checkClient(
   tls: ListenerTls,
   certificate: X509Certificate | undefined,
   isVerified: boolean,
+  known: KnownCertificates,
 ): VerifiedClient | string {
   const isOptional = tls.mode === 'OPTIONAL_MUTUAL' || tls.mode === 'SIMPLE';
   if (certificate === undefined) return isOptional ? NOBODY : 'no client certificate';
@@ -32,18 +31,17 @@ export function checkClient(
     return isOptional && tls.takesUnverified === true
       ? NOBODY
       : 'the client certificate is of no authority that is taken here';
-  const read = readCertificate(certificate.raw);
+  const read = known.read(certificate.raw);
   if (read === undefined) return 'the names of the client certificate can not be read';
   const { subjectAltNames: wanted } = tls;
   if (wanted !== undefined && !wanted.some((name) => subjectFits(read.names, name)))
     return 'the client certificate shows none of the names that are wanted';
-  if (!isPinned(tls, certificate.raw, read)) return 'the client certificate fits no pin';
-  const principal = spiffeIdentity(read.names);
-  const expiresMs = expiryOf(certificate);
+  if (!isPinned(tls, read)) return 'the client certificate fits no pin';
+  const { der, identity, expiresMs } = read;
   return {
     mutual: true,
-    certificate: certificate.raw,
-    ...(principal === undefined ? {} : { principal }),
+    certificate: der,
+    ...(identity === undefined ? {} : { principal: identity }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
   };
 }
@@ -52,7 +50,7 @@ const sha256 = (bytes: Uint8Array, encoding: 'base64' | 'hex'): string =>
   createHash('sha256').update(bytes).digest(encoding);
 
 /** A hit in either list is enough. */
-function isPinned(tls: ListenerTls, der: Uint8Array, { publicKey }: Certificate): boolean {
+function isPinned(tls: ListenerTls, { der, publicKey }: KnownCertificate): boolean {
   const { verifyCertificateSpki: keys, verifyCertificateHash: hashes } = tls;
   if (keys === undefined && hashes === undefined) return true;
   if (keys?.includes(sha256(publicKey, 'base64')) === true) return true;

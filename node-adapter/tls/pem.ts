@@ -9,6 +9,39 @@ export function certificatesIn(pem: string): readonly string[] {
   return pem.match(CERTIFICATE) ?? [];
 }
 
+const MAX_CHAIN = 10;
+
+/**
+ * A certificate that stands alone, with those of its issuers that are among the authorities. OpenSSL would look for
+ * them itself, with a signature checked in every handshake; what goes over the wire is the same.
+ */
+export function withIssuers(certificate: string, authorities: readonly string[]): string {
+  const [own, ...behind] = certificatesIn(certificate);
+  if (own === undefined || behind.length > 0) return certificate;
+  const all = authorities.flatMap((pem) => certificatesIn(pem)).map((pem) => readOrSkip(pem));
+  const chain = [own];
+  let last = readOrSkip(own);
+  while (last !== undefined && !last.checkIssued(last) && chain.length < MAX_CHAIN) {
+    const issued = last;
+    last = all.find((one) => one !== undefined && isIssuer(one, issued));
+    if (last !== undefined) chain.push(last.toString());
+  }
+  return chain.join('\n');
+}
+
+/** Names may be alike where an authority has changed its key: the signature tells. */
+const isIssuer = (authority: X509Certificate, issued: X509Certificate): boolean =>
+  issued.checkIssued(authority) && issued.verify(authority.publicKey);
+
+/** What makes the context says what is wrong with one that can't be read. */
+function readOrSkip(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
 /** OpenSSL says where it stopped, and not in what. */
 function readable(what: string, read: () => unknown): void {
   try {

@@ -8,7 +8,7 @@ import type { SubjectNames } from './certificate.ts';
 import { readCertificate } from './certificate.ts';
 import { SecretFault, WORKLOAD_SECRET } from './contexts.ts';
 import { hostFits } from './names.ts';
-import { certificatesIn } from './pem.ts';
+import { certificatesIn, withIssuers } from './pem.ts';
 
 /** Without them in the list Node takes TLS 1.3 away. */
 const TLS13_SUITES = [
@@ -79,17 +79,21 @@ export function ownMaterials(names: readonly string[], find: Find): readonly Sec
   });
 }
 
+interface Authorities {
+  readonly ca: string[];
+  readonly crl?: string;
+}
+
+/** Given, lest Node read all those that it brings: nobody is checked by them. */
+const NO_AUTHORITIES: Authorities = { ca: [] };
+
 /** Whose client certificates are taken. */
-function authoritiesFor(
-  tls: ListenerTls,
-  names: readonly string[],
-  find: Find,
-): Pick<TlsOptions, 'ca' | 'crl'> {
-  const from = (name: string): Pick<TlsOptions, 'ca' | 'crl'> | undefined => {
+function authoritiesFor(tls: ListenerTls, names: readonly string[], find: Find): Authorities {
+  const from = (name: string): Authorities | undefined => {
     const material = find(name);
     if (material?.authorities === undefined || material.authorities === '') return undefined;
     const { authorities: ca, revoked: crl } = material;
-    return { ca, ...(crl === undefined ? {} : { crl }) };
+    return { ca: [ca], ...(crl === undefined ? {} : { crl }) };
   };
   const given = tls.clientAuthorities ?? [];
   if (given.length > 0) return { ca: [...given] };
@@ -139,10 +143,11 @@ export function serverOptions(
 ): TlsOptions {
   const materials = ownMaterials(names, find);
   const asks = asksForCertificate(tls);
+  const authorities = asks ? authoritiesFor(tls, names, find) : NO_AUTHORITIES;
   return {
-    cert: materials.map(({ certificate = '' }) => certificate),
+    cert: materials.map(({ certificate = '' }) => withIssuers(certificate, authorities.ca)),
     key: materials.map(({ key = '' }) => key),
-    ...(asks ? authoritiesFor(tls, names, find) : {}),
+    ...authorities,
     ...versions(tls),
     ...ciphers(tls),
     requestCert: asks,

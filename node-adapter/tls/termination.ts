@@ -6,10 +6,11 @@ import { createServer } from 'node:tls';
 import type { Server, TLSSocket } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Listener, ListenerTls } from '../../src/model/snapshot.ts';
-import { clientHello } from '../sniff/client-hello.ts';
+import { Deadline, Deadlines } from '../sockets/deadlines.ts';
 import type { ClientHello } from '../sniff/client-hello.ts';
 import { KeptContexts } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
+import { KnownCertificates } from './known-certificates.ts';
 import { checkClient } from './peer.ts';
 import type { VerifiedClient } from './peer.ts';
 import { dnsNameFits } from './names.ts';
@@ -22,11 +23,20 @@ export interface TerminationOptions extends TlsServices {
   readonly maxHandshakes?: number;
 }
 
-interface Arrival {
-  readonly tls: ListenerTls;
+/** What is known of a connection by its first bytes. */
+export interface FirstFlight {
+  /** What was read: the ClientHello, and what came behind. */
+  readonly early: Buffer;
   readonly hello: ClientHello;
-  /** Protocols that may be spoken inside, the best first; none = bytes that nobody reads. */
-  readonly alpn: readonly string[];
+  /** Whose TLS it is. */
+  readonly listener: Listener;
+}
+
+/** One of them is told, once. */
+export interface TerminationEvents {
+  onSecured(secured: Secured): void;
+  /** It was logged, and the connection is closed. */
+  onRefused(fault: HandshakeFault): void;
 }
 
 export interface Secured extends VerifiedClient {
@@ -52,7 +62,7 @@ export class HandshakeFault extends Error {
 
 interface Terminating {
   readonly server: Server;
-  readonly certificateNames: readonly string[];
+  readonly isFor: ((host: string) => boolean) | undefined;
 }
 
 /** What a sidecar ends TLS with: it serves the mesh by the mesh's own certificate. */
@@ -78,52 +88,74 @@ const MESH_PROTOCOL = /^istio/;
 
 /** Events of a handshake come in the context that it was begun in: so each finds its own among those of one server. */
 const underWay = new AsyncLocalStorage<Handshake>();
-/** The end of a connection comes in no such context. By an undocumented field, and so for the reason's sake alone. */
-const byAccepted = new WeakMap<Socket, Handshake>();
 
+/** The end of a connection comes in no such context: an accepted socket knows its handshake itself. */
+const HANDSHAKE = Symbol('handshake');
+type Begun = Socket & { [HANDSHAKE]?: Handshake | undefined };
+
+/** By an undocumented field, and so for the reason's sake alone. */
 const handshakeOf = (socket: TLSSocket): Handshake | undefined =>
-  underWay.getStore() ?? byAccepted.get((socket as unknown as { _parent: Socket })._parent);
+  underWay.getStore() ?? (socket as unknown as { _parent?: Begun })._parent?.[HANDSHAKE];
+
+const emitConnection = (server: Server, accepted: Socket): boolean =>
+  server.emit('connection', accepted);
+const noop = (): void => undefined;
+
+function onAcceptedClosed(this: Begun): void {
+  const handshake = this[HANDSHAKE];
+  // Whoever knows a better reason tells it at the same time.
+  if (handshake?.isOver === false)
+    setImmediate(() => handshake.fail('closed', 'the client went away'));
+}
+
+type Settle = (outcome: TLSSocket | HandshakeFault) => void;
 
 class Handshake {
-  readonly #accepted: Socket;
-  readonly #timer: NodeJS.Timeout;
-  #socket: TLSSocket | undefined;
-  #settle: ((outcome: TLSSocket | HandshakeFault) => void) | undefined;
+  readonly deadline: Deadline;
+  #accepted: Begun | undefined;
+  #settle: Settle | undefined;
 
-  constructor(
-    accepted: Socket,
-    timeoutMs: number,
-    settle: (outcome: TLSSocket | HandshakeFault) => void,
-  ) {
+  constructor(accepted: Socket, settle: Settle) {
     this.#accepted = accepted;
     this.#settle = settle;
-    this.#timer = setTimeout(() => this.fail('timeout', 'no handshake within its time'), timeoutMs);
-    // Whoever knows a better reason tells it at the same time.
-    accepted.once('close', () => setImmediate(() => this.fail('closed', 'the client went away')));
-    accepted.on('error', () => undefined);
+    this.deadline = new Deadline(() => this.fail('timeout', 'no handshake within its time'));
+  }
+
+  get isOver(): boolean {
+    return this.#settle === undefined;
+  }
+
+  begin(server: Server, early: Buffer): void {
+    const accepted = this.#accepted;
+    if (accepted === undefined) return;
+    accepted[HANDSHAKE] = this;
+    accepted.on('close', onAcceptedClosed);
+    accepted.on('error', noop);
+    // The socket made of it takes this over: who ends before the handshake does has gone.
+    accepted.allowHalfOpen = false;
+    if (early.length > 0) accepted.unshift(early);
+    underWay.run(this, emitConnection, server, accepted);
   }
 
   secured(socket: TLSSocket): void {
-    if (this.#settle === undefined) {
+    if (this.isOver) {
       socket.destroy();
       return;
     }
     // From now on a client may end before it is answered.
     socket.allowHalfOpen = true;
-    this.#socket = socket;
     this.#end(socket);
   }
 
   fail(reason: string, message: string): void {
-    if (this.#settle === undefined) return;
-    this.#end(new HandshakeFault(reason, message));
-    this.#socket?.destroy();
-    this.#accepted.destroy();
+    if (!this.isOver) this.#end(new HandshakeFault(reason, message));
   }
 
+  /** The context that knows it is alive as long as the connection: it keeps nothing. */
   #end(outcome: TLSSocket | HandshakeFault): void {
-    clearTimeout(this.#timer);
     const settle = this.#settle;
+    if (this.#accepted !== undefined) this.#accepted[HANDSHAKE] = undefined;
+    this.#accepted = undefined;
     this.#settle = undefined;
     settle?.(outcome);
   }
@@ -140,12 +172,20 @@ function onClientError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
   socket.destroy();
 }
 
+function onSecureConnection(socket: TLSSocket): void {
+  const handshake = underWay.getStore();
+  if (handshake === undefined) socket.destroy();
+  else handshake.secured(socket);
+}
+
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
 export class Termination {
   readonly #options: TerminationOptions;
   readonly #contexts: KeptContexts<Terminating>;
+  readonly #clients = new KnownCertificates();
+  readonly #deadlines = new Deadlines();
   #handshakes = 0;
 
   constructor(options: TerminationOptions) {
@@ -159,6 +199,7 @@ export class Termination {
 
   close(): void {
     this.#contexts.close();
+    this.#deadlines.close();
   }
 
   /**
@@ -169,115 +210,117 @@ export class Termination {
     if (settingsOf(listener) === undefined) return false;
     const takesBoth = listener.tls === undefined && listener.mtls !== 'STRICT';
     if (hello === undefined || !takesBoth || isHttp(listener)) return true;
-    return hello.alpn.some((name) => MESH_PROTOCOL.test(name));
+    return hello.alpn.some(isOfMesh);
   }
 
-  /**
-   * @param accepted paused; nobody reads it any more
-   * @param early what was read of it: the ClientHello, and what came behind
-   * @throws HandshakeFault, which was logged: the connection is closed
-   */
-  async terminate(accepted: Socket, early: Buffer, listener: Listener): Promise<Secured> {
-    const { remoteAddress: client = '' } = accepted;
-    try {
-      return await this.#bounded(accepted, early, listener);
-    } catch (error) {
-      accepted.destroy();
-      const fault =
-        error instanceof HandshakeFault ? error : new HandshakeFault('no-secret', reasonOf(error));
-      const details = `tls_handshake_${fault.reason}`;
-      this.#options.log(
-        JSON.stringify({
-          time: Date.now(),
-          protocol: 'tcp',
-          port: listener.port,
-          details,
-          reason: fault.message.trim(),
-          client,
-        }),
-      );
-      throw fault;
-    }
-  }
-
-  async #bounded(accepted: Socket, early: Buffer, listener: Listener): Promise<Secured> {
+  /** @param accepted paused; nobody reads it any more */
+  terminate(accepted: Socket, first: FirstFlight, events: TerminationEvents): void {
+    const { early, listener } = first;
     const tls = settingsOf(listener);
-    const hello = clientHello(early);
-    if (tls === undefined) throw new HandshakeFault('no-listener', 'the listener ends no TLS');
-    if (typeof hello === 'string') throw new HandshakeFault('no-hello', `ClientHello is ${hello}`);
+    let handshake: Handshake;
+    let terminating: Terminating;
+    const refuse = (fault: HandshakeFault): void => {
+      this.#logRefused(accepted, listener, fault);
+      accepted.destroy();
+      events.onRefused(fault);
+    };
+    try {
+      if (tls === undefined) throw new HandshakeFault('no-listener', 'the listener ends no TLS');
+      this.#admit(accepted);
+      terminating = this.#contextFor(tls, first);
+    } catch (error) {
+      refuse(
+        error instanceof HandshakeFault ? error : new HandshakeFault('no-secret', reasonOf(error)),
+      );
+      return;
+    }
+    handshake = new Handshake(accepted, (outcome) => {
+      this.#handshakes--;
+      this.#deadlines.set(handshake.deadline, 0);
+      const secured =
+        outcome instanceof HandshakeFault
+          ? outcome
+          : this.#describe(outcome, terminating, tls, first.hello);
+      if (secured instanceof HandshakeFault) refuse(secured);
+      else events.onSecured(secured);
+    });
+    this.#handshakes++;
+    this.#deadlines.set(handshake.deadline, this.#options.handshakeTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+    handshake.begin(terminating.server, early);
+  }
+
+  /** @throws HandshakeFault */
+  #admit(accepted: Socket): void {
     const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = this.#options;
     if (this.#handshakes >= maxHandshakes)
       throw new HandshakeFault('overload', 'too many handshakes are under way');
-    this.#handshakes++;
-    try {
-      const arrival = { tls, hello, alpn: isHttp(listener) ? HTTP : BYTES };
-      const terminating = this.#contextFor(arrival);
-      const socket = await this.#handshake(accepted, early, terminating.server);
-      return this.#describe(socket, terminating, arrival);
-    } finally {
-      this.#handshakes--;
-    }
-  }
-
-  #handshake(accepted: Socket, early: Buffer, server: Server): Promise<TLSSocket> {
-    const { handshakeTimeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     if (accepted.destroyed) throw new HandshakeFault('closed', 'the client went away');
-    return new Promise((resolve, reject) => {
-      const handshake = new Handshake(accepted, handshakeTimeoutMs, (outcome) => {
-        if (outcome instanceof HandshakeFault) reject(outcome);
-        else resolve(outcome);
-      });
-      byAccepted.set(accepted, handshake);
-      // The socket made of it takes this over: who ends before the handshake does has gone.
-      accepted.allowHalfOpen = false;
-      if (early.length > 0) accepted.unshift(early);
-      underWay.run(handshake, () => server.emit('connection', accepted));
-    });
   }
 
-  #describe(socket: TLSSocket, { certificateNames }: Terminating, arrival: Arrival): Secured {
-    const { tls, hello } = arrival;
-    socket.on('error', () => undefined);
+  #logRefused({ remoteAddress: client = '' }: Socket, { port }: Listener, fault: Error): void {
+    const { reason } = fault as HandshakeFault;
+    this.#options.log(
+      JSON.stringify({
+        time: Date.now(),
+        protocol: 'tcp',
+        port,
+        details: `tls_handshake_${reason}`,
+        reason: fault.message.trim(),
+        client,
+      }),
+    );
+  }
+
+  #describe(
+    socket: TLSSocket,
+    { isFor }: Terminating,
+    tls: ListenerTls,
+    { sni }: ClientHello,
+  ): Secured | HandshakeFault {
+    socket.on('error', noop);
     const certificate: X509Certificate | undefined = asksForCertificate(tls)
       ? socket.getPeerX509Certificate()
       : undefined;
-    const client = checkClient(tls, certificate, socket.authorized);
+    const client = checkClient(tls, certificate, socket.authorized, this.#clients);
     if (typeof client === 'string') {
       socket.destroy();
-      throw new HandshakeFault('refused-certificate', client);
+      return new HandshakeFault('refused-certificate', client);
     }
     const { alpnProtocol } = socket;
-    return {
-      socket,
-      alpn: typeof alpnProtocol === 'string' ? alpnProtocol : '',
-      sni: hello.sni,
-      ...(certificateNames.length === 0
-        ? {}
-        : { isFor: (host: string) => certificateNames.some((name) => dnsNameFits(name, host)) }),
-      ...client,
-    };
+    const alpn = typeof alpnProtocol === 'string' ? alpnProtocol : '';
+    const secured = { socket, alpn, sni, ...client };
+    return isFor === undefined ? secured : { ...secured, isFor };
   }
 
-  #contextFor({ tls, hello, alpn }: Arrival): Terminating {
-    const { secrets } = this.#options;
-    const names = credentialsFor(tls, hello.sni, secrets);
+  #contextFor(tls: ListenerTls, { hello, listener }: FirstFlight): Terminating {
+    const names = credentialsFor(tls, hello.sni, this.#options.secrets);
+    const alpn = isHttp(listener) ? HTTP : BYTES;
     // One that offers nothing but names of the mesh leaves the protocol to us.
-    const offered = hello.alpn.filter((name) => !MESH_PROTOCOL.test(name));
-    const protocols = offered.length === 0 && tls.mode === 'ISTIO_MUTUAL' ? [] : alpn;
-    const key = canonicalJson([tls, names, protocols]);
-    return this.#contexts.get(key, (find) => {
+    const isOurs = tls.mode === 'ISTIO_MUTUAL' && hello.alpn.every(isOfMesh);
+    const protocols = isOurs ? BYTES : alpn;
+    return this.#contexts.get(keyOf(tls, names, protocols), (find) => {
       const server = createServer({
         ...serverOptions(tls, names, protocols, find),
         allowHalfOpen: true,
       });
-      server.on('secureConnection', (socket) => {
-        const handshake = underWay.getStore();
-        if (handshake === undefined) socket.destroy();
-        else handshake.secured(socket);
-      });
+      server.on('secureConnection', onSecureConnection);
       server.on('tlsClientError', onClientError);
-      const certificateNames = names.flatMap((name) => dnsNamesOf(find(name) ?? {}));
-      return { server, certificateNames };
+      const shown = names.flatMap((name) => dnsNamesOf(find(name) ?? {}));
+      const isFor = (host: string): boolean => shown.some((name) => dnsNameFits(name, host));
+      return { server, isFor: shown.length === 0 ? undefined : isFor };
     });
   }
+}
+
+const isOfMesh = (name: string): boolean => MESH_PROTOCOL.test(name);
+
+/** Of listeners with one credential: all that is left to a client is whether a protocol is agreed on. */
+const keys = new WeakMap<ListenerTls, { [protocols: number]: string }>();
+
+function keyOf(tls: ListenerTls, names: readonly string[], protocols: readonly string[]): string {
+  const write = (): string => canonicalJson([tls, names, protocols]);
+  if (names.length > 1 || tls.credentialNames.length > 1) return write();
+  let known = keys.get(tls);
+  if (known === undefined) keys.set(tls, (known = {}));
+  return (known[protocols.length] ??= write());
 }

@@ -124,6 +124,7 @@ export class Backends {
   #serve(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     peek(socket, {
+      mode: 'data',
       timeoutMs: FIRST_BYTES_MS,
       look: (early) => {
         if (early.length < 4) return false;
