@@ -5,6 +5,8 @@ import { compressionFault } from './errors.ts';
 import { Field, fieldName, TAKEN } from './field.ts';
 import type { FieldName } from './field.ts';
 import { decodedRoom, decodeHuffman } from './huffman.ts';
+import { RepeatedLiterals } from './repeated-literals.ts';
+import type { LiteralCode } from './repeated-literals.ts';
 import { STATIC_COUNT, STATIC_FIELDS } from './static-table.ts';
 
 const DEFAULT_TABLE_BYTES = 4096;
@@ -44,6 +46,7 @@ export class HpackDecoder {
   #listBytes = 0;
   #crumbs = 0;
   #plain: Uint8Array;
+  readonly #repeated = new RepeatedLiterals();
 
   constructor(limits: BlockLimits, tools: ByteTools = PORTABLE_BYTES) {
     this.#limits = limits;
@@ -125,8 +128,15 @@ export class HpackDecoder {
 
   #literal(mask: number, isSensitive: boolean): Field {
     const index = this.#integer(mask);
-    const name: FieldName = index === 0 ? fieldName(this.#string()) : this.#entry(index).fieldName;
-    return new Field(name, this.#string(), isSensitive);
+    const name: FieldName =
+      index === 0 ? fieldName(this.#text(this.#code())) : this.#entry(index).fieldName;
+    const code = this.#code();
+    if (!isSensitive) return new Field(name, this.#text(code), false);
+    const repeated = this.#repeated.find(name, code);
+    if (repeated !== undefined) return repeated;
+    const field = new Field(name, this.#text(code), true);
+    this.#repeated.keep(field, code);
+    return field;
   }
 
   #insert(field: Field): void {
@@ -156,18 +166,23 @@ export class HpackDecoder {
     throw compressionFault('integer_too_large');
   }
 
-  #string(): string {
+  #code(): LiteralCode {
     if (this.#at >= this.#end) throw compressionFault('block_cut');
-    const isHuffman = (this.#bytes[this.#at] as number) >= 0x80;
+    const bytes = this.#bytes;
+    const isHuffman = (bytes[this.#at] as number) >= 0x80;
     const length = this.#integer(0x7f);
     const start = this.#at;
     const end = start + length;
     if (end > this.#end) throw compressionFault('block_cut');
     this.#at = end;
-    if (!isHuffman) return this.#tools.text(this.#bytes, start, end);
-    const room = decodedRoom(length);
+    return { bytes, start, end, isHuffman };
+  }
+
+  #text({ bytes, start, end, isHuffman }: LiteralCode): string {
+    if (!isHuffman) return this.#tools.text(bytes, start, end);
+    const room = decodedRoom(end - start);
     if (room > this.#plain.length) this.#plain = this.#tools.allocate(room);
-    return this.#tools.text(this.#plain, 0, decodeHuffman(this.#bytes, start, end, this.#plain));
+    return this.#tools.text(this.#plain, 0, decodeHuffman(bytes, start, end, this.#plain));
   }
 }
 

@@ -109,6 +109,58 @@ const faults: readonly (readonly [name: string, hex: string, reason: string])[] 
   ['the end mark within a text', '40 01 61 84 ff ff ff ff', 'huffman_end_mark'],
 ];
 
+describe('literals that are wanted in no table', () => {
+  const secret = (value: string, text = new Output(PORTABLE_BYTES, 16)): Uint8Array => {
+    const code = new Output(PORTABLE_BYTES, 4096);
+    encodeHuffman(value, code);
+    // Never indexed, by the name of entry 23 of the static table; its length in seven bits and more.
+    for (const byte of [0x1f, 23 - 15]) text.bytes[text.length++] = byte;
+    if (code.length < 127) text.bytes[text.length++] = 0x80 | code.length;
+    else {
+      text.bytes[text.length++] = 0xff;
+      let left = code.length - 127;
+      for (; left >= 128; left >>= 7) text.bytes[text.length++] = (left & 127) | 128;
+      text.bytes[text.length++] = left;
+    }
+    const bytes = new Uint8Array(text.length + code.length);
+    bytes.set(text.bytes.subarray(0, text.length));
+    bytes.set(code.bytes.subarray(0, code.length), text.length);
+    return bytes;
+  };
+  const fieldOf = (decoder: HpackDecoder, bytes: Uint8Array) => {
+    // As sockets do: the next read overwrites this one.
+    const lent = Buffer.from(bytes);
+    decoder.decode(lent, 0, lent.length);
+    const [field] = decoder.fields;
+    lent.fill(0);
+    return field;
+  };
+  const token = (mark: string): string => `Bearer ${'abcdefgh'.repeat(8)}${mark}`;
+
+  test('are one field for as long as they come again', () => {
+    const decoder = decoderOf();
+    const first = fieldOf(decoder, secret(token('1')));
+    expect(first).toMatchObject({ name: 'authorization', value: token('1'), isSensitive: true });
+    expect(fieldOf(decoder, secret(token('1')))).toBe(first);
+    expect(fieldOf(decoder, secret(token('2')))?.value).toBe(token('2'));
+    expect(fieldOf(decoder, secret(token('1')))).toBe(first);
+  });
+
+  test('are read right whatever came before, and kept in a few places', () => {
+    const values = fc.oneof(
+      fc.integer({ min: 0, max: 6 }).map((mark) => token(String(mark))),
+      fc.constantFrom('', 'a', 'x'.repeat(3000)),
+    );
+    fc.assert(
+      fc.property(fc.array(values, { maxLength: 30 }), (sent) => {
+        const decoder = decoderOf();
+        for (const value of sent) expect(fieldOf(decoder, secret(value))?.value).toBe(value);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 describe('malformed blocks', () => {
   test.each(faults)('%s', (_name, hex, reason) => {
     const bytes = bytesOf(hex);
