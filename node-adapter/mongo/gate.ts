@@ -206,8 +206,14 @@ export class MongoGate implements FlowWatcher {
       this.#forward(begun);
       return;
     }
-    this.#options.session.refuseByFault(asked, refusal.code);
-    this.#answer(begun, refusal);
+    const { session } = this.#options;
+    session.refuseByFault(asked, refusal.code);
+    if (asked.request.moreToCome || session.isBetweenAnswers) {
+      this.#answer(begun, refusal);
+      return;
+    }
+    this.#wait();
+    session.whenBetweenAnswers(() => this.#resume(() => this.#answer(begun, refusal)));
   }
 
   /** To whoever it is for, perhaps later. */

@@ -63,6 +63,9 @@ export class MongoSession {
   readonly #pending = new Map<number, Pending>();
   readonly #fromClient: Framing;
   readonly #fromServer: Framing;
+  /** Of the server that spoke last: they speak one after the other. */
+  #answers: Framing;
+  #whenBetween: (() => void) | undefined;
   #isLost = false;
 
   constructor(options: SessionOptions) {
@@ -76,6 +79,7 @@ export class MongoSession {
       onLost,
     });
     this.#fromServer = this.#framingOfReplies(onLost);
+    this.#answers = this.#fromServer;
   }
 
   readonly clientTap: FlowWatcher = {
@@ -83,14 +87,14 @@ export class MongoSession {
   };
 
   readonly serverTap: FlowWatcher = {
-    onBytes: (bytes, start, end) => this.#tap(this.#fromServer, bytes, start, end),
+    onBytes: (bytes, start, end) => this.#tapAnswers(this.#fromServer, bytes, start, end),
   };
 
   /** For a further server. @param onLost once: what it sends is no message */
   createReplyTap(onLost: () => void): ReplyTap {
     const framing = this.#framingOfReplies(onLost);
     return {
-      onBytes: (bytes, start, end) => this.#tap(framing, bytes, start, end),
+      onBytes: (bytes, start, end) => this.#tapAnswers(framing, bytes, start, end),
       get isBetween() {
         return framing.isBetween;
       },
@@ -116,6 +120,16 @@ export class MongoSession {
     return this.#isLost;
   }
 
+  /** The client has no part of an answer: one may go in between. Of what is lost nobody knows. */
+  get isBetweenAnswers(): boolean {
+    return this.#isLost || this.#answers.isBetween;
+  }
+
+  /** Once, when a part of an answer has become a whole one and is passed on. One waits at a time. */
+  whenBetweenAnswers(act: () => void): void {
+    this.#whenBetween = act;
+  }
+
   /** The answer to one more request would be known for its own. */
   hasRoomFor({ requestId }: MessageHeader): boolean {
     return this.#pending.size < MAX_PENDING && !this.#pending.has(requestId);
@@ -128,6 +142,7 @@ export class MongoSession {
     this.#options.counters.lost++;
     this.#options.onLost();
     this.listener?.onQuiet();
+    this.#tellBetween();
   }
 
   /** Undefined = nothing is understood of it. */
@@ -213,6 +228,23 @@ export class MongoSession {
     const unpacked = unpack(header, view, decompress, maxBytes);
     if (unpacked?.compressor !== undefined) this.#options.counters.compressor(unpacked.compressor);
     return unpacked;
+  }
+
+  #tapAnswers(framing: Framing, bytes: Buffer, start: number, end: number): true {
+    this.#answers = framing;
+    this.#tap(framing, bytes, start, end);
+    if (this.#whenBetween !== undefined) this.#tellBetween();
+    return true;
+  }
+
+  /** What was read is passed to the client when the call is over, and more may have come then. */
+  #tellBetween(): void {
+    queueMicrotask(() => {
+      if (!this.isBetweenAnswers) return;
+      const act = this.#whenBetween;
+      this.#whenBetween = undefined;
+      act?.();
+    });
   }
 
   /** What is wrong with reading must not stop what is read. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -167,6 +168,32 @@ describe('faults', () => {
       refused: cuts.length,
       commands: { find: { operations: cuts.length, errors: { 189: cuts.length } } },
     });
+  });
+
+  test('go behind an answer of the server’s that has begun, and don’t tear it', async () => {
+    const count = opMsg({ count: 'orders', $db: 'shop' }, { requestId: 4 });
+    const counted = answerOk(count);
+    const sockets: Socket[] = [];
+    const { port } = await world.server((request, socket) => {
+      sockets.push(socket);
+      return answerOk(request).subarray(0, 20);
+    });
+    const { proxy } = await world.watched([port], refuseFind);
+    const client = world.client(proxy.port);
+    await client.send(count);
+    await until(() => client.bytes.length === 20);
+    const find = (requestId: number): Buffer =>
+      opMsg({ find: 'orders', $db: 'shop' }, { requestId });
+    await client.send(opMsg({ insert: 'a', $db: 'b' }, { flags: 2 }));
+    await client.send(Buffer.concat([find(5), find(6)]));
+    await new Promise((resolve) => {
+      setTimeout(resolve, 30);
+    });
+    expect(client.bytes).toHaveLength(20);
+    sockets[0]?.write(counted.subarray(20));
+    await until(() => client.messages.length === 3);
+    expect(client.messages[0]?.equals(counted)).toBe(true);
+    expect(client.messages.map((one) => one.readInt32LE(8))).toEqual([4, 5, 6]);
   });
 
   test('drop a write that nobody answers, and a large one, whole', async () => {
