@@ -29,21 +29,25 @@ interface Outcome {
   readonly answers: number;
   /** Why the connection was cut. */
   readonly cut: string | undefined;
+  readonly gate: MongoGate;
 }
 
 interface Wishes {
   readonly budget?: HeldBudget;
   readonly isRouted?: boolean;
+  /** Of every operation. */
+  readonly delayMs?: number;
 }
 
 /** What goes on to the server, and how many answers the client gets. */
 function run(pieces: readonly Buffer[], wishes: Wishes = {}): Outcome {
-  const { budget = new HeldBudget(), isRouted = false } = wishes;
+  const { budget = new HeldBudget(), isRouted = false, delayMs = 0 } = wishes;
+  const given: MongoRules = delayMs === 0 ? rules : { ...rules, fault: () => ({ delayMs }) };
   const sent: Buffer[] = [];
   let answers = 0;
   let cut: string | undefined;
   const counters = new MongoCounters();
-  const session = new MongoSession({ counters, rules, onLost: () => undefined });
+  const session = new MongoSession({ counters, rules: given, onLost: () => undefined });
   const control: CarriedControl = {
     cluster: 'own',
     toServer: (bytes, start, end) => sent.push(Buffer.from(bytes.subarray(start, end))),
@@ -70,7 +74,7 @@ function run(pieces: readonly Buffer[], wishes: Wishes = {}): Outcome {
   });
   for (const piece of pieces)
     if (gate.onBytes(piece, 0, piece.length)) sent.push(Buffer.from(piece));
-  return { sent: Buffer.concat(sent), answers, cut };
+  return { sent: Buffer.concat(sent), answers, cut, gate };
 }
 
 const find = opMsg({ find: 'orders', $db: 'shop' });
@@ -148,6 +152,18 @@ describe('what there is no room to hold', () => {
     const { sent, cut } = run(pieces, { budget, isRouted: true });
     expect(sent).toHaveLength(0);
     expect(cut).toBe('mongo_overflow');
+  });
+
+  test('counts for as long as it is kept, though it waits to be sent', () => {
+    const most = 400_000;
+    const shared = new HeldBudget(most);
+    const delayMs = 60_000;
+    const first = run(pieces, { budget: shared, delayMs });
+    expect(first.sent).toHaveLength(0);
+    expect(run(pieces, { budget: shared }).sent.equals(packed)).toBe(true);
+    expect(shared.take(most)).toBe(false);
+    first.gate.close();
+    expect(shared.take(most)).toBe(true);
   });
 
   test('is none of a connection that goes whole', () => {

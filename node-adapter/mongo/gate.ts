@@ -247,11 +247,13 @@ export class MongoGate implements FlowWatcher {
     this.#to = to;
     if (asked !== undefined) session.expect(header, asked);
     to.send(held, 0, held.length);
+    this.#held.clear();
     router?.onSent();
   }
 
   #answer({ header, asked }: Begun, refusal: MongoRefusal): void {
     this.#to = undefined;
+    this.#held.clear();
     if (asked === undefined || asked.request.moreToCome) return;
     this.#options.control.toClient(Buffer.from(refusalMessage(header, asked.opCode, refusal)));
   }
@@ -261,6 +263,7 @@ export class MongoGate implements FlowWatcher {
     const { session, router } = this.#options;
     const held = this.#take();
     const pass = (outcome: Outcome): void => {
+      this.#held.clear();
       if (isRefusal(outcome)) return;
       this.#isLost = true;
       this.#to = outcome;

@@ -55,16 +55,17 @@ export class HeldMessage {
     return true;
   }
 
-  /** Hands over what is held, and begins anew. */
+  /** Hands over what is held: it counts until `clear`, after which another may be held. */
   release(): Buffer {
     const { bytes } = this;
-    this.clear();
+    this.#bytes = NOTHING;
+    this.#length = 0;
     return bytes;
   }
 
+  /** Nothing is held, and nothing that was handed over is kept. */
   clear(): void {
-    this.#bytes = NOTHING;
-    this.#length = 0;
+    this.release();
     this.#budget.give(this.#taken);
     this.#taken = 0;
   }
