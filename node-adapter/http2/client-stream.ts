@@ -50,7 +50,7 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
   #held: OutgoingRequest | undefined;
   #key: string | undefined;
   #isTunnel = false;
-  /** It was sent before the peer had said what it takes. */
+  /** It was given its place before the peer had said what it takes. */
   #isEarly = false;
   #isDone = false;
 
@@ -89,8 +89,10 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
     this.#held = undefined;
     if (held === undefined) return;
     const { connection, heads } = this.#host;
-    if (!connection.peer.hasConnectProtocol) this.#fail('upgrade-unsupported');
-    else if (!connection.isOpen) this.#fail('refused-stream');
+    const { peer } = connection;
+    if (!peer.hasConnectProtocol) this.#fail('upgrade-unsupported');
+    else if (!connection.isOpen || connection.openStreams >= peer.maxStreams)
+      this.#fail('refused-stream');
     else {
       this.#wants = 'websocket';
       this.#key = held.head.get(KEY);
@@ -186,8 +188,9 @@ export class AttemptStream extends ClientStreamBase implements ClientStream {
       return;
     }
     this.#held = request;
-    if (this.#host.connection.hasSettings) this.#host.later(() => this.onPeerSettings());
-    else this.#host.awaitSettings(this);
+    this.#isEarly = !this.#host.connection.hasSettings;
+    if (this.#isEarly) this.#host.awaitSettings(this);
+    else this.#host.later(() => this.onPeerSettings());
   }
 
   #onGranted(head: Http2ResponseHead): void {

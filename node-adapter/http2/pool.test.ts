@@ -189,6 +189,19 @@ describe('requests', () => {
     await expect.poll(() => pool.stats.connections).toBe(0);
   });
 
+  it('no more WebSockets are asked for than the settings let in: the others may go elsewhere', async () => {
+    const { port, send, frames } = await frameUpstream([]);
+    const pool = poolTo(port);
+    const first = new Attempt({ upgrade: 'websocket' }).start(pool);
+    const second = new Attempt({ upgrade: 'websocket' }).start(pool);
+    await expect.poll(() => second.stream).toBeDefined();
+    send(h2.frame(h2.SETTINGS, 0, 0, [...h2.setting(8, 1), ...h2.setting(3, 1)]));
+    await expect.poll(() => second.heard).toEqual(['refused-stream kept']);
+    send(answer(1));
+    await expect.poll(() => first.heard).toEqual(['switched', 'end']);
+    expect(frames().filter(({ type }) => type === h2.HEADERS)).toHaveLength(1);
+  });
+
   it('an upgrade to anything else, or of anything but a GET, is not carried', async () => {
     const { port, frames } = await frameUpstream(h2.frame(h2.SETTINGS, 0, 0, h2.setting(8, 1)));
     const pool = poolTo(port);
