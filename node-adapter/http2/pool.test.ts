@@ -13,6 +13,7 @@ import { PREFACE } from '../../src/http2/index.ts';
 import { RequestHeaderList } from '../../src/lib/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../src/model/head.ts';
 import type { Waiter } from '../pool/pool.ts';
+import { Room } from '../pool/room.ts';
 import type { ClientStream, ClientStreamEvents, OutgoingRequest } from '../stream.ts';
 import type { Http2Pool, Http2PoolOptions } from './pool.ts';
 
@@ -260,6 +261,16 @@ describe('connections', () => {
       .poll(() => pool.stats)
       .toEqual({ connections: wanted, idle: wanted - 1, waiting: 0 });
     expect(sockets).toHaveLength(wanted);
+  });
+
+  it('are taken again where the room of all is full', async () => {
+    const { port, sockets } = await frameUpstream();
+    const pool = poolTo(port, { room: new Room({ maxConnections: 1 }) });
+    const long = new Attempt().start(pool);
+    await expect.poll(() => long.stream).toBeDefined();
+    expect(pool.acquire(new Attempt(), true)).toBeDefined();
+    expect(pool.stats).toEqual({ connections: 1, idle: 0, waiting: 0 });
+    expect(sockets).toHaveLength(1);
   });
 
   it('streams behind a GOAWAY were surely not processed, those before it go on', async () => {

@@ -159,9 +159,9 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     return client.take();
   }
 
-  /** Where room is shared, who wants some waits for it. */
+  /** At once: a request that could go by a kept connection waits for no other one. */
   #mayConnect(): boolean {
-    return this.#options.room !== undefined || this.#hasRoom();
+    return this.#options.room?.hasPlace ?? this.#hasRoom();
   }
 
   #hasRoom(): boolean {

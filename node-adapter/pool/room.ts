@@ -39,9 +39,14 @@ export class Room {
     return this.#connections + this.waiting === 0;
   }
 
+  /** One more connection may be made now. */
+  get hasPlace(): boolean {
+    return this.#connections < this.#most;
+  }
+
   /** A place for one more connection. False: the user hears when there is one. */
   take(user: RoomUser): boolean {
-    if (this.#connections < this.#most) {
+    if (this.hasPlace) {
       this.#connections++;
       this.#wanting.delete(user);
       return true;
