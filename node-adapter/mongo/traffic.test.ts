@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -87,6 +88,30 @@ describe('operations', () => {
     expect(commands['insert']).toMatchObject({ operations: 1, replyBytes: 0 });
     proxy.connections[0]?.drain();
     expect(await proxy.line()).toMatchObject({ details: 'drained' });
+  });
+
+  test('are answered whole when connections drain, however slowly clients read', async () => {
+    const { port } = await world.server((request) =>
+      opMsg({ ok: 1, pad: 'x'.repeat(12_000_000) }, { responseTo: idOf(request) }),
+    );
+    const { proxy } = await world.watched([port]);
+    const clients = Array.from({ length: 8 }, () => world.client(proxy.port));
+    const got = clients.map(async ({ socket }) => {
+      socket.removeAllListeners('data').pause();
+      socket.write(opMsg({ find: 'a', $db: 'b' }, { requestId: 7 }));
+      await until(() => socket.readableLength > 0);
+      let length = 0;
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        await sleep(1);
+      }
+      return length;
+    });
+    await until(() => clients.every(({ socket }) => socket.readableLength > 0));
+    for (const connection of proxy.connections) connection.drain();
+    expect(new Set(await Promise.all(got))).toEqual(new Set([12_000_044]));
+    for (let i = 0; i < clients.length; i++)
+      expect(await proxy.line(i)).toMatchObject({ details: 'drained' });
   });
 
   test('of made-up names share one count', async () => {

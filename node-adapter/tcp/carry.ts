@@ -101,7 +101,15 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
 
   drain(): void {
     this.#isDraining = true;
-    if (this.#watcher?.isQuiet === true) this.#abort({ details: 'drained' });
+    if (this.#watcher?.isQuiet !== true) return;
+    const client = this.#client;
+    const end = (): void => this.#abort({ details: 'drained' });
+    if (client.writableLength === 0) end();
+    else if (!client.writableEnded) {
+      // What it was answered last is still on its way.
+      client.once('finish', end);
+      client.end();
+    }
   }
 
   cut(details: string): void {
