@@ -168,6 +168,24 @@ describe('a request', () => {
     ).toEqual(['a.b', 'c.d']);
   });
 
+  test('is read no further than a server would read it', () => {
+    const nsInfo = Array.from({ length: 100_001 }, (_, i) => ({ ns: `a.${i}` }));
+    const bulk = { bulkWrite: 1, ops: [], $db: 'admin' };
+    for (const request of [opMsg({ ...bulk, nsInfo }), opMsg(bulk, { sequences: { nsInfo } })])
+      expect(requestOf(request)?.namespaces).toHaveLength(100_000);
+    const crowd = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`x${i}`, 1]));
+    expect(requestOf(opMsg({ ...bulk, nsInfo: [{ ...crowd, ns: 'a.b' }] }))?.namespaces).toEqual([
+      '',
+    ]);
+    const pipeline = Array.from({ length: 1001 }, () => ({ $match: {} }));
+    expect(requestOf(opMsg({ aggregate: 'a', pipeline, $db: 'b' }))?.writesResult).toBe(true);
+    const client = { ...crowd, driver: { name: 'x' }, application: { ...crowd, name: 'x' } };
+    expect(requestOf(opMsg({ hello: 1, client, $db: 'admin' }))?.hello).toMatchObject({
+      application: '',
+      driver: '',
+    });
+  });
+
   test.each<[object, MongoOperationKind]>([
     [{ find: 'a' }, 'read'],
     [{ getMore: 1 }, 'read'],

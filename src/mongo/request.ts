@@ -45,6 +45,11 @@ export interface MongoRequest {
 
 const MAX_NAME = 255;
 const MAX_ELEMENTS = 200;
+/** Servers take no longer pipelines, and no bulkWrite of more collections. */
+const MAX_STAGES = 1000;
+const MAX_NAMESPACES = 100_000;
+/** Of documents that say little: sessions, and collections of a bulkWrite. */
+const FEW_ELEMENTS = 16;
 const HELLO: ReadonlySet<string> = new Set(['hello', 'isMaster', 'ismaster']);
 
 interface Draft {
@@ -79,7 +84,7 @@ const emptyDraft = (): Draft => ({
 
 function sessionOf(elements: Elements): string {
   const inner = elements.inner();
-  while (inner?.step() === true)
+  for (let i = 0; i < FEW_ELEMENTS && inner?.step() === true; i++)
     if (inner.key === 'id' && inner.type === BSON.binary)
       return hex(inner.view, inner.at + 5, Math.min(inner.next, inner.at + 5 + 16));
   return '';
@@ -101,7 +106,7 @@ function texts(elements: Elements): string[] {
 
 function fieldOf(elements: Elements, name: string, key: string): string {
   const inner = elements.inner();
-  while (inner?.step() === true) {
+  for (let i = 0; i < MAX_ELEMENTS && inner?.step() === true; i++) {
     if (inner.key !== name) continue;
     if (key === '') return inner.string(MAX_NAME);
     return fieldOf(inner, key, '');
@@ -179,28 +184,32 @@ function firstCursor(elements: Elements): string {
 function hasWritingStage(elements: Elements): boolean {
   const stages = elements.inner();
   if (stages === undefined) return false;
-  while (stages.step()) {
+  for (let i = 0; i < MAX_STAGES; i++) {
+    if (!stages.step()) return stages.isBroken;
     const stage = stages.inner();
     if (stage?.step() === true && (stage.key === '$out' || stage.key === '$merge')) return true;
   }
-  return stages.isBroken;
+  return true;
 }
 
 const namespaceOf = (elements: Elements | undefined): string => {
-  while (elements?.step() === true) if (elements.key === 'ns') return elements.string(MAX_NAME);
+  for (let i = 0; i < FEW_ELEMENTS && elements?.step() === true; i++)
+    if (elements.key === 'ns') return elements.string(MAX_NAME);
   return '';
 };
 
 /** Each once; they are as many as collections that one command writes. */
 function namespacesIn(list: Elements | undefined): string[] {
   const found = new Set<string>();
-  while (list?.step() === true) found.add(namespaceOf(list.inner()));
+  for (let i = 0; i < MAX_NAMESPACES && list?.step() === true; i++)
+    found.add(namespaceOf(list.inner()));
   return [...found];
 }
 
 function namespacesOf(view: View, { start, end }: Sequence): string[] {
   const found = new Set<string>();
-  for (let at = start; at < end;) {
+  let at = start;
+  for (let i = 0; i < MAX_NAMESPACES && at < end; i++) {
     const elements = new Elements(view, at, end);
     if (elements.isBroken) break;
     found.add(namespaceOf(elements));
