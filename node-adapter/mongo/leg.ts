@@ -7,6 +7,7 @@ import type { MongoSession, ReplyTap } from './session.ts';
 
 const GREETING_MS = 10_000;
 const MAX_GREETING_BYTES = 65_536;
+const SAYS_MORE = 'it answers more than the hello';
 
 /** Where messages of the client go. */
 export interface Outlet {
@@ -78,6 +79,7 @@ export class MongoLeg implements Outlet, BranchEvents {
   onBytes(bytes: Buffer, start: number, end: number): boolean {
     if (this.#tap !== undefined) return this.#onReply(this.#tap, bytes, start, end);
     this.#framing.push(bytes, start, end);
+    if (this.#greetings > 0 && !this.#framing.isBetween) this.#problem ??= SAYS_MORE;
     if (this.#problem !== undefined) this.#fail(this.#problem);
     else if (this.#greetings > 0) this.#becomeReady();
     return false;
@@ -106,7 +108,7 @@ export class MongoLeg implements Outlet, BranchEvents {
     const unpacked = unpack(header, view, decompress, MAX_GREETING_BYTES);
     const said = unpacked === undefined ? undefined : readGreeting(unpacked);
     if (this.#greetings > 1 || header.responseTo !== hello.readInt32LE(4))
-      this.#problem = 'it answers more than the hello';
+      this.#problem = SAYS_MORE;
     else if (said === undefined) this.#problem = 'its answer to the hello is none';
     else this.#problem = mismatchOf(told, said);
   }

@@ -485,6 +485,17 @@ describe('a further server', () => {
     await until(() => cold.sockets.size === 0);
   });
 
+  test('that says more than its greeting gets nothing, though it says but a part of it', async () => {
+    const part = opMsg({ ok: 1 }, { requestId: 77 }).subarray(0, 10);
+    const { client, cold } = await setup({
+      cold: (request, socket) => Buffer.concat([answers('cold')(request, socket) ?? part, part]),
+    });
+    const one = await client();
+    expect((await said(one, away()))['errmsg']).toContain('answers more than the hello');
+    expect(cold.messages).toEqual([hello()]);
+    expect(await said(one, near())).toMatchObject({ from: 'hot' });
+  });
+
   test('that can’t be reached costs the operation, not the connection', async () => {
     const hot = await world.server(answers('hot'));
     const { proxy } = await world.watched(
