@@ -78,6 +78,8 @@ interface FrameUpstream {
   readonly sockets: Socket[];
   send(bytes: readonly number[]): void;
   frames(): h2.Frame[];
+  /** Those that stand stay. */
+  stopListening(): void;
 }
 
 const settings = h2.frame(h2.SETTINGS, 0, 0);
@@ -103,6 +105,7 @@ async function frameUpstream(hello: readonly number[] = settings): Promise<Frame
   return {
     port: (server.address() as AddressInfo).port,
     sockets,
+    stopListening: () => void server.close(),
     send: (bytes) => sockets.at(-1)?.write(Uint8Array.from(bytes)),
     frames: () => h2.framesIn(new Uint8Array(Buffer.concat(pieces).subarray(PREFACE.length))),
   };
@@ -328,6 +331,33 @@ describe('connections', () => {
     expect(pool.stats).toEqual({ connections: 2, idle: 0, waiting: 1 });
     pool.cancel(more);
     expect(pool.stats.waiting).toBe(0);
+  });
+
+  it('that can’t be made fail who waits, where the others have no place', async () => {
+    const narrow = h2.frame(h2.SETTINGS, 0, 0, h2.setting(3, 1));
+    const { port, frames, stopListening } = await frameUpstream(narrow);
+    const pool = poolTo(port);
+    const long = new Attempt().start(pool);
+    await expect.poll(() => long.stream).toBeDefined();
+    await expect
+      .poll(() => frames().some(({ type, flags }) => type === h2.SETTINGS && flags === h2.ACK))
+      .toBe(true);
+    stopListening();
+    const second = new Attempt().start(pool);
+    await expect.poll(() => second.heard).toEqual(['none: connect-failure']);
+    expect(pool.stats).toEqual({ connections: 1, idle: 0, waiting: 0 });
+  });
+
+  it('that can’t be made leave those that stand to a request that wanted a new one', async () => {
+    const { port, stopListening } = await frameUpstream();
+    const pool = poolTo(port);
+    const long = new Attempt().start(pool);
+    await expect.poll(() => long.stream).toBeDefined();
+    stopListening();
+    const second = new Attempt();
+    expect(pool.acquire(second, true)).toBeUndefined();
+    await expect.poll(() => second.stream).toBeDefined();
+    expect(second.heard).toEqual([]);
   });
 
   it('hand their places on', async () => {

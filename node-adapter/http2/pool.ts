@@ -106,8 +106,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
       client.drain();
       return;
     }
-    while (this.#waiting.length > 0 && client.hasPlace)
-      this.#waiting.next()?.onStream(this.#take(member));
+    this.#handOut(member);
     const { idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     if (client.taken > 0) return;
     if (room?.rest(this) === false) client.drain();
@@ -207,14 +206,22 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     this.#open = [...this.#open, { client, idle: new Deadline(onOver), lifetime }];
   }
 
-  /** It would have carried all who wait: they may try elsewhere, unless another connection has places for them. */
+  /** It would have carried all who wait: where no other connection has places for them, they may try elsewhere. */
   #onConnectFailed(failure: UpstreamFailure): void {
-    const isLast = this.#connecting === 0 && this.#open.length === 0;
-    if (isLast) this.#waiting.failAll(failure);
+    const isLast = this.#connecting === 0;
+    if (isLast) {
+      for (const member of this.#open) this.#handOut(member);
+      this.#waiting.failAll(failure);
+    }
     this.#options.room?.leave();
     if (!isLast) return;
     this.#connectIfWanted();
     this.#tellIfEmpty();
+  }
+
+  #handOut(member: Member): void {
+    while (this.#waiting.length > 0 && member.client.hasPlace)
+      this.#waiting.next()?.onStream(this.#take(member));
   }
 
   #tellIfEmpty(): void {
