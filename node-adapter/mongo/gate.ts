@@ -238,8 +238,14 @@ export class MongoGate implements FlowWatcher {
       return;
     }
     const { asked } = begun;
-    if (asked !== undefined) this.#options.session.refuse(asked, outcome.code);
+    if (asked === undefined) this.#giveUp();
+    else this.#options.session.refuse(asked, outcome.code);
     this.#answer(begun, outcome);
+  }
+
+  /** It can't go where it would have to, and nobody knows how to say so. */
+  #giveUp(): void {
+    this.#options.control.abort({ flag: 'UF', details: 'mongo_unroutable' });
   }
 
   #send({ header, held, asked }: Begun, to: Outlet): void {
@@ -264,7 +270,10 @@ export class MongoGate implements FlowWatcher {
     const held = this.#take();
     const pass = (outcome: Outcome): void => {
       this.#held.clear();
-      if (isRefusal(outcome)) return;
+      if (isRefusal(outcome)) {
+        this.#giveUp();
+        return;
+      }
       this.#isLost = true;
       this.#to = outcome;
       session.lose();

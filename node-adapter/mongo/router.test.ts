@@ -518,6 +518,26 @@ describe('a further server', () => {
     expect(proxy.faults).toEqual([]);
   });
 
+  test.each([
+    ['no message', Buffer.from('\x00\x00\x00\x00 and nothing of MongoDB')],
+    ['not understood', message(2010, Buffer.from('who knows'), { requestId: 7 })],
+  ])(
+    'that can’t be reached ends a connection of its own that says what is %s',
+    async (_, strange) => {
+      const hot = await world.server(answers('hot'));
+      const { proxy } = await world.watched([hot.port], { routes: archiveToCold }, [
+        { cluster: coldCluster, ports: [1] },
+      ]);
+      const one = world.client(proxy.port);
+      await one.ask(hello());
+      const login = ask({ saslStart: 1, $db: 'archive' });
+      expect(await said(one, login)).toMatchObject({ ok: 0, code: 6 });
+      await one.send(strange);
+      await until(() => proxy.lines.some(({ details }) => details === 'mongo_unroutable'));
+      expect(proxy.lines.at(-1)).toMatchObject({ flags: 'UF', cluster: clusterName('shop') });
+    },
+  );
+
   test('that goes while nothing is asked of it is opened again', async () => {
     const { client, cold } = await setup();
     const one = await client();
