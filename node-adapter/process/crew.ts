@@ -247,7 +247,9 @@ export class Crew {
 
   #workerBeside(tried: ReadonlySet<ChildWorker>): Promise<ChildWorker> {
     const others = this.#slots.filter(({ worker }) => worker !== undefined && !tried.has(worker));
-    const up = others.find(({ isReady }) => isReady) ?? others[0];
+    // Who hangs takes it when it is killed, or never.
+    const answering = others.filter((slot) => !isSilent(slot));
+    const up = answering.find(({ isReady }) => isReady) ?? answering[0] ?? others[0];
     if (up?.worker !== undefined) return Promise.resolve(up.worker);
     return new Promise((resolve, reject) => {
       if (this.#isEnding) reject(new Error('the workers have ended'));
