@@ -66,4 +66,14 @@ describe.skipIf(!runsSources)('configurations of a crew', () => {
     process.kill(pid, 'SIGCONT');
     await expect.poll(() => own.lacks, { timeout: 20_000 }).toBeUndefined();
   });
+
+  it('are superseded by the end', async () => {
+    const own = start([]);
+    await own.start();
+    for (const { pid = 0 } of own.views()) process.kill(pid, 'SIGSTOP');
+    const late = own.configure('gateway', configuration('late'));
+    own.kill();
+    expect(await late).toBe('superseded');
+    expect(await own.configure('gateway', configuration('later'))).toBe('superseded');
+  });
 });
