@@ -15,6 +15,7 @@ import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { certificatePem, keyPem } from '../../test/fixtures/certificates.ts';
 import { serviceEntry } from '../../test/fixtures/control.ts';
+import type { CompiledFiles, Compiling } from './compiling.ts';
 import { FileCompiler } from './file-compiler.ts';
 import type { FolderWatch } from './folder.ts';
 import { watchFolder } from './folder.ts';
@@ -55,10 +56,14 @@ afterEach(() => {
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 async function start(...scopes: readonly ProxyScope[]): Promise<void> {
+  await startWith(new FileCompiler(), ...scopes);
+}
+
+async function startWith(compiling: Compiling, ...scopes: readonly ProxyScope[]): Promise<void> {
   watch = await watchFolder({
     paths: [folder],
     scopes,
-    compiling: new FileCompiler(),
+    compiling,
     sinks: {
       onConfiguration: async (own, configuration, secrets) => {
         given.push({ scope: own, configuration, secrets });
@@ -121,6 +126,35 @@ describe('a folder as configuration', () => {
     renameSync(join(folder, 'one.yaml'), join(folder, 'one.txt'));
     await expect.poll(() => said.at(-1)?.message).toContain('no .yaml');
     expect(given).toHaveLength(1);
+  });
+
+  it('gives nothing and compiles nothing behind its end', async () => {
+    let compiled = 0;
+    let open = (): void => undefined;
+    class Gated extends FileCompiler {
+      override async compile(...asked: Parameters<Compiling['compile']>): Promise<CompiledFiles> {
+        if (++compiled === 2)
+          await new Promise<void>((resolve) => {
+            open = resolve;
+          });
+        return super.compile(...asked);
+      }
+    }
+    write('one.yaml', serviceEntry('one'));
+    await startWith(new Gated(), scope);
+    write('two.yaml', serviceEntry('two'));
+    await expect.poll(() => compiled).toBe(2);
+    write('three.yaml', 'spec: [\n');
+    // It waits for its turn.
+    await new Promise((wake) => {
+      setTimeout(wake, 400);
+    });
+    watch?.stop();
+    open();
+    await new Promise((wake) => {
+      setTimeout(wake, 200);
+    });
+    expect([compiled, given.length, said]).toEqual([2, 1, []]);
   });
 
   it('says why a proxy refuses', async () => {
