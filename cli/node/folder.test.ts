@@ -280,3 +280,30 @@ it('is a source of a proxy', async () => {
   await source.stop();
   expect(said).toEqual([]);
 });
+
+it('is stopped as a source before all was given', async () => {
+  let began = (): void => undefined;
+  let stopped = 0;
+  const applied: unknown[] = [];
+  const source = createFolderSource({
+    watch: async (give) => {
+      await new Promise<void>((resolve) => {
+        began = resolve;
+      });
+      const named = { version: '', snapshot: { format: 1, listeners: [], clusters: [] } } as never;
+      const keys = { version: '', sets: {} };
+      await give(scope, { named, endpoints: { version: '', clusters: {} }, keys }, {});
+      return { stop: () => stopped++, refreshKeys: () => Promise.resolve() };
+    },
+    apply: (...given) => {
+      applied.push(given);
+      return Promise.resolve([]);
+    },
+    secrets: new GivenSecrets(),
+  });
+  const started = source.start();
+  await source.stop();
+  began();
+  await started;
+  expect([applied.length, stopped]).toEqual([0, 1]);
+});

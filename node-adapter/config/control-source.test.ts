@@ -218,6 +218,20 @@ describe('configuration from a control plane', () => {
     await expect.poll(status).toMatchObject({ state: 'SYNCED' });
   });
 
+  it('changes no more behind the end, whoever asks for fresher keys', async () => {
+    await apply(serviceEntry('first'));
+    const one = proxy({ token: await token([scope]) });
+    await one.source.start();
+    await expect.poll(status).toMatchObject({ state: 'SYNCED' });
+    await one.source.stop();
+    await apply(serviceEntry('second'));
+    await one.source.refreshKeys(scope, 'https://issuer.test/jwks.json');
+    expect(one.applied).toBe(1);
+    expect(services(one.planes[0])).not.toContain('second.example.com');
+    expect(one.lines).toEqual([]);
+    expect(await status()).toMatchObject({ diagnostics: [] });
+  });
+
   it('comes for several scopes over one socket, and what is large by HTTP', async () => {
     const many = Array.from({ length: 1500 }, (_, index) => serviceEntry(`large${index}`));
     await apply(many.join('---\n'));

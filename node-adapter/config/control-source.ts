@@ -110,6 +110,7 @@ class ControlSource implements ConfigSource {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const feed of this.#feeds.values()) feed.stop();
     this.#stream.stop();
     clearInterval(this.#polling);
     clearTimeout(this.#overdue);

@@ -33,6 +33,7 @@ export class ScopeFeed {
   #secrets: string | undefined;
   /** Secrets could not be had. */
   #lacksSecrets = false;
+  #isStopped = false;
 
   constructor(options: FeedOptions) {
     this.scope = options.scope;
@@ -49,6 +50,11 @@ export class ScopeFeed {
 
   get isRunning(): boolean {
     return this.#isRunning;
+  }
+
+  /** Nothing is put in force any more: a proxy that drains opens no port. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** What was in force last, so that no more than the difference is asked for. */
@@ -147,6 +153,8 @@ export class ScopeFeed {
     const { control, lastGood } = this.#options;
     try {
       const bundle = await control.bundle(pointer, this.#bundle, sent);
+      // Neither taken nor refused: the control plane is told nothing of it.
+      if (this.#isStopped) throw new Error('the proxy ends');
       const diagnostics = await this.#options.apply(this.scope, bundle);
       if (diagnostics.length > 0) return diagnostics;
       this.#bundle = bundle;

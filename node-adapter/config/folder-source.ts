@@ -29,9 +29,11 @@ export function createFolderSource({ watch, apply, secrets }: FolderSourceOption
   const material = new Map<ProxyScope, Readonly<Record<string, SecretMaterial>>>();
   let known = '';
   let watching: Watching | undefined;
+  let isStopped = false;
   return {
     async start() {
       watching = await watch((scope, configuration, given) => {
+        if (isStopped) return Promise.resolve([]);
         material.set(scope, given);
         // Before the configuration that names them.
         const all: Record<string, SecretMaterial> = Object.assign({}, ...material.values());
@@ -40,8 +42,11 @@ export function createFolderSource({ watch, apply, secrets }: FolderSourceOption
         known = text;
         return apply(scope, configuration);
       });
+      // A proxy that could not be started isn't kept by what it would have watched.
+      if (isStopped) watching.stop();
     },
     stop() {
+      isStopped = true;
       watching?.stop();
       return Promise.resolve();
     },
