@@ -159,10 +159,17 @@ const inForce = (one: Proxy, service: string): Promise<void> =>
     .toContain(`${service}.example.com`);
 
 /** Between a proxy and the control plane: no WebSocket comes through, and what is asked is counted. */
-async function withoutSocket(): Promise<{ url: string; asked: string[] }> {
+async function withoutSocket(
+  isLost: (path: string) => boolean = () => false,
+): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer((incoming, outgoing) => {
-    asked.push(`${incoming.method} ${incoming.url}`);
+    const { method, url = '' } = incoming;
+    asked.push(`${method} ${url}`);
+    if (isLost(url)) {
+      outgoing.writeHead(503).end();
+      return;
+    }
     const forward = async (): Promise<void> => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -279,6 +286,22 @@ describe('configuration from a control plane', () => {
       .toBeGreaterThan(4);
     expect(asked.filter((line) => line.endsWith('/blobs')).length).toBe(before);
     expect(one.lines).toHaveLength(1);
+  });
+
+  it('is refused where the control plane hears of it, whatever became of the first word', async () => {
+    await apply(serviceEntry('first'));
+    let acks = 0;
+    const { url } = await withoutSocket((path) => path.endsWith('/ack') && ++acks === 2);
+    const one = proxy({ url, token: await token([scope]) });
+    await one.source.start();
+    await expect.poll(() => acks).toBe(1);
+    one.refusal = 'no such filter';
+    await apply(serviceEntry('second'));
+    await expect.poll(() => acks).toBeGreaterThan(1);
+    await expect
+      .poll(status)
+      .toMatchObject({ state: 'ERROR', diagnostics: [{ message: 'no such filter' }] });
+    expect(one.lines.filter((line) => line.includes('was refused'))).toHaveLength(1);
   });
 
   it('goes on when the token is revoked, and says so', async () => {

@@ -81,8 +81,9 @@ export class ScopeFeed {
       const { control } = this.#options;
       const pointer = await control.pointer(this.#isRunning ? this.held : undefined);
       await this.#takeSecrets(undefined);
-      if (pointer === undefined || pointerName(pointer) === this.#refused?.name) return;
+      if (pointer === undefined) return;
       const diagnostics = await this.#take(pointer, {});
+      // What was refused is said with each poll: the last word may be lost, or forgotten.
       await control
         .acknowledge({ pointer, ok: diagnostics.length === 0, diagnostics })
         .catch(() => undefined);
