@@ -307,3 +307,34 @@ it('is stopped as a source before all was given', async () => {
   await started;
   expect([applied.length, stopped]).toEqual([0, 1]);
 });
+
+it('keeps secrets as a source until what names them no more is in force', async () => {
+  const secrets = new GivenSecrets();
+  const names = (): unknown => ['old', 'new'].map((name) => secrets.get(name) !== undefined);
+  const seen: unknown[] = [];
+  const refusals = [[], [{ code: 'LAT0201', level: 'error', message: 'no such filter' }], []];
+  const source = createFolderSource({
+    watch: async (give) => {
+      const named = { version: '', snapshot: { format: 1, listeners: [], clusters: [] } } as never;
+      const keys = { version: '', sets: {} };
+      for (const name of ['old', 'new', 'new']) {
+        const configuration = { named, endpoints: { version: '', clusters: {} }, keys };
+        await give(scope, configuration, { [name]: { certificate: name } });
+        seen.push(names());
+      }
+      return { stop: () => undefined, refreshKeys: () => Promise.resolve() };
+    },
+    apply: () => {
+      seen.push(names());
+      return Promise.resolve((refusals.shift() ?? []) as readonly Diagnostic[]);
+    },
+    secrets,
+  });
+  await source.start();
+  const [both, isOld, isNew] = [
+    [true, true],
+    [true, false],
+    [false, true],
+  ];
+  expect(seen).toEqual([isOld, isOld, both, both, both, isNew]);
+});

@@ -365,6 +365,25 @@ describe('configuration from a control plane', () => {
   });
 });
 
+it('keeps secrets of what is in force where a new one is refused', async () => {
+  const indented = (text: string): string => text.replaceAll(/^/gm, '    ');
+  const withSecret = (name: string): string =>
+    `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: edge}\nstringData:\n  tls.crt: |\n${indented(certificatePem)}\n  tls.key: |\n${indented(keyPem)}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: edge}\nspec: {selector: {app: front}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: ${name}}}]}\n`;
+  await apply(withSecret('old'));
+  const one = proxy({ token: await token([gateway]), scopes: [gateway] });
+  await one.source.start();
+  one.refusal = 'no such filter';
+  await apply(withSecret('new'));
+  await expect.poll(status).toMatchObject({ state: 'ERROR' });
+  expect(one.secrets.get('edge/new')).toBeDefined();
+  expect(one.secrets.get('edge/old')).toBeDefined();
+  one.refusal = undefined;
+  await apply(withSecret('new').replace('443', '8443'));
+  await expect.poll(status).toMatchObject({ state: 'SYNCED' });
+  expect(one.secrets.get('edge/new')).toBeDefined();
+  expect(one.secrets.get('edge/old')).toBeUndefined();
+});
+
 describe('what was in force last', () => {
   /** A proxy that ran, and whose control plane is away now. */
   async function ran(): Promise<string> {

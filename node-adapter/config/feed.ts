@@ -20,6 +20,8 @@ export interface FeedOptions {
   /** Undefined = the known version is current. */
   readonly fetchSecrets: (known: string | undefined) => Promise<SecretBundle | undefined>;
   readonly onSecrets: (bundle: SecretBundle) => void;
+  /** What the control plane wants is in force, with the secrets that were told last. */
+  readonly onInForce: () => void;
 }
 
 export class ScopeFeed {
@@ -81,7 +83,7 @@ export class ScopeFeed {
       const { control } = this.#options;
       const pointer = await control.pointer(this.#isRunning ? this.held : undefined);
       await this.#takeSecrets(undefined);
-      if (pointer === undefined) return;
+      if (pointer === undefined) return this.#options.onInForce();
       const diagnostics = await this.#take(pointer, {});
       // What was refused is said with each poll: the last word may be lost, or forgotten.
       await control
@@ -93,7 +95,10 @@ export class ScopeFeed {
   /** Secrets that could not be had are asked for again. */
   retrySecrets(): Promise<void> {
     return this.#lacksSecrets
-      ? this.#inTurn(() => this.#takeSecrets(undefined))
+      ? this.#inTurn(async () => {
+          await this.#takeSecrets(undefined);
+          if (this.#isRunning && this.#refused === undefined) this.#options.onInForce();
+        })
       : Promise.resolve();
   }
 
@@ -130,6 +135,12 @@ export class ScopeFeed {
   }
 
   async #take(pointer: Pointer, sent: Texts): Promise<readonly Diagnostic[]> {
+    const diagnostics = await this.#takeOnce(pointer, sent);
+    if (diagnostics.length === 0) this.#options.onInForce();
+    return diagnostics;
+  }
+
+  async #takeOnce(pointer: Pointer, sent: Texts): Promise<readonly Diagnostic[]> {
     const name = pointerName(pointer);
     if (this.#isRunning && this.held !== undefined && pointerName(this.held) === name) return [];
     if (this.#refused?.name === name) return this.#refused.diagnostics;
