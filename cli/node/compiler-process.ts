@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Channel, isGone } from '../../node-adapter/process/channel.ts';
+import { Channel, goneError, isGone } from '../../node-adapter/process/channel.ts';
 import type { PartItem } from '../../src/model/manifest.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { CompiledFiles, Compiling } from './compiling.ts';
@@ -42,6 +42,8 @@ export class CompilerProcess implements Compiling {
   }
 
   async part(name: string): Promise<readonly PartItem[]> {
+    // Another one knows nothing of what this one compiled.
+    if (this.#running === undefined) throw goneError();
     return (await this.#channel().call('part', name)).value as readonly PartItem[];
   }
 
