@@ -376,6 +376,19 @@ describe('a node without an admin endpoint', () => {
   });
 });
 
+describe('a proxy that hangs', () => {
+  it('is listed among those that run', async () => {
+    const gateway = await start();
+    gateway.kill('SIGSTOP');
+    const { stdout } = await bench.run(['node', 'status']);
+    expect(stdout).toMatch(
+      new RegExp(`default/ingressgateway +gateway +${gateway.pid} +does not answer`),
+    );
+    gateway.kill('SIGCONT');
+    expect((await bench.run(['node', 'status'])).stdout).toMatch(/ready +2\/2/);
+  });
+});
+
 describe('admin endpoint', () => {
   it('answers no page of a browser', async () => {
     await start();
