@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { isGone } from '../../node-adapter/process/channel.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { serviceEntry } from '../../test/fixtures/control.ts';
@@ -14,8 +14,9 @@ const runsSources = Number.parseInt(process.versions.node) >= OLDEST_THAT_RUNS_S
 
 const scope: ProxyScope = { type: 'sidecar-outbound', namespace: 'default', name: 'a', labels: {} };
 const folder = mkdtempSync(join(tmpdir(), 'lateen-compiler-'));
-const compiler = new CompilerProcess();
-afterEach(() => {
+const said: string[] = [];
+const compiler = new CompilerProcess((message) => said.push(message), 300);
+afterAll(() => {
   compiler.stop();
   rmSync(folder, { recursive: true });
 });
@@ -47,5 +48,17 @@ describe.skipIf(!runsSources)('a process that compiles', () => {
     const fault = await compiler.part(name).catch((error: unknown) => error);
     expect(isGone(fault)).toBe(true);
     expect(running()).toEqual([]);
+  });
+
+  it('is said to hang, and another one does what it owed when it is ended', async () => {
+    await compiler.compile([folder], [scope]);
+    const before = said.length;
+    const [pid = 0] = running();
+    process.kill(pid, 'SIGSTOP');
+    const compiled = compiler.compile([folder], [scope]);
+    await expect.poll(() => said.slice(before)).toEqual([expect.stringContaining(`pid ${pid}`)]);
+    process.kill(pid, 'SIGKILL');
+    expect((await compiled).scopes).toHaveLength(1);
+    expect(running()).not.toContain(pid);
   });
 });
