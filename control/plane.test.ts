@@ -15,6 +15,7 @@ const scope = {
 const service = (name: string, port: number): string =>
   `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: ${name}}\nspec: {hosts: [${name}.example.com], resolution: DNS, ports: [{number: ${port}, name: http, protocol: HTTP}]}\n`;
 
+const logged: string[] = [];
 let control: NodeControl;
 beforeAll(async () => {
   control = await startControlPlane({
@@ -22,7 +23,7 @@ beforeAll(async () => {
     port: 0,
     adminToken: ADMIN,
     allowPrivateKeys: true,
-    log: () => undefined,
+    log: (line) => logged.push(line),
   });
 });
 afterAll(() => control.close());
@@ -164,10 +165,15 @@ describe('control plane', () => {
       diagnostics: [{ code: 'LAT0201', level: 'error', message: 'no' }],
       instance: 'x',
     };
-    expect(
-      (await ask('POST', `${base}/front/ack`, { token, body: JSON.stringify(ack) })).status,
-    ).toBe(204);
+    // Who polls says it each time.
+    for (let count = 0; count < 3; count++)
+      expect(
+        (await ask('POST', `${base}/front/ack`, { token, body: JSON.stringify(ack) })).status,
+      ).toBe(204);
     expect(JSON.stringify((await ask('GET', '/v1/proxies')).body)).toContain('"state":"ERROR"');
+    expect(logged.filter((line) => line.startsWith('nack from gateway/edge/front'))).toHaveLength(
+      1,
+    );
   });
 
   it('fetches the keys that policies refer to, and delivers them as an overlay', async () => {

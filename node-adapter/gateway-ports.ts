@@ -10,8 +10,23 @@ export interface GatewayPortsOptions {
   readonly portOf: (port: number) => number;
   readonly services: ConnectionServices;
   readonly log: (line: string) => void;
-  /** A socket that somebody else owns. @default one of our own */
+  /** A socket that somebody else owns, and says why it can't be had. @default one of our own */
   readonly handleFor?: (host: string, port: number) => Promise<ListenAt>;
+}
+
+/** A line of the log: why a port isn't listened on, and what helps. */
+export function portFault(port: number, error: unknown): string {
+  const cause = error instanceof Error ? error.message : 'unknown';
+  const remedy =
+    (error as { readonly code?: string }).code === 'EACCES'
+      ? 'a port below 1024 needs rights: map it to another one'
+      : 'free the port, or map it to another one';
+  return JSON.stringify({
+    level: 'error',
+    message: `port ${port} can't be listened on`,
+    cause,
+    remedy,
+  });
 }
 
 interface Open {
@@ -81,25 +96,19 @@ export class GatewayPorts {
   async #openOne(listenerPort: number): Promise<void> {
     const { plane, host, portOf, services, log, handleFor } = this.#options;
     const port = portOf(listenerPort);
+    let at: ListenAt = { host, port };
     try {
-      const at = (await handleFor?.(host, port)) ?? { host, port };
+      if (handleFor !== undefined) at = await handleFor(host, port);
+    } catch {
+      // Who owns the sockets says so, for all who ask for this one.
+      return;
+    }
+    try {
       const front = new Front({ at, plane, role: { kind: 'gateway', listenerPort }, services });
       const address = await front.listen();
       this.#open.set(listenerPort, { front, port: address.port });
     } catch (error) {
-      const cause = error instanceof Error ? error.message : 'unknown';
-      const remedy =
-        (error as { readonly code?: string }).code === 'EACCES'
-          ? 'a port below 1024 needs rights: map it to another one'
-          : 'free the port, or map it to another one';
-      log(
-        JSON.stringify({
-          level: 'error',
-          message: `port ${port} can't be listened on`,
-          cause,
-          remedy,
-        }),
-      );
+      log(portFault(port, error));
     }
   }
 }

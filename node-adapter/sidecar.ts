@@ -61,7 +61,7 @@ export type FrontSetting =
       readonly kind: 'gateway';
       readonly host: string;
       readonly portOf?: (port: number) => number;
-      /** A socket that somebody else owns. @default one of our own */
+      /** A socket that somebody else owns, and says why it can't be had. @default one of our own */
       readonly handleFor?: (host: string, port: number) => Promise<ListenAt>;
     };
 

@@ -109,14 +109,15 @@ const ask = async (admin: string): Promise<Seen> => ({
 });
 
 /** Of one without an admin endpoint no more is known than that it is there. */
-const silent = (record: NodeRecord): Promise<Seen> =>
-  Promise.resolve({ ...record, state: 'unknown', workers: [] });
+const silent = (record: NodeRecord, state: string): Seen => ({ ...record, state, workers: [] });
 
 async function statuses(options: NodeCommandOptions): Promise<readonly Seen[]> {
   if (options.admin !== undefined) return [await ask(options.admin)];
   return Promise.all(
-    recordsOf(options).map((record) =>
-      record.admin === undefined ? silent(record) : ask(record.admin),
+    recordsOf(options).map(async (record) =>
+      record.admin === undefined
+        ? silent(record, 'unknown')
+        : ask(record.admin).catch(() => silent(record, 'does not answer')),
     ),
   );
 }

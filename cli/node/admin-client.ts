@@ -10,8 +10,16 @@ export interface AdminAnswer {
 
 export type Ask = (method: 'GET' | 'POST', path: string) => Promise<AdminAnswer>;
 
-/** @param at URL, [host:]port, or path of a socket */
-export function adminClient(at: string): Ask {
+/** Longer than what it asks of its workers takes. */
+const PATIENCE_MS = 5000;
+/** A restart answers when the new process is ready, or has had its minute. */
+const RESTART_MS = 65_000;
+
+/**
+ * @param at URL, [host:]port, or path of a socket
+ * @param patienceMs for an answer. @default 5000, for a restart 65,000
+ */
+export function adminClient(at: string, patienceMs?: number): Ask {
   const place = adminOf(at.replace(/^https?:\/\//, ''));
   if (place === undefined) throw new CommandError('--admin off: want where it is', 2);
   const target =
@@ -30,6 +38,11 @@ export function adminClient(at: string): Ask {
             text: Buffer.concat(chunks).toString('utf8'),
           }),
         );
+      });
+      const waitMs = patienceMs ?? (path === '/restart' ? RESTART_MS : PATIENCE_MS);
+      outgoing.setTimeout(waitMs, () => {
+        reject(new CommandError(`the proxy at ${at} does not answer (${waitMs / 1000} s)`));
+        outgoing.destroy();
       });
       outgoing.on('error', () =>
         reject(

@@ -5,13 +5,16 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Channel, isGone } from '../../node-adapter/process/channel.ts';
+import { Channel, goneError, isGone } from '../../node-adapter/process/channel.ts';
 import type { PartItem } from '../../src/model/manifest.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { CompiledFiles, Compiling } from './compiling.ts';
 
 /** Who edits files saves them again soon, and one that remembers compiles faster. */
 const IDLE_MS = 5000;
+
+/** Large meshes compile in a few seconds; files of other machines may never come. */
+const SLOW_MS = 30_000;
 
 /** Beside this file, whether it is a source or stands in a bundle. */
 const isSource = import.meta.url.endsWith('.ts');
@@ -21,6 +24,14 @@ export class CompilerProcess implements Compiling {
   #running: { readonly child: ChildProcess; readonly channel: Channel } | undefined;
   #idle: NodeJS.Timeout | undefined;
   #isStopped = false;
+  readonly #onSlow: (message: string) => void;
+  readonly #slowMs: number;
+
+  /** @param onSlow told when it takes long, with what helps: nothing that is changed comes in force meanwhile */
+  constructor(onSlow: (message: string) => void, slowMs: number = SLOW_MS) {
+    this.#onSlow = onSlow;
+    this.#slowMs = slowMs;
+  }
 
   /** So that it is up when something is asked of it. */
   prepare(): void {
@@ -29,8 +40,15 @@ export class CompilerProcess implements Compiling {
   }
 
   async compile(paths: readonly string[], scopes: readonly ProxyScope[]): Promise<CompiledFiles> {
-    const ask = async (): Promise<CompiledFiles> =>
-      (await this.#channel().call('compile', { paths, scopes })).value as CompiledFiles;
+    const ask = async (): Promise<CompiledFiles> => {
+      const channel = this.#channel();
+      const slow = setTimeout(() => this.#saySlow(), this.#slowMs).unref();
+      try {
+        return (await channel.call('compile', { paths, scopes })).value as CompiledFiles;
+      } finally {
+        clearTimeout(slow);
+      }
+    };
     try {
       return await ask();
     } catch (error) {
@@ -42,6 +60,8 @@ export class CompilerProcess implements Compiling {
   }
 
   async part(name: string): Promise<readonly PartItem[]> {
+    // Another one knows nothing of what this one compiled.
+    if (this.#running === undefined) throw goneError();
     return (await this.#channel().call('part', name)).value as readonly PartItem[];
   }
 
@@ -54,6 +74,13 @@ export class CompilerProcess implements Compiling {
   stop(): void {
     this.#isStopped = true;
     this.#end();
+  }
+
+  #saySlow(): void {
+    const pid = this.#running?.child.pid;
+    this.#onSlow(
+      `the process that compiles (pid ${pid}) has not answered for ${this.#slowMs / 1000} s; what is in force stays. Where it hangs, end it: another one takes its place`,
+    );
   }
 
   #end(): void {

@@ -1,9 +1,12 @@
 /** Why a node didn't start, or serves nobody, and what helps. */
+import { gatewayPort } from '../../node-adapter/process/index.ts';
+import type { FrontPlan } from '../../node-adapter/process/index.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { CommandError } from '../errors.ts';
 
 interface Context {
   readonly kind: 'sidecar' | 'gateway';
+  readonly behind?: readonly FrontPlan[];
   readonly admin?: { readonly host: string; readonly port: number } | { readonly path: string };
 }
 
@@ -14,18 +17,33 @@ interface SystemError extends Error {
   readonly address?: string;
 }
 
-function remedyOf({ code, port }: SystemError, { kind, admin }: Context): string | undefined {
+/** The port of the configuration that is listened on there. */
+function configuredPort(port: number, plans: readonly FrontPlan[]): number {
+  for (const plan of plans) {
+    if (plan.kind !== 'gateway') continue;
+    const moved = [...Object.keys(plan.map).map(Number), port - plan.offset];
+    const found = moved.find((from) => from > 0 && gatewayPort(plan, from) === port);
+    if (found !== undefined) return found;
+  }
+  return port;
+}
+
+function remedyOf(
+  { code, port = 0 }: SystemError,
+  { kind, admin, behind = [] }: Context,
+): string | undefined {
   const isAdmin = admin !== undefined && 'port' in admin && admin.port === port;
   const isGateway = kind === 'gateway' && !isAdmin;
+  const configured = configuredPort(port, behind);
   if (code === 'EADDRINUSE') {
     if (isAdmin) return 'is in use: give --admin another, or --admin off';
     return isGateway
-      ? `is in use: stop what listens there, or --map ${port}=another`
+      ? `is in use: stop what listens there, or --map ${configured}=another`
       : 'is in use: stop what listens there, or give another';
   }
   if (code === 'EACCES')
     return isGateway
-      ? `needs rights that this user hasn't: --map ${port}=${(port ?? 0) + 8000}, or --map-offset 8000 for all ports below 1024`
+      ? `needs rights that this user hasn't: --map ${configured}=${configured + 8000}, or --map-offset 8000 for all ports below 1024`
       : "needs rights that this user hasn't: give one from 1024 on";
   return code === 'EADDRNOTAVAIL' ? 'is no address of this machine' : undefined;
 }

@@ -15,6 +15,7 @@ import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { certificatePem, keyPem } from '../../test/fixtures/certificates.ts';
 import { serviceEntry } from '../../test/fixtures/control.ts';
+import type { CompiledFiles, Compiling } from './compiling.ts';
 import { FileCompiler } from './file-compiler.ts';
 import type { FolderWatch } from './folder.ts';
 import { watchFolder } from './folder.ts';
@@ -55,10 +56,14 @@ afterEach(() => {
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 async function start(...scopes: readonly ProxyScope[]): Promise<void> {
+  await startWith(new FileCompiler(), ...scopes);
+}
+
+async function startWith(compiling: Compiling, ...scopes: readonly ProxyScope[]): Promise<void> {
   watch = await watchFolder({
     paths: [folder],
     scopes,
-    compiling: new FileCompiler(),
+    compiling,
     sinks: {
       onConfiguration: async (own, configuration, secrets) => {
         given.push({ scope: own, configuration, secrets });
@@ -121,6 +126,35 @@ describe('a folder as configuration', () => {
     renameSync(join(folder, 'one.yaml'), join(folder, 'one.txt'));
     await expect.poll(() => said.at(-1)?.message).toContain('no .yaml');
     expect(given).toHaveLength(1);
+  });
+
+  it('gives nothing and compiles nothing behind its end', async () => {
+    let compiled = 0;
+    let open = (): void => undefined;
+    class Gated extends FileCompiler {
+      override async compile(...asked: Parameters<Compiling['compile']>): Promise<CompiledFiles> {
+        if (++compiled === 2)
+          await new Promise<void>((resolve) => {
+            open = resolve;
+          });
+        return super.compile(...asked);
+      }
+    }
+    write('one.yaml', serviceEntry('one'));
+    await startWith(new Gated(), scope);
+    write('two.yaml', serviceEntry('two'));
+    await expect.poll(() => compiled).toBe(2);
+    write('three.yaml', 'spec: [\n');
+    // It waits for its turn.
+    await new Promise((wake) => {
+      setTimeout(wake, 400);
+    });
+    watch?.stop();
+    open();
+    await new Promise((wake) => {
+      setTimeout(wake, 200);
+    });
+    expect([compiled, given.length, said]).toEqual([2, 1, []]);
   });
 
   it('says why a proxy refuses', async () => {
@@ -245,4 +279,62 @@ it('is a source of a proxy', async () => {
     .toContain('two.example.com');
   await source.stop();
   expect(said).toEqual([]);
+});
+
+it('is stopped as a source before all was given', async () => {
+  let began = (): void => undefined;
+  let stopped = 0;
+  const applied: unknown[] = [];
+  const source = createFolderSource({
+    watch: async (give) => {
+      await new Promise<void>((resolve) => {
+        began = resolve;
+      });
+      const named = { version: '', snapshot: { format: 1, listeners: [], clusters: [] } } as never;
+      const keys = { version: '', sets: {} };
+      await give(scope, { named, endpoints: { version: '', clusters: {} }, keys }, {});
+      return { stop: () => stopped++, refreshKeys: () => Promise.resolve() };
+    },
+    apply: (...given) => {
+      applied.push(given);
+      return Promise.resolve([]);
+    },
+    secrets: new GivenSecrets(),
+  });
+  const started = source.start();
+  await source.stop();
+  began();
+  await started;
+  expect([applied.length, stopped]).toEqual([0, 1]);
+});
+
+it('keeps secrets as a source until what names them no more is in force', async () => {
+  const secrets = new GivenSecrets();
+  const names = (): unknown => ['old', 'new'].map((name) => secrets.get(name) !== undefined);
+  const seen: unknown[] = [];
+  const refusals = [[], [{ code: 'LAT0201', level: 'error', message: 'no such filter' }], []];
+  const source = createFolderSource({
+    watch: async (give) => {
+      const named = { version: '', snapshot: { format: 1, listeners: [], clusters: [] } } as never;
+      const keys = { version: '', sets: {} };
+      for (const name of ['old', 'new', 'new']) {
+        const configuration = { named, endpoints: { version: '', clusters: {} }, keys };
+        await give(scope, configuration, { [name]: { certificate: name } });
+        seen.push(names());
+      }
+      return { stop: () => undefined, refreshKeys: () => Promise.resolve() };
+    },
+    apply: () => {
+      seen.push(names());
+      return Promise.resolve((refusals.shift() ?? []) as readonly Diagnostic[]);
+    },
+    secrets,
+  });
+  await source.start();
+  const [both, isOld, isNew] = [
+    [true, true],
+    [true, false],
+    [false, true],
+  ];
+  expect(seen).toEqual([isOld, isOld, both, both, both, isNew]);
 });

@@ -132,13 +132,13 @@ class Folder implements FolderWatch {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work).catch((error: unknown) => this.#fault(error));
+    this.#turn = this.#turn
+      .then(() => (this.#isStopped ? undefined : work()))
+      .catch((error: unknown) => this.#fault(error));
     return this.#turn;
   }
 
   #fault(error: unknown): void {
-    // Who compiled for it was stopped with it.
-    if (this.#isStopped) return;
     this.#isLost = isGone(error);
     const message = this.#isLost
       ? 'the process that compiles ended before it was done; it is tried again with the next change, or in a minute'
@@ -150,6 +150,7 @@ class Folder implements FolderWatch {
 
   /** The same again is said once. */
   #say(diagnostics: readonly Diagnostic[]): void {
+    if (this.#isStopped) return;
     const text = canonicalJson(diagnostics);
     if (text === this.#said) return;
     this.#said = text;
@@ -166,6 +167,8 @@ class Folder implements FolderWatch {
         this.#paths,
         this.#scopes,
       );
+      // Its parts would have to be asked for, and nobody compiles any more.
+      if (this.#isStopped) return;
       this.#isLost = false;
       if (unreadable !== undefined) throw new CommandError(unreadable);
       if (found.some(({ level }) => level === 'error')) return this.#say(found);
@@ -202,6 +205,8 @@ class Folder implements FolderWatch {
     const all = [...this.#found];
     for (const { scope, result, bundle } of this.#compiled) {
       await this.#keys.ensure(result.jwksUris);
+      // A proxy that drains opens no port any more.
+      if (this.#isStopped) return;
       all.push(...result.diagnostics, ...(await this.#give(scope, result, bundle)));
     }
     // Fresh keys mend no file.

@@ -92,7 +92,7 @@ async function folderSource(
   // A proxy that is configured by a control plane needs none of it.
   const { watchFolder } = await import('./folder.ts');
   const { CompilerProcess } = await import('./compiler-process.ts');
-  const compiling = new CompilerProcess();
+  const compiling = new CompilerProcess((message) => note(`warning: ${message}`));
   // It starts beside the proxy.
   compiling.prepare();
   return {

@@ -135,8 +135,14 @@ export function proxyRoutes(app: App, services: Services): void {
     const scope = scopeFor(c);
     const ack = await readJson(c, ackBody);
     const runtime = readRuntime(c.req.header('x-lateen-runtime'));
+    // Who polls says it with each poll; the log has it once.
+    const isKnown = registry
+      .instances(scope)
+      .some(
+        ({ id, refused }) => id === ack.instance && refused?.pointer === pointerName(ack.pointer),
+      );
     registry.acknowledge(scope, { ...ack, runtime });
-    if (!ack.ok)
+    if (!ack.ok && !isKnown)
       deps.log(`nack from ${scopeKey(scope)}: ${JSON.stringify(ack.diagnostics).slice(0, 500)}`);
     return c.body(null, 204);
   });

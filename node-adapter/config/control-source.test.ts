@@ -159,10 +159,17 @@ const inForce = (one: Proxy, service: string): Promise<void> =>
     .toContain(`${service}.example.com`);
 
 /** Between a proxy and the control plane: no WebSocket comes through, and what is asked is counted. */
-async function withoutSocket(): Promise<{ url: string; asked: string[] }> {
+async function withoutSocket(
+  isLost: (path: string) => boolean = () => false,
+): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer((incoming, outgoing) => {
-    asked.push(`${incoming.method} ${incoming.url}`);
+    const { method, url = '' } = incoming;
+    asked.push(`${method} ${url}`);
+    if (isLost(url)) {
+      outgoing.writeHead(503).end();
+      return;
+    }
     const forward = async (): Promise<void> => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -218,6 +225,20 @@ describe('configuration from a control plane', () => {
     await expect.poll(status).toMatchObject({ state: 'SYNCED' });
   });
 
+  it('changes no more behind the end, whoever asks for fresher keys', async () => {
+    await apply(serviceEntry('first'));
+    const one = proxy({ token: await token([scope]) });
+    await one.source.start();
+    await expect.poll(status).toMatchObject({ state: 'SYNCED' });
+    await one.source.stop();
+    await apply(serviceEntry('second'));
+    await one.source.refreshKeys(scope, 'https://issuer.test/jwks.json');
+    expect(one.applied).toBe(1);
+    expect(services(one.planes[0])).not.toContain('second.example.com');
+    expect(one.lines).toEqual([]);
+    expect(await status()).toMatchObject({ diagnostics: [] });
+  });
+
   it('comes for several scopes over one socket, and what is large by HTTP', async () => {
     const many = Array.from({ length: 1500 }, (_, index) => serviceEntry(`large${index}`));
     await apply(many.join('---\n'));
@@ -265,6 +286,22 @@ describe('configuration from a control plane', () => {
       .toBeGreaterThan(4);
     expect(asked.filter((line) => line.endsWith('/blobs')).length).toBe(before);
     expect(one.lines).toHaveLength(1);
+  });
+
+  it('is refused where the control plane hears of it, whatever became of the first word', async () => {
+    await apply(serviceEntry('first'));
+    let acks = 0;
+    const { url } = await withoutSocket((path) => path.endsWith('/ack') && ++acks === 2);
+    const one = proxy({ url, token: await token([scope]) });
+    await one.source.start();
+    await expect.poll(() => acks).toBe(1);
+    one.refusal = 'no such filter';
+    await apply(serviceEntry('second'));
+    await expect.poll(() => acks).toBeGreaterThan(1);
+    await expect
+      .poll(status)
+      .toMatchObject({ state: 'ERROR', diagnostics: [{ message: 'no such filter' }] });
+    expect(one.lines.filter((line) => line.includes('was refused'))).toHaveLength(1);
   });
 
   it('goes on when the token is revoked, and says so', async () => {
@@ -326,6 +363,25 @@ describe('configuration from a control plane', () => {
     const [file = ''] = readdirSync(folder);
     expect(readFileSync(join(folder, file), 'utf8')).not.toContain('PRIVATE');
   });
+});
+
+it('keeps secrets of what is in force where a new one is refused', async () => {
+  const indented = (text: string): string => text.replaceAll(/^/gm, '    ');
+  const withSecret = (name: string): string =>
+    `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: edge}\nstringData:\n  tls.crt: |\n${indented(certificatePem)}\n  tls.key: |\n${indented(keyPem)}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: edge}\nspec: {selector: {app: front}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: ${name}}}]}\n`;
+  await apply(withSecret('old'));
+  const one = proxy({ token: await token([gateway]), scopes: [gateway] });
+  await one.source.start();
+  one.refusal = 'no such filter';
+  await apply(withSecret('new'));
+  await expect.poll(status).toMatchObject({ state: 'ERROR' });
+  expect(one.secrets.get('edge/new')).toBeDefined();
+  expect(one.secrets.get('edge/old')).toBeDefined();
+  one.refusal = undefined;
+  await apply(withSecret('new').replace('443', '8443'));
+  await expect.poll(status).toMatchObject({ state: 'SYNCED' });
+  expect(one.secrets.get('edge/new')).toBeDefined();
+  expect(one.secrets.get('edge/old')).toBeUndefined();
 });
 
 describe('what was in force last', () => {

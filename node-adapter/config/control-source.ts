@@ -7,12 +7,12 @@ import { KeyRefreshes } from '../../src/delivery/key-refreshes.ts';
 import type { PushMessage } from '../../src/delivery/messages.ts';
 import { MAX_INSTANCE, abridged } from '../../src/delivery/messages.ts';
 import type { Clock } from '../../src/host/host.ts';
-import type { SecretBundle } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { GivenSecrets } from '../secrets.ts';
 import { Slices } from '../slices.ts';
 import { ScopeFeed } from './feed.ts';
 import type { LastGood } from './last-good.ts';
+import { ScopeSecrets } from './scope-secrets.ts';
 import { fetchSecrets } from './secrets-client.ts';
 import type { Apply, ConfigSource } from './source.ts';
 import { causeOf, keyOfScope, logLine, sha256 } from './source.ts';
@@ -59,7 +59,7 @@ class ControlSource implements ConfigSource {
   readonly #stream: StreamClient;
   readonly #slices = new Slices();
   readonly #keyRefreshes = new Map<string, KeyRefreshes>();
-  readonly #material = new Map<string, SecretBundle['secrets']>();
+  readonly #material: ScopeSecrets;
   readonly #timers = new Set<NodeJS.Timeout>();
   #polling: NodeJS.Timeout | undefined;
   #isPolling = false;
@@ -76,6 +76,7 @@ class ControlSource implements ConfigSource {
     const options = { ...given, instance: given.instance.slice(-MAX_INSTANCE) };
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
+    this.#material = new ScopeSecrets(options.secrets);
     this.#feeds = new Map(
       options.scopes.map((scope) => [keyOfScope(scope), this.#createFeed(scope)]),
     );
@@ -110,6 +111,7 @@ class ControlSource implements ConfigSource {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const feed of this.#feeds.values()) feed.stop();
     this.#stream.stop();
     clearInterval(this.#polling);
     clearTimeout(this.#overdue);
@@ -151,13 +153,9 @@ class ControlSource implements ConfigSource {
       lastGood,
       log,
       fetchSecrets: (known) => fetchSecrets({ scope, token, ask }, known),
-      onSecrets: ({ secrets }) => this.#takeSecrets(keyOfScope(scope), secrets),
+      onSecrets: ({ secrets }) => this.#material.give(keyOfScope(scope), secrets),
+      onInForce: () => this.#material.settle(keyOfScope(scope)),
     });
-  }
-
-  #takeSecrets(key: string, secrets: SecretBundle['secrets']): void {
-    this.#material.set(key, secrets);
-    this.#options.secrets.replace(Object.assign({}, ...this.#material.values()));
   }
 
   #subscribe(): void {

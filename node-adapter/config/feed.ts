@@ -20,6 +20,8 @@ export interface FeedOptions {
   /** Undefined = the known version is current. */
   readonly fetchSecrets: (known: string | undefined) => Promise<SecretBundle | undefined>;
   readonly onSecrets: (bundle: SecretBundle) => void;
+  /** What the control plane wants is in force, with the secrets that were told last. */
+  readonly onInForce: () => void;
 }
 
 export class ScopeFeed {
@@ -33,6 +35,7 @@ export class ScopeFeed {
   #secrets: string | undefined;
   /** Secrets could not be had. */
   #lacksSecrets = false;
+  #isStopped = false;
 
   constructor(options: FeedOptions) {
     this.scope = options.scope;
@@ -49,6 +52,11 @@ export class ScopeFeed {
 
   get isRunning(): boolean {
     return this.#isRunning;
+  }
+
+  /** Nothing is put in force any more: a proxy that drains opens no port. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** What was in force last, so that no more than the difference is asked for. */
@@ -75,8 +83,9 @@ export class ScopeFeed {
       const { control } = this.#options;
       const pointer = await control.pointer(this.#isRunning ? this.held : undefined);
       await this.#takeSecrets(undefined);
-      if (pointer === undefined || pointerName(pointer) === this.#refused?.name) return;
+      if (pointer === undefined) return this.#options.onInForce();
       const diagnostics = await this.#take(pointer, {});
+      // What was refused is said with each poll: the last word may be lost, or forgotten.
       await control
         .acknowledge({ pointer, ok: diagnostics.length === 0, diagnostics })
         .catch(() => undefined);
@@ -86,7 +95,10 @@ export class ScopeFeed {
   /** Secrets that could not be had are asked for again. */
   retrySecrets(): Promise<void> {
     return this.#lacksSecrets
-      ? this.#inTurn(() => this.#takeSecrets(undefined))
+      ? this.#inTurn(async () => {
+          await this.#takeSecrets(undefined);
+          if (this.#isRunning && this.#refused === undefined) this.#options.onInForce();
+        })
       : Promise.resolve();
   }
 
@@ -123,6 +135,12 @@ export class ScopeFeed {
   }
 
   async #take(pointer: Pointer, sent: Texts): Promise<readonly Diagnostic[]> {
+    const diagnostics = await this.#takeOnce(pointer, sent);
+    if (diagnostics.length === 0) this.#options.onInForce();
+    return diagnostics;
+  }
+
+  async #takeOnce(pointer: Pointer, sent: Texts): Promise<readonly Diagnostic[]> {
     const name = pointerName(pointer);
     if (this.#isRunning && this.held !== undefined && pointerName(this.held) === name) return [];
     if (this.#refused?.name === name) return this.#refused.diagnostics;
@@ -147,6 +165,8 @@ export class ScopeFeed {
     const { control, lastGood } = this.#options;
     try {
       const bundle = await control.bundle(pointer, this.#bundle, sent);
+      // Neither taken nor refused: the control plane is told nothing of it.
+      if (this.#isStopped) throw new Error('the proxy ends');
       const diagnostics = await this.#options.apply(this.scope, bundle);
       if (diagnostics.length > 0) return diagnostics;
       this.#bundle = bundle;

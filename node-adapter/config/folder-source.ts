@@ -4,7 +4,9 @@ import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { Configuration } from '../plane.ts';
 import type { GivenSecrets } from '../secrets.ts';
+import { ScopeSecrets } from './scope-secrets.ts';
 import type { Apply, ConfigSource } from './source.ts';
+import { keyOfScope } from './source.ts';
 
 /** Why it is refused; nothing = it is in force. */
 export type Give = (
@@ -26,22 +28,23 @@ export interface FolderSourceOptions {
 }
 
 export function createFolderSource({ watch, apply, secrets }: FolderSourceOptions): ConfigSource {
-  const material = new Map<ProxyScope, Readonly<Record<string, SecretMaterial>>>();
-  let known = '';
+  const material = new ScopeSecrets(secrets);
   let watching: Watching | undefined;
+  let isStopped = false;
   return {
     async start() {
-      watching = await watch((scope, configuration, given) => {
-        material.set(scope, given);
-        // Before the configuration that names them.
-        const all: Record<string, SecretMaterial> = Object.assign({}, ...material.values());
-        const text = JSON.stringify(all);
-        if (text !== known) secrets.replace(all);
-        known = text;
-        return apply(scope, configuration);
+      watching = await watch(async (scope, configuration, given) => {
+        if (isStopped) return [];
+        material.give(keyOfScope(scope), given);
+        const refused = await apply(scope, configuration);
+        if (refused.length === 0) material.settle(keyOfScope(scope));
+        return refused;
       });
+      // A proxy that could not be started isn't kept by what it would have watched.
+      if (isStopped) watching.stop();
     },
     stop() {
+      isStopped = true;
       watching?.stop();
       return Promise.resolve();
     },

@@ -43,6 +43,10 @@ export class ChannelError extends Error {
 const GONE = 'ERR_GONE';
 const LINK_ERROR: LinkError['code'] = 'LAT0201';
 
+export function goneError(): ChannelError {
+  return new ChannelError('the process is gone', GONE);
+}
+
 /** The process on the other side has ended, or was never there. */
 export function isGone(error: unknown): boolean {
   return error instanceof ChannelError && error.code === GONE;
@@ -81,7 +85,7 @@ export class Channel {
       this.#waiting.set(call, { resolve, reject });
       this.#send({ call, name, given }, handle, () => {
         this.#waiting.delete(call);
-        reject(new ChannelError('the process is gone', GONE));
+        reject(goneError());
       });
     });
   }
@@ -132,8 +136,7 @@ export class Channel {
   }
 
   #gone(): void {
-    for (const { reject } of this.#waiting.values())
-      reject(new ChannelError('the process is gone', GONE));
+    for (const { reject } of this.#waiting.values()) reject(goneError());
     this.#waiting.clear();
   }
 }

@@ -20,10 +20,10 @@ afterEach(async () => {
   await crew?.close();
 });
 
-function start(lines: string[]): Crew {
+function start(lines: string[], workerTimeoutMs = 10_000): Crew {
   crew = new Crew({
     count: 2,
-    workerTimeoutMs: 10_000,
+    workerTimeoutMs,
     setup: { scopes: [gatewayScope], accessLog: false },
     owner: {
       handleFor: () => Promise.reject(new Error('no port is asked for')),
@@ -54,5 +54,26 @@ describe.skipIf(!runsSources)('configurations of a crew', () => {
     for (const { pid = 0 } of own.views()) process.kill(pid, 'SIGKILL');
     expect(await own.configure('gateway', configuration('first'))).toBe('applied');
     await expect.poll(() => own.lacks, { timeout: 20_000 }).toBeUndefined();
+  });
+
+  it('pass a worker by that hangs, where another answers', async () => {
+    const own = start([], 0);
+    await own.start();
+    const [{ pid = 0 } = {}] = own.views();
+    process.kill(pid, 'SIGSTOP');
+    await expect.poll(() => own.lacks, { timeout: 20_000 }).toBe('a worker does not answer');
+    expect(await own.configure('gateway', configuration('first'))).toBe('applied');
+    process.kill(pid, 'SIGCONT');
+    await expect.poll(() => own.lacks, { timeout: 20_000 }).toBeUndefined();
+  });
+
+  it('are superseded by the end', async () => {
+    const own = start([]);
+    await own.start();
+    for (const { pid = 0 } of own.views()) process.kill(pid, 'SIGSTOP');
+    const late = own.configure('gateway', configuration('late'));
+    own.kill();
+    expect(await late).toBe('superseded');
+    expect(await own.configure('gateway', configuration('later'))).toBe('superseded');
   });
 });

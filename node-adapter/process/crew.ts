@@ -80,10 +80,7 @@ export class Crew {
   /** Those that a worker has put in force. */
   readonly #configurations = new Map<ProxyScope['type'], Configuration>();
   /** Somebody waits for a worker to be there. */
-  #awaited: {
-    readonly resolve: (worker: ChildWorker) => void;
-    readonly reject: (error: Error) => void;
-  }[] = [];
+  #awaited: ((worker: ChildWorker | undefined) => void)[] = [];
   readonly #plans: FrontPlan[] = [];
   #secrets: Readonly<Record<string, SecretMaterial>> = {};
   #accessLog: boolean;
@@ -125,7 +122,7 @@ export class Crew {
 
   /**
    * One worker puts it in force, then the others are told: linking asks nothing but what it is given, so what one can
-   * link all can, and what none can reaches one. Resolves when the first has it in force.
+   * link all can, and what none can reaches one. Resolves when the first has it in force; as superseded, when they end.
    * @throws LinkError: what was in force stays, everywhere
    */
   async configure(type: ProxyScope['type'], configuration: Configuration): Promise<Applied> {
@@ -233,31 +230,36 @@ export class Crew {
     const most = this.#slots.length + MORE_TRIES;
     while (tried.size < most) {
       const worker = await this.#workerBeside(tried);
+      if (worker === undefined) return undefined;
       tried.add(worker);
       try {
         const applied = await worker.configure(type, configuration);
         return applied === 'applied' ? worker : undefined;
       } catch (error) {
         if (isLinkError(error)) throw new LinkError(error.message);
-        if (!isGone(error) || this.#isEnding) throw error;
+        if (this.#isEnding) return undefined;
+        if (!isGone(error)) throw error;
       }
     }
     throw new LinkError(`${most} workers in a row ended when they were given it`);
   }
 
-  #workerBeside(tried: ReadonlySet<ChildWorker>): Promise<ChildWorker> {
+  /** Undefined = the workers end. */
+  #workerBeside(tried: ReadonlySet<ChildWorker>): Promise<ChildWorker | undefined> {
     const others = this.#slots.filter(({ worker }) => worker !== undefined && !tried.has(worker));
-    const up = others.find(({ isReady }) => isReady) ?? others[0];
+    // Who hangs takes it when it is killed, or never.
+    const answering = others.filter((slot) => !isSilent(slot));
+    const up = answering.find(({ isReady }) => isReady) ?? answering[0] ?? others[0];
     if (up?.worker !== undefined) return Promise.resolve(up.worker);
-    return new Promise((resolve, reject) => {
-      if (this.#isEnding) reject(new Error('the workers have ended'));
-      else this.#awaited.push({ resolve, reject });
+    return new Promise((resolve) => {
+      if (this.#isEnding) resolve(undefined);
+      else this.#awaited.push(resolve);
     });
   }
 
   #end(): void {
     this.#isEnding = true;
-    for (const { reject } of this.#awaited) reject(new Error('the workers have ended'));
+    for (const resolve of this.#awaited) resolve(undefined);
     this.#awaited = [];
     clearInterval(this.#turns);
     for (const { timer } of this.#slots) clearTimeout(timer);
@@ -295,7 +297,7 @@ export class Crew {
           worker.configure(type, configuration),
         ),
       ]);
-      for (const { resolve } of this.#awaited) resolve(worker);
+      for (const resolve of this.#awaited) resolve(worker);
       this.#awaited = [];
       await told;
       // It serves nobody before it has what the others run.

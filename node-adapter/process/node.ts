@@ -11,6 +11,7 @@ import type { ScopeDump } from '../admin/dump.ts';
 import type { ProxyView } from '../admin/view.ts';
 import { logLine } from '../config/source.ts';
 import type { Apply, ConfigSource } from '../config/source.ts';
+import { portFault } from '../gateway-ports.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Configuration } from '../plane.ts';
 import type { GivenSecrets, SecretMaterial } from '../secrets.ts';
@@ -232,6 +233,8 @@ export class MeshNode {
       this.#faults.delete(port);
       return at;
     } catch (error) {
+      // Every worker asks, again with each configuration.
+      if (!this.#faults.has(port)) this.#options.log(portFault(port, error));
       this.#faults.set(port, error as Error);
       throw error;
     }

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -183,6 +184,42 @@ describe('gateway of two workers', () => {
       await waitFor('its end', async () => !(await ask()));
     }
     expect(gateway.stderr).not.toContain('error');
+  });
+
+  it("says once that a port can't be had, for all workers and as long as it is so", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => {
+      other.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = other.address() as AddressInfo;
+    const gateway = await start('--map', `81=${port}`);
+    const edit = (prefix: string): void =>
+      writeFileSync(
+        join(bench.folder, 'mesh.yaml'),
+        shopMesh(bench.app.port)
+          .replace(
+            "hosts: ['*']}]}",
+            "hosts: ['*']}, {port: {number: 81, name: two, protocol: HTTP}, hosts: ['*']}]}",
+          )
+          .replace('prefix: /cart', `prefix: ${prefix}`),
+      );
+    for (const prefix of ['/one', '/two', '/three']) {
+      edit(prefix);
+      await waitFor(prefix, async () => (await bench.ask('/config_dump')).text.includes(prefix));
+    }
+    const said = (): number => gateway.stdout.split(`port ${port} can't be listened on`).length - 1;
+    await waitFor('the line', () => said() > 0);
+    expect(said()).toBe(1);
+    await new Promise<void>((resolve) => {
+      other.close(() => resolve());
+    });
+    edit('/four');
+    await waitFor('the port', () =>
+      fetch(`http://127.0.0.1:${port}/`).then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 
   it('drains: refuses what is new, finishes what is under way', async () => {
@@ -373,6 +410,19 @@ describe('a node without an admin endpoint', () => {
         return true;
       }
     });
+  });
+});
+
+describe('a proxy that hangs', () => {
+  it('is listed among those that run', async () => {
+    const gateway = await start();
+    gateway.kill('SIGSTOP');
+    const { stdout } = await bench.run(['node', 'status']);
+    expect(stdout).toMatch(
+      new RegExp(`default/ingressgateway +gateway +${gateway.pid} +does not answer`),
+    );
+    gateway.kill('SIGCONT');
+    expect((await bench.run(['node', 'status'])).stdout).toMatch(/ready +2\/2/);
   });
 });
 
