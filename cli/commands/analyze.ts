@@ -28,7 +28,8 @@ async function findInFiles(
     kinds,
     ...(options.namespace === undefined ? {} : { defaultNamespace: options.namespace }),
   });
-  note(`${admission.resources.length} resources admitted`);
+  const { length } = admission.resources;
+  note(`${length} ${length === 1 ? 'resource' : 'resources'} admitted`);
   return [...admission.diagnostics, ...findings(admission.resources, { kinds, policyCompilers })];
 }
 

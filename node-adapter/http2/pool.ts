@@ -102,7 +102,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
     const member = this.#memberOf(client);
     if (member === undefined) return;
     const { room } = this.#options;
-    if (client.attempts > 0 && room?.owes(this) === true) {
+    if (client.attempts > 0 && room?.passesOn(this) === true) {
       client.drain();
       return;
     }

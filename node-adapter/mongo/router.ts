@@ -94,7 +94,7 @@ export class MongoRouter implements ReplyListener {
   take(message: RoutedMessage, later: (outcome: Outcome) => void): Outcome | undefined {
     const { session } = this.#options;
     if (!this.#isDecidable && !session.isAnswered) return this.#wait(message, later);
-    const destination = this.#destination(message);
+    const destination = this.#decide(message);
     const goesOn =
       destination === this.#active && (this.isSettled || session.hasRoomFor(message.header));
     if (!goesOn && !session.isAnswered) return this.#wait(message, later);
@@ -171,7 +171,8 @@ export class MongoRouter implements ReplyListener {
     return undefined;
   }
 
-  #destination(message: RoutedMessage): Destination {
+  /** It may settle the connection, after which everything goes one way. */
+  #decide(message: RoutedMessage): Destination {
     if (this.#settled !== undefined) return this.#settled;
     const { asked } = message;
     if (asked === undefined || this.#options.session.isLost) return this.#settle();

@@ -77,7 +77,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
     const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     const { room } = this.#options;
     const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
-    if (isWorn || connection.isOld || (connection.attempts > 0 && room?.owes(this) === true)) {
+    if (isWorn || connection.isOld || (connection.attempts > 0 && room?.passesOn(this) === true)) {
       connection.close();
       return;
     }

@@ -25,11 +25,10 @@ export class Room {
     this.#most = maxConnections > 0 ? maxConnections : Infinity;
   }
 
-  /** Others have waited longer for a place than the user for its next one. */
-  owes(user: RoomUser): boolean {
+  /** A connection of the user's is free: others have waited longer for its place. Else it was the user's turn, and is that of others next. */
+  passesOn(user: RoomUser): boolean {
     const [first] = this.#wanting;
     if (first !== user) return first !== undefined;
-    // Its turn, and behind it that of others.
     this.#wanting.delete(user);
     this.#wanting.add(user);
     return false;
