@@ -2,25 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { kinds } from '../../src/presets/control.ts';
 import { documentOf, faultsOf, fociOf, keyOf, mend } from './documents.ts';
+import { expectHolds } from './expect-holds.ts';
 import { brokenMeshes, validMeshes } from './meshes.ts';
-import { Counts, failureOf } from './property.ts';
-import type { Property } from './property.ts';
 import { Random } from './random.ts';
 import { routeTables } from './routes.ts';
 import { has } from './schema.ts';
-import { shrink } from './shrink.ts';
-
-function expectHolds(property: Property, runs: number): Counts {
-  const counts = new Counts();
-  for (let seed = 1; seed <= runs; seed++) {
-    const value = property.make(new Random(seed));
-    const failure = failureOf(property, value, counts);
-    if (failure === undefined) continue;
-    const small = shrink(property, value, failure);
-    expect.fail(`seed ${seed}: ${small.failure.message}\n${property.show(small.value)}`);
-  }
-  return counts;
-}
 
 /** Admission refuses these fields whatever they hold. */
 const NEVER_ADMITTED = [
