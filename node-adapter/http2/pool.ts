@@ -133,10 +133,7 @@ export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {
   onRoom(): boolean {
     const before = this.#connecting;
     this.#connectIfWanted();
-    const hasConnected = this.#connecting > before;
-    // For the next who wait here, behind those who wait elsewhere.
-    if (hasConnected) this.#connectIfWanted();
-    return hasConnected;
+    return this.#connecting > before;
   }
 
   giveWay(): boolean {

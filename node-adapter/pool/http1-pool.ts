@@ -108,10 +108,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
   onRoom(): boolean {
     const before = this.#connecting;
     this.#connectIfWanted();
-    const hasConnected = this.#connecting > before;
-    // For the next who waits here, behind those who wait elsewhere.
-    if (hasConnected) this.#connectIfWanted();
-    return hasConnected;
+    return this.#connecting > before;
   }
 
   giveWay(): boolean {

@@ -63,7 +63,10 @@ export class Room {
     this.#connections--;
     for (const user of this.#wanting) {
       this.#wanting.delete(user);
-      if (user.onRoom()) return;
+      if (!user.onRoom()) continue;
+      // For the next who wait there, behind those who wait elsewhere.
+      user.onRoom();
+      return;
     }
   }
 
