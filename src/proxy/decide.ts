@@ -18,7 +18,6 @@ export function isLetThrough(x: EngineExchange): boolean {
   return scope.type === 'sidecar-outbound' && mesh.outboundPolicy === 'ALLOW_ANY';
 }
 
-/** Framing, target, authority and the fields of the hop: the same for every request, whatever takes it. */
 const SPACE = 32;
 const TAB = 9;
 
@@ -30,6 +29,7 @@ function withoutBlanks(value: string): string {
   return isBare ? value : value.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 }
 
+/** Framing, target, authority and the fields of the hop: the same for every request, whatever takes it. */
 function canonicalise(x: EngineExchange): LocalReply | undefined {
   const framing = framingFault(x.request);
   if (framing !== undefined) return framing;
