@@ -5,7 +5,7 @@ import type { ProxyScope } from '../src/model/snapshot.ts';
 import type { Store } from '../src/model/store.ts';
 import { Problem } from './problem.ts';
 
-export type Role = 'viewer' | 'editor' | 'admin' | 'proxy';
+export type Role = 'viewer' | 'operator' | 'editor' | 'security-admin' | 'admin' | 'proxy';
 
 export interface TokenRecord {
   readonly id: string;
@@ -29,7 +29,14 @@ export interface Principal {
   readonly expiresMs?: number;
 }
 
-const RANK: Readonly<Record<Role, number>> = { proxy: 0, viewer: 1, editor: 2, admin: 3 };
+const RANK: Readonly<Record<Role, number>> = {
+  proxy: 0,
+  viewer: 1,
+  operator: 2,
+  editor: 3,
+  'security-admin': 4,
+  admin: 5,
+};
 export const TOKEN_PREFIX = '!token/';
 const TOKEN = /^lat_([0-9a-f]{16})_[0-9a-f]{48}$/;
 

@@ -3,6 +3,7 @@ import type { Resource } from './api.ts';
 import type { Diagnostic, Place } from './diagnostic.ts';
 import type { Blob } from './manifest.ts';
 import type { EndpointOverlay, NamedSnapshot, ProxyScope } from './snapshot.ts';
+import type { TrustSettings } from './trust.ts';
 
 export interface SourceText {
   /** Name shown in diagnostics: a path, `stdin`, a URL. */
@@ -91,4 +92,6 @@ export interface CompileResult {
 export interface CompileInput {
   readonly resources: readonly Resource[];
   readonly scope: ProxyScope;
+  /** Of the authority, where the mesh keeps one. */
+  readonly trust?: TrustSettings | undefined;
 }

@@ -3,6 +3,7 @@
  * The control plane compiles it, a data plane only links it.
  */
 import type { RegexProgram } from '../lib/regex/program.ts';
+import type { TrustSettings } from './trust.ts';
 
 /** Whose configuration it is. */
 export interface ProxyScope {
@@ -47,6 +48,8 @@ export interface MeshSettings {
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   /** Trusted proxies in front, counted from the right of X-Forwarded-For. @default 0 */
   readonly trustedHops: number;
+  /** Absent where no authority is kept: identities come from files, and nothing is denied. */
+  readonly trust?: TrustSettings;
 }
 
 /** One port (and, under TLS, one set of server names) of the proxy. */

@@ -78,6 +78,10 @@ export const rules: Readonly<Record<string, Rule>> = {
     ],
     packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:', 'ws'],
   },
+  'control/identity': {
+    may: [...portable, 'src/delivery', 'control'],
+    packages: ['@peculiar/x509', 'reflect-metadata', 'jose', 'hono', '@hono/zod-openapi'],
+  },
   cli: {
     may: [
       ...portable,

@@ -15,6 +15,7 @@ import type { CompileInput, CompileResult } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Listener, ProxyScope, Snapshot } from '../../model/snapshot.ts';
+import type { TrustSettings } from '../../model/trust.ts';
 import { gatewayApiOf } from '../gateway-api/resolve.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
@@ -57,12 +58,16 @@ function byName<Spec>(list: readonly Resource<Spec>[]): ReadonlyMap<string, Reso
 }
 
 interface Sources {
+  readonly trust: TrustSettings | undefined;
   readonly lists: ResourceLists;
   readonly memo: Memo;
   readonly compilers: readonly PolicyCompiler[];
 }
 
-function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): CompileContext {
+function createContext(
+  scope: ProxyScope,
+  { trust, lists, memo, compilers }: Sources,
+): CompileContext {
   const resources = <Spec>(kind: string): readonly Resource<Spec>[] => lists.of<Spec>(kind);
   const config = meshConfig(lists, memo);
   const sidecars = resources<SidecarSpec>('Sidecar');
@@ -72,9 +77,9 @@ function createContext(scope: ProxyScope, { lists, memo, compilers }: Sources): 
   // A gateway has no Sidecar.
   const isMesh = scope.type !== 'gateway';
   const { outboundPolicy } = isMesh ? sidecar : config.settings;
-  const mesh = memo.keep({ owner: config, slot: outboundPolicy, inputs: [] }, () => ({
+  const mesh = memo.keep({ owner: config, slot: outboundPolicy, inputs: [trust] }, () => ({
     ...config,
-    settings: { ...config.settings, outboundPolicy },
+    settings: { ...config.settings, outboundPolicy, ...(trust === undefined ? {} : { trust }) },
   }));
   const sources = {
     serviceEntries: resources<ServiceEntrySpec>('ServiceEntry'),
@@ -159,7 +164,7 @@ export interface Compiler {
 const MAX_SCOPES = 256;
 
 class MemoCompiler implements Compiler {
-  readonly #sources: Sources;
+  readonly #sources: Omit<Sources, 'trust'>;
   /** What each proxy was sent last, the one asked for last behind the others. */
   readonly #scopes = new Map<string, { readonly scope: ProxyScope; readonly packer: Packer }>();
 
@@ -169,7 +174,7 @@ class MemoCompiler implements Compiler {
 
   compile(input: CompileInput): CompileResult {
     const { scope, packer } = this.#scopeOf(input.scope);
-    const { context, listeners, used } = this.#listeners(input.resources, scope);
+    const { context, listeners, used } = this.#listeners(input, scope);
     const { clusters, endpoints } = compileClusters(context, used);
     const snapshot: Snapshot = {
       format: 1,
@@ -189,14 +194,14 @@ class MemoCompiler implements Compiler {
     };
   }
 
-  diagnose({ resources, scope }: CompileInput): readonly Diagnostic[] {
-    const { context, used } = this.#listeners(resources, scope);
+  diagnose(input: CompileInput): readonly Diagnostic[] {
+    const { context, used } = this.#listeners(input, input.scope);
     compileClusters(context, used);
     return context.diagnostics;
   }
 
   #listeners(
-    resources: readonly Resource[],
+    { resources, trust }: CompileInput,
     scope: ProxyScope,
   ): {
     context: CompileContext;
@@ -204,7 +209,7 @@ class MemoCompiler implements Compiler {
     used: ReadonlySet<string>;
   } {
     this.#sources.lists.update(resources);
-    const context = createContext(scope, this.#sources);
+    const context = createContext(scope, { ...this.#sources, trust });
     const { listeners, used } = compileListeners(context);
     const { called, memo } = context;
     const all =
@@ -238,7 +243,12 @@ export interface Survey {
 
 /** It knows no compiler of policies: filters aren't made. */
 export function survey(resources: readonly Resource[]): Survey {
-  const sources: Sources = { lists: new ResourceLists(), memo: new Memo(), compilers: [] };
+  const sources: Sources = {
+    trust: undefined,
+    lists: new ResourceLists(),
+    memo: new Memo(),
+    compilers: [],
+  };
   sources.lists.update(resources);
   return {
     contextOf: (scope) => createContext(scope, sources),
