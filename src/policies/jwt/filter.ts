@@ -10,7 +10,7 @@ import type { Refusal } from './refusal.ts';
 import { parseToken } from './token.ts';
 import type { Parsed } from './token.ts';
 import { TokenCache } from './token-cache.ts';
-import { UnknownKids } from './unknown-kids.ts';
+import { UnknownKids } from '../../lib/unknown-kids.ts';
 import type { Outcome } from './verify.ts';
 import { checkClaims, timeFault, verifySignature } from './verify.ts';
 
@@ -194,7 +194,7 @@ class JwtFilter implements Filter {
 
   async #withFresherKeys(linked: LinkedRule, token: string, parsed: Parsed): Promise<Outcome> {
     const { rule, unknownKids } = linked;
-    await this.#context.refreshKeys(rule.jwksUri ?? '');
+    await this.#context.refreshKeys(rule.jwksUri ?? '', parsed.kid);
     const keys = this.#keysOf(rule);
     if (keys !== undefined && this.#lacksKey(linked, parsed))
       unknownKids.add(parsed.kid, keys, this.#context.host.clock.nowMs());
