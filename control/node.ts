@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import { createNodeKeys } from './node-keys.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
 import type { ControlPlane } from './plane.ts';
@@ -22,7 +23,7 @@ export interface NodeControlOptions {
   readonly adminToken: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
-  /** JWKS on private addresses may be fetched. @default false */
+  /** JWKS may be fetched by plain http and from private addresses. @default false */
   readonly allowPrivateKeys?: boolean;
   /** @default 50000 */
   readonly maxResources?: number;
@@ -91,7 +92,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
-    fetchKeys: (url, init) => fetch(url, init),
+    fetchKeys: createNodeKeys({ allowPrivate: options.allowPrivateKeys === true }),
     ...(options.maxResources === undefined ? {} : { maxResources: options.maxResources }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
     allowPrivateKeys: options.allowPrivateKeys === true,

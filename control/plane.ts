@@ -15,6 +15,7 @@ import { watchRoutes } from './admin/watch.ts';
 import { authenticate } from './auth.ts';
 import { createFleet } from './fleet.ts';
 import { createInventory } from './inventory.ts';
+import { createKeyUses } from './key-uses.ts';
 import { createKeys } from './keys.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
@@ -37,18 +38,19 @@ const KEPT_REVISIONS = 1000;
 const COMPACT_EVERY = 100;
 
 function createServices(deps: ControlDependencies): Services {
+  const inventory = createInventory(deps.store);
   const keys = createKeys({
+    uses: createKeyUses(inventory),
     fetch: deps.fetchKeys,
     nowMs: deps.nowMs,
     log: deps.log,
     cache: deps.texts,
     allowPrivate: deps.allowPrivateKeys === true,
   });
-  const inventory = createInventory(deps.store);
   const push = createPush({ inventory, blobs: deps.blobs, keys });
   const registry = createRegistry(deps.nowMs);
   const fleet = createFleet(deps.store, push, registry);
-  const statuses = createStatuses(inventory, fleet, deps.nowMs);
+  const statuses = createStatuses({ inventory, fleet, keys, nowMs: deps.nowMs });
   const { store, blobs, nowMs, log, wakeAt } = deps;
   const streams = createStreamHub({
     store,

@@ -1,5 +1,6 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
+import { createBindingKeys } from './binding-keys.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';
@@ -23,7 +24,7 @@ interface ControlEnv {
   readonly POINTER_MAX_AGE_MS?: string;
   /** @default 5000: what compiles within an object's 128 MB and 30 s. */
   readonly MAX_RESOURCES?: string;
-  /** `true`: JWKS on private addresses may be fetched. */
+  /** `true`: JWKS may be fetched by plain http and from private addresses. */
   readonly ALLOW_PRIVATE_KEYS?: string;
 }
 
@@ -57,7 +58,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
       randomHex,
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
-      fetchKeys: (url, init) => fetch(url, init),
+      fetchKeys: createBindingKeys(env),
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,

@@ -7,7 +7,7 @@ import type { Principal, Role } from '../auth.ts';
 import { requireRole } from '../auth.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Inventory } from '../inventory.ts';
-import type { Keys } from '../keys.ts';
+import type { FetchKeys, Keys } from '../keys.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
 import type { Registry } from '../registry.ts';
@@ -34,11 +34,8 @@ export interface ControlDependencies {
   /** Revisions that history, rollback and watch reach back. @default 1000 */
   readonly keepRevisions?: number;
   /** For JWKS; redirects are not followed. */
-  fetchKeys: (
-    url: string,
-    init: { readonly signal: AbortSignal; readonly redirect: 'manual' },
-  ) => Promise<Response>;
-  /** JWKS on private addresses may be fetched. @default false */
+  readonly fetchKeys: FetchKeys;
+  /** JWKS may be fetched by plain http and from private addresses. @default false */
   readonly allowPrivateKeys?: boolean;
   log: (line: string) => void;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */

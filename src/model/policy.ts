@@ -176,7 +176,7 @@ export interface LinkContext {
   /** Keys delivered as an overlay; undefined while none were fetched. */
   keys(uri: string): KeySet | undefined;
   /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
   /** Sends a request to an endpoint of a cluster; rejects when no endpoint is healthy or no answer comes in time. */
   call(cluster: string, request: ClusterCall): Promise<CallAnswer>;
 }

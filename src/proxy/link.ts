@@ -27,7 +27,7 @@ export interface LinkOptions {
   /** Drivers turn bodies of gRPC-Web into gRPC's and back, where the exchange says so. @default false */
   readonly bridgesGrpcWeb?: boolean;
   /** Asks the control plane for fresher keys. */
-  refreshKeys?(uri: string): Promise<void>;
+  refreshKeys?(uri: string, kid: string): Promise<void>;
   /** Keys as they are now, where they may be newer than the overlay linked with. */
   currentKeys?(): KeyOverlay;
 }
@@ -292,7 +292,7 @@ class SnapshotLinker implements Linker {
         host: options.host,
         mesh: snapshot.mesh,
         keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
-        refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+        refreshKeys: (uri, kid) => options.refreshKeys?.(uri, kid) ?? Promise.resolve(),
         call,
       },
       this.#before.filterContext === filterContext ? this.#before.filters : NOTHING.filters,

@@ -141,7 +141,7 @@ export class ConfigSource {
       host,
       filters,
       currentKeys: () => this.#keys,
-      refreshKeys: (uri) => this.#refreshKeys(uri, host),
+      refreshKeys: (uri, kid) => this.#refreshKeys(host, uri, kid),
     });
     const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);
     this.#current.swap(linked);
@@ -161,13 +161,13 @@ export class ConfigSource {
   }
 
   /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
-  #refreshKeys(uri: string, host: Host): Promise<void> {
+  #refreshKeys(host: Host, uri: string, kid: string): Promise<void> {
     const background = this.#background;
     return this.#keyRefreshes.ask(uri, {
       clock: host.clock,
       background,
       refresh: async (wanted) => {
-        await this.#options.control.refreshKeys(wanted);
+        await this.#options.control.refreshKeys(wanted, kid);
         await this.#refresh(host, background);
       },
     });

@@ -148,7 +148,7 @@ function jwksUris(context: CompileContext): string[] {
   const rules = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
     .flatMap((resource) => resource.spec.jwtRules ?? []);
-  const uris = rules.filter((rule) => (rule.jwks ?? '') === '').map((rule) => keySetName(rule));
+  const uris = rules.map((rule) => keySetName(rule));
   return [...new Set(uris)].filter((uri) => uri !== '').sort();
 }
 
