@@ -1,5 +1,5 @@
 /** Values of a request that authorization asks for. */
-import { otherValues } from '../../lib/readings.ts';
+import { hidesDots, otherValues, plainPath } from '../../lib/readings.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { Attribute } from './config.ts';
 
@@ -138,12 +138,19 @@ const LOWER_HEX = /%(?:[0-9A-F]?[a-f]|[a-f][0-9a-fA-F])/;
 export const upperHex = (path: string): string =>
   LOWER_HEX.test(path) ? path.replaceAll(/%[0-9a-fA-F]{2}/g, (byte) => byte.toUpperCase()) : path;
 
-/** Most paths have one reading. */
+/** Most paths have one reading. The last is the one without anything that backends resolve themselves. */
 function otherPath({ path }: Exchange): readonly string[] | undefined {
   const hasParameters = path.includes(';');
-  if (!hasParameters && !path.includes('%')) return undefined;
+  if (!hasParameters && !path.includes('%') && !path.includes('\\')) return undefined;
   const upper = upperHex(path);
-  return hasParameters ? [upper, upper.replaceAll(/;[^/]*/g, '')] : [upper];
+  if (!hasParameters && !hidesDots(path)) return [upper];
+  const bare = upper.replaceAll(/;[^/]*/g, '');
+  return [upper, bare, plainPath(upper) ?? upper];
+}
+
+/** A path that leads elsewhere in a backend that resolves what is left in it; undefined = it leads where it says. */
+export function leadsTo({ path }: Exchange): string | undefined {
+  return hidesDots(path) ? plainPath(upperHex(path)) : undefined;
 }
 
 /**

@@ -5,7 +5,7 @@
 import { linkCidrs } from '../../lib/cidr.ts';
 import { linkTemplate } from '../../lib/path-template.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
-import { otherReading, singleReader, upperHex, valuesOf } from './attributes.ts';
+import { leadsTo, otherReading, singleReader, upperHex, valuesOf } from './attributes.ts';
 import type { Attribute, CompiledAuthorization, CompiledRule, Test, TextMatch } from './config.ts';
 
 /** Undefined = can't be judged. */
@@ -121,22 +121,33 @@ function linkOther({ attribute }: Test, matches: readonly TextMatch[] | undefine
   );
 }
 
-/** One value, and few other ways to read it. */
+/** Is the one value, or another way to read it, among the matches? Undefined: in one reading and not in another. */
+function linkTakes(
+  test: Test,
+  matches: readonly TextMatch[],
+): (x: Exchange, value: string) => Verdict {
+  const tests = matches.map((match) => linkText(match));
+  const others = linkOther(test, matches);
+  const isPath = test.attribute.of === 'path';
+  return (x, value) => {
+    if (value !== '' && anyTakes(tests, value)) {
+      const place = isPath ? leadsTo(x) : undefined;
+      return place === undefined || anyTakes(others, place) ? true : undefined;
+    }
+    const readings = otherReading(x, test.attribute);
+    return readings !== undefined && anyMatches(others, readings) ? undefined : false;
+  };
+}
+
 function linkSingle(test: Test, read: (x: Exchange) => string): LinkedTest {
-  const wanted = test.values?.map((match) => linkText(match));
-  const unwanted = test.notValues?.map((match) => linkText(match));
-  const otherWanted = linkOther(test, test.values);
-  const otherUnwanted = linkOther(test, test.notValues);
+  const wanted = test.values === undefined ? undefined : linkTakes(test, test.values);
+  const unwanted = test.notValues === undefined ? undefined : linkTakes(test, test.notValues);
   return (x) => {
     const value = read(x);
-    const other = otherReading(x, test.attribute);
-    if (unwanted !== undefined) {
-      if (value !== '' && anyTakes(unwanted, value)) return false;
-      if (other !== undefined && anyMatches(otherUnwanted, other)) return undefined;
-    }
-    if (wanted === undefined || (value !== '' && anyTakes(wanted, value))) return true;
-    // Matched in one reading only: DENY takes it, ALLOW doesn't.
-    return other !== undefined && anyMatches(otherWanted, other) ? undefined : false;
+    const isWanted = wanted === undefined || wanted(x, value);
+    if (isWanted === false || unwanted === undefined) return isWanted;
+    const isUnwanted = unwanted(x, value);
+    return isUnwanted === true ? false : isUnwanted === false ? isWanted : undefined;
   };
 }
 
