@@ -181,10 +181,13 @@ function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkC
     const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
     if (linked === undefined || (endpoint === undefined && !isOriginal))
       throw new Error(`no endpoint of ${name} is healthy`);
-    const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+    const { cluster } = linked;
+    if (isOriginal && cluster.service.includes('*'))
+      throw new Error(`${cluster.service} is no host that can be called`);
+    const scheme = cluster.tls === undefined ? 'http' : 'https';
     if (endpoint !== undefined) linked.balancing.begin(endpoint);
     try {
-      return await host.dial({ ...request, endpoint, scheme });
+      return await host.dial({ ...request, cluster, endpoint, scheme });
     } finally {
       if (endpoint !== undefined) linked.balancing.end(endpoint);
     }
