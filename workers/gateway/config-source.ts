@@ -21,6 +21,8 @@ export interface ConfigSourceOptions {
   readonly waitTtlMs: number;
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
+  /** Entries of Secrets that policies read, by `namespace/name`. */
+  readonly secrets: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Changes endpoints before they are linked. */
   readonly adapt?: (bundle: Bundle) => EndpointOverlay;
 }
@@ -141,6 +143,7 @@ export class ConfigSource {
       host,
       filters,
       currentKeys: () => this.#keys,
+      secret: (name) => this.#options.secrets.get(name),
       refreshKeys: (uri) => this.#refreshKeys(uri, host),
     });
     const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);

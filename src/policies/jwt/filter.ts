@@ -5,7 +5,7 @@ import type { JwtConfig, JwtRuleConfig } from './config.ts';
 import { applyIdentity, outputNames } from './identity.ts';
 import { locateTokens, stripToken } from './locate.ts';
 import type { FoundToken } from './locate.ts';
-import { TokenCache } from './token-cache.ts';
+import { TokenCache } from '../../lib/token-cache.ts';
 import type { Outcome, Refusal } from './verify.ts';
 import { checkClaims, parseToken, timeFault, verifyToken } from './verify.ts';
 
