@@ -11,6 +11,7 @@ import { registerGateway } from './commands/gateway.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxyConfig } from './commands/proxy-config.ts';
 import { registerRead } from './commands/read.ts';
+import { registerSecrets } from './commands/secrets.ts';
 import { registerSidecar } from './commands/sidecar.ts';
 import { registerUp } from './commands/up.ts';
 
@@ -27,5 +28,6 @@ export function registerAll(program: Command): void {
   registerAnalyze(program);
   registerExplain(program);
   registerAuth(program);
+  registerSecrets(program);
   registerCompletion(program);
 }

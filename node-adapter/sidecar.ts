@@ -3,6 +3,7 @@
  * One or two planes (a gateway's, or a sidecar's inbound and outbound) behind any number of fronts.
  */
 import type { CredentialFiles } from '../src/lib/file-credential.ts';
+import { valuesName } from '../src/lib/secret-values.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
 import type { LinkedSnapshot } from '../src/proxy/index.ts';
@@ -304,6 +305,7 @@ export class Sidecar {
       host: this.#host,
       scope,
       slices: this.#slices,
+      secret: (name) => this.#secrets.get(valuesName(name))?.values,
       ...(refreshKeys === undefined
         ? {}
         : { refreshKeys: (uri: string, kid: string) => refreshKeys(scope, uri, kid) }),
