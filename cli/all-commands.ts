@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
+import { registerAudit } from './commands/audit.ts';
 import { registerAuth } from './commands/auth.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
@@ -27,5 +28,6 @@ export function registerAll(program: Command): void {
   registerAnalyze(program);
   registerExplain(program);
   registerAuth(program);
+  registerAudit(program);
   registerCompletion(program);
 }

@@ -84,42 +84,73 @@ function findingsOf(problem: Problem): Diagnostic[] {
   }));
 }
 
+function urlOf(credentials: Credentials, path: string, query: RequestOptions['query']): URL {
+  const url = new URL(credentials.server + path);
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) url.searchParams.set(name, value);
+  return url;
+}
+
+/** @throws CommandError when nobody answers */
+async function send(url: URL, server: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch {
+    throw new CommandError(
+      `no control plane answers at ${server}: is \`lateen up\` running? (--server names another)`,
+    );
+  }
+}
+
+function refusalOf(response: Response, text: string): CommandError {
+  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  const problem: Problem = isJson ? (JSON.parse(text) as Problem) : { title: text.slice(0, 200) };
+  const title = problem.title ?? 'refused';
+  return new CommandError(
+    `${title}${problem.detail === undefined ? '' : `: ${problem.detail}`} (HTTP ${response.status})`,
+    1,
+    findingsOf(problem),
+  );
+}
+
+/** A long answer, as it comes. @throws CommandError on any refusal */
+export async function openLines(
+  credentials: Credentials,
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+): Promise<AsyncIterable<string>> {
+  const url = urlOf(credentials, path, query);
+  const headers = { authorization: `Bearer ${credentials.token}` };
+  const response = await send(url, credentials.server, { headers });
+  if (!response.ok || response.body === null) throw refusalOf(response, await response.text());
+  return textOf(response.body);
+}
+
+async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of body) yield decoder.decode(chunk, { stream: true });
+}
+
 /** @throws CommandError with the API's own findings on any refusal. */
 export async function call<Body>(
   credentials: Credentials,
   path: string,
   options: RequestOptions = {},
 ): Promise<Answer<Body>> {
-  const url = new URL(credentials.server + path);
-  for (const [name, value] of Object.entries(options.query ?? {}))
-    if (value !== undefined) url.searchParams.set(name, value);
+  const url = urlOf(credentials, path, options.query);
   const headers: Record<string, string> = { authorization: `Bearer ${credentials.token}` };
   if (options.body !== undefined)
     headers['content-type'] = options.contentType ?? 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method: options.method ?? 'GET',
-      headers,
-      ...(options.body === undefined ? {} : { body: options.body }),
-    });
-  } catch {
-    throw new CommandError(
-      `no control plane answers at ${credentials.server}: is \`lateen up\` running? (--server names another)`,
-    );
-  }
+  const response = await send(url, credentials.server, {
+    method: options.method ?? 'GET',
+    headers,
+    ...(options.body === undefined ? {} : { body: options.body }),
+  });
   const text = await response.text();
   const isJson = (response.headers.get('content-type') ?? '').includes('json');
-  if (!response.ok && !(options.accept ?? []).includes(response.status)) {
-    const problem: Problem = isJson ? (JSON.parse(text) as Problem) : { title: text.slice(0, 200) };
-    const title = problem.title ?? 'refused';
-    throw new CommandError(
-      `${title}${problem.detail === undefined ? '' : `: ${problem.detail}`} (HTTP ${response.status})`,
-      1,
-      findingsOf(problem),
-    );
-  }
+  if (!response.ok && !(options.accept ?? []).includes(response.status))
+    throw refusalOf(response, text);
   return {
     status: response.status,
     body: (isJson ? JSON.parse(text) : text) as Body,

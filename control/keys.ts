@@ -16,7 +16,7 @@ export interface KeysOptions {
   nowMs(): number;
   log(line: string): void;
   /** Keeps what was fetched over a restart: an issuer may be away then. */
-  readonly cache: TextCache;
+  readonly cache: Pick<TextCache, 'get' | 'set'>;
   /** Key sets on loopback and private addresses may be fetched. @default false */
   readonly allowPrivate?: boolean;
 }

@@ -7,7 +7,8 @@ import { createControlPlane } from './plane.ts';
 import type { KvNamespace } from './store/kv.ts';
 import { createKvBlobs } from './store/kv.ts';
 import { createSqlStore } from './store/sql.ts';
-import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
+import { createSqlAudit } from './store/sql-audit.ts';
+import { createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { databaseOf } from './store/object.ts';
 import type { ObjectStorage } from './store/object.ts';
 
@@ -25,6 +26,8 @@ interface ControlEnv {
   readonly MAX_RESOURCES?: string;
   /** `true`: JWKS on private addresses may be fetched. */
   readonly ALLOW_PRIVATE_KEYS?: string;
+  /** Names in Host that are answered, separated by commas. @default any that leads here */
+  readonly ALLOWED_HOSTS?: string;
 }
 
 const log = (line: string): void => {
@@ -58,6 +61,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
       fetchKeys: (url, init) => fetch(url, init),
+      ...(env.ALLOWED_HOSTS === undefined ? {} : { allowedHosts: env.ALLOWED_HOSTS.split(',') }),
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
@@ -68,7 +72,9 @@ export class ControlObject extends DurableObject<ControlEnv> {
   }
 
   override async fetch(request: Request): Promise<Response> {
-    return this.#plane.fetch(request);
+    // Set by the platform alone: what a client sends under this name doesn't arrive.
+    const source = request.headers.get('cf-connecting-ip');
+    return this.#plane.fetch(request, source === null ? {} : { source });
   }
 
   webSocketMessage(socket: ObjectSocket, message: string | ArrayBuffer): void {

@@ -404,9 +404,13 @@ describe('OpenAPI document', () => {
     };
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths).sort()).toEqual([
+      '/v1/access/can-i',
+      '/v1/access/whoami',
       '/v1/analyze',
       '/v1/apply',
       '/v1/audit',
+      '/v1/audit/ends',
+      '/v1/audit/export',
       '/v1/describe',
       '/v1/diff',
       '/v1/explain',
@@ -425,6 +429,7 @@ describe('OpenAPI document', () => {
       '/v1/rollback',
       '/v1/tokens',
       '/v1/tokens/{id}',
+      '/v1/tokens/{id}/rotate',
       '/v1/watch',
     ]);
     for (const methods of Object.values(document.paths))
