@@ -216,7 +216,11 @@ class Hub implements StreamHub {
       if (record === undefined) {
         session.close(CLOSE.token, 'the token was revoked');
         this.ended(socket);
-      } else session.expireAt(record.expiresMs);
+      } else {
+        session.expireAt(record.expiresMs);
+        this.#wakeBy(this.#nextOf(session));
+        if (session.isOver) this.ended(socket);
+      }
     }
   }
 
