@@ -9,6 +9,7 @@ import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerGateway } from './commands/gateway.ts';
+import { registerHarden } from './commands/harden.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxyConfig } from './commands/proxy-config.ts';
 import { registerRead } from './commands/read.ts';
@@ -26,6 +27,7 @@ export function registerAll(program: Command): void {
   registerRead(program);
   registerDescribe(program);
   registerAnalyze(program);
+  registerHarden(program);
   registerExplain(program);
   registerAuth(program);
   registerAudit(program);

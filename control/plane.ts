@@ -9,6 +9,7 @@ import { auditRoutes } from './admin/audit.ts';
 import type { App, ControlDependencies, Env, Peer, Services } from './admin/context.ts';
 import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
+import { hardenRoutes } from './admin/harden.ts';
 import { hostRoutes } from './admin/hosts.ts';
 import { insightRoutes } from './admin/insight.ts';
 import { proxyRoutes } from './admin/proxies.ts';
@@ -126,6 +127,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   historyRoutes(app, services);
   auditRoutes(app, services);
   insightRoutes(app, services);
+  hardenRoutes(app, services);
   hostRoutes(app, services);
   // Its path is one that a proxy could be named by.
   streamRoutes(app, services);

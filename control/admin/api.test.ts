@@ -414,6 +414,7 @@ describe('OpenAPI document', () => {
       '/v1/describe',
       '/v1/diff',
       '/v1/explain',
+      '/v1/harden',
       '/v1/history',
       '/v1/proxies',
       '/v1/proxies/stream',

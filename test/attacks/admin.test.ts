@@ -208,9 +208,12 @@ describe('a page of another origin', () => {
       method: 'OPTIONS',
       path: '/v1/apply',
       headers: [
-        ...['Origin', 'http://evil.test'],
-        ...['Access-Control-Request-Method', 'POST'],
-        ...['Access-Control-Request-Headers', 'authorization'],
+        'Origin',
+        'http://evil.test',
+        'Access-Control-Request-Method',
+        'POST',
+        'Access-Control-Request-Headers',
+        'authorization',
       ],
     });
     expect(status).toBe(403);
@@ -310,7 +313,13 @@ describe('documents', () => {
     ],
     [
       'aliases that grow',
-      `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghij'].map((name, index) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghi'[index] ?? 'a'}`).join(',')}]`).join('\n')}\n`,
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghij'
+        .split('')
+        .map(
+          (name, index) =>
+            `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghi'[index] ?? 'a'}`).join(',')}]`,
+        )
+        .join('\n')}\n`,
     ],
     [
       'with __proto__',
