@@ -1,5 +1,5 @@
 /** HTTP client of the control plane's admin API. */
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Diagnostic, Place } from '../src/model/diagnostic.ts';
 import { CommandError } from './errors.ts';
@@ -39,25 +39,71 @@ interface Problem {
 /** Where `lateen up` and `lateen control` leave the administrator's token. */
 export const CREDENTIALS_FILE = 'credentials.json';
 
-function savedCredentials(): Credentials | undefined {
+/** Where `lateen auth login` leaves a person's session. */
+const SESSION_FILE = 'session.json';
+const FOLDER = '.lateen';
+
+/** In this folder or the nearest one above that has it. */
+function findFile(name: string): string | undefined {
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
-    const file = join(folder, '.lateen', CREDENTIALS_FILE);
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+    const file = join(folder, FOLDER, name);
+    if (existsSync(file)) return file;
     if (dirname(folder) === folder) return undefined;
   }
 }
 
-/** Flags, then LATEEN_SERVER and LATEEN_TOKEN, then `.lateen/credentials.json` of this folder or one above. */
-export function resolveCredentials(connection: Connection): Credentials {
-  const saved = savedCredentials();
+function savedCredentials(): Credentials | undefined {
+  const file = findFile(CREDENTIALS_FILE);
+  return file === undefined ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as Credentials);
+}
+
+export interface SavedSession extends Credentials {
+  readonly expiresMs: number;
+}
+
+/** Undefined = there is none, or it is over. */
+export function savedSession():
+  | { readonly file: string; readonly session: SavedSession }
+  | undefined {
+  const file = findFile(SESSION_FILE);
+  if (file === undefined) return undefined;
+  const session = JSON.parse(readFileSync(file, 'utf8')) as SavedSession;
+  return session.expiresMs > Date.now() ? { file, session } : undefined;
+}
+
+/** Readable to its owner alone. */
+export function saveSession(session: SavedSession): void {
+  const file = findFile(SESSION_FILE) ?? join(process.cwd(), FOLDER, SESSION_FILE);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(session), { mode: 0o600 });
+  // A file that was there keeps its mode otherwise.
+  chmodSync(file, 0o600);
+}
+
+export function resolveServer(connection: Connection): string {
   const server =
-    connection.server ?? process.env['LATEEN_SERVER'] ?? saved?.server ?? 'http://127.0.0.1:8090';
-  const token = connection.token ?? process.env['LATEEN_TOKEN'] ?? saved?.token;
+    connection.server ??
+    process.env['LATEEN_SERVER'] ??
+    savedSession()?.session.server ??
+    savedCredentials()?.server ??
+    'http://127.0.0.1:8090';
+  return server.replace(/\/$/, '');
+}
+
+/** Flags, then LATEEN_SERVER and LATEEN_TOKEN, then a session of that server, then `.lateen/credentials.json`. */
+export function resolveCredentials(connection: Connection): Credentials {
+  const server = resolveServer(connection);
+  const session = savedSession()?.session;
+  const token =
+    connection.token ??
+    process.env['LATEEN_TOKEN'] ??
+    (session?.server === server ? session.token : undefined) ??
+    savedCredentials()?.token;
   if (token === undefined)
     throw new CommandError(
-      'no token: start the mesh with `lateen up` in this folder, or give --token or LATEEN_TOKEN',
+      'no token: start the mesh with `lateen up` in this folder, log in with `lateen auth login`, or give --token or LATEEN_TOKEN',
     );
-  return { server: server.replace(/\/$/, ''), token };
+  return { server, token };
 }
 
 export interface RequestOptions {
@@ -138,7 +184,8 @@ export async function call<Body>(
   options: RequestOptions = {},
 ): Promise<Answer<Body>> {
   const url = urlOf(credentials, path, options.query);
-  const headers: Record<string, string> = { authorization: `Bearer ${credentials.token}` };
+  const headers: Record<string, string> =
+    credentials.token === '' ? {} : { authorization: `Bearer ${credentials.token}` };
   if (options.body !== undefined)
     headers['content-type'] = options.contentType ?? 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;

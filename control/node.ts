@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
@@ -36,6 +37,8 @@ export interface NodeControlOptions {
   readonly allowedHosts?: readonly string[];
   /** Proxies in front whose X-Forwarded-For is believed, counted from here. @default 0: the socket's address */
   readonly trustedHops?: number;
+  /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
+  readonly oidc?: string;
   /** @default the machine's */
   readonly nowMs?: () => number;
   log(line: string): void;
@@ -113,6 +116,7 @@ function planeOf(
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
     allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts],
+    ...(options.oidc === undefined ? {} : { oidc: readOidcConfig(options.oidc) }),
     fetchKeys: (url, init) => fetch(url, init),
     ...(maxResources === undefined ? {} : { maxResources }),
     ...(keepRevisions === undefined ? {} : { keepRevisions }),

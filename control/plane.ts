@@ -12,6 +12,7 @@ import { historyRoutes } from './admin/history.ts';
 import { hardenRoutes } from './admin/harden.ts';
 import { hostRoutes } from './admin/hosts.ts';
 import { insightRoutes } from './admin/insight.ts';
+import { loginRoutes } from './admin/login.ts';
 import { proxyRoutes } from './admin/proxies.ts';
 import { resourceRoutes } from './admin/resources.ts';
 import { streamRoutes } from './admin/stream.ts';
@@ -121,6 +122,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   app.get('/healthz', (c) => c.text('ok'));
   guard(app, deps, services.guards);
   accessRoutes(app);
+  loginRoutes(app, services);
   documentRoutes(app, services);
   watchRoutes(app, services);
   resourceRoutes(app, services);

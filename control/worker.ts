@@ -1,5 +1,6 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
+import { readOidcConfig } from './access/oidc.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';
@@ -26,6 +27,8 @@ interface ControlEnv {
   readonly MAX_RESOURCES?: string;
   /** `true`: JWKS on private addresses may be fetched. */
   readonly ALLOW_PRIVATE_KEYS?: string;
+  /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
+  readonly OIDC?: string;
   /** Names in Host that are answered, separated by commas. @default any that leads here */
   readonly ALLOWED_HOSTS?: string;
 }
@@ -61,6 +64,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
       fetchKeys: (url, init) => fetch(url, init),
+      ...(env.OIDC === undefined ? {} : { oidc: readOidcConfig(env.OIDC) }),
       ...(env.ALLOWED_HOSTS === undefined ? {} : { allowedHosts: env.ALLOWED_HOSTS.split(',') }),
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),

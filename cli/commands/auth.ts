@@ -9,6 +9,7 @@ import { CommandError } from '../errors.ts';
 import { collect } from '../files.ts';
 import { findKind } from '../kinds.ts';
 import { note, outputFormat, printData, table } from '../output.ts';
+import { registerLogin } from './login.ts';
 
 interface CreateOptions extends GlobalOptions {
   readonly role: string;
@@ -177,6 +178,7 @@ function kindNamed(text: string): { readonly kind: string; readonly group?: stri
 
 export function registerAuth(program: Command): void {
   const auth = program.command('auth').description('tokens, and what they may');
+  registerLogin(auth);
   const token = auth.command('token').description('bearer tokens of the admin API');
   withConnection(token.command('create <name>'))
     .description('make a token; it is printed once')

@@ -6,6 +6,7 @@ import type { Principal } from '../auth.ts';
 import { authenticate, bearerOf } from '../auth.ts';
 import { Problem } from '../problem.ts';
 import { SECURITY_HEADERS, requireHost, requireOwnOrigin } from './browser.ts';
+import { sessionOf } from './session.ts';
 import type { Throttle } from './throttle.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -27,6 +28,9 @@ function isAudited(c: Ctx, status: number): boolean {
   const isRead = c.req.method === 'GET' || ASKS.has(c.req.path);
   return !isRead && c.get('principal').role !== 'proxy';
 }
+
+/** Whoever has nothing yet has to ask these. */
+const OPEN = new Set(['GET /v1/auth/config', 'POST /v1/auth/login']);
 
 export const sourceOf = (c: Ctx): string => c.env?.source ?? UNKNOWN_SOURCE;
 
@@ -82,9 +86,12 @@ export function tooMany(retryAfterMs: number): Problem {
 async function whoAsks(c: Ctx, deps: ControlDependencies, guards: Guards): Promise<Principal> {
   const known = { bootstrapHash: deps.bootstrapHash, nowMs: deps.nowMs() };
   try {
-    const token = bearerOf(c.req.raw);
+    const bearer = bearerOf(c.req.raw);
+    const token = bearer ?? sessionOf(c.req.raw);
     if (token === undefined) throw new Problem(401, 'unauthorized', 'a bearer token is required');
     const principal = await authenticate(token, deps.store, known);
+    if (bearer === undefined && principal.by !== 'session')
+      throw new Problem(401, 'unauthorized', 'a cookie is for sessions: send the token as bearer');
     // What somebody chose could be guessed: while its address fails too often, it isn't heard.
     const waitMs = STORED.test(token) ? undefined : guards.throttle.waitMs(sourceOf(c));
     if (waitMs !== undefined) throw tooMany(waitMs);
@@ -135,6 +142,7 @@ export function guard(app: App, deps: ControlDependencies, guards: Guards): void
     requireHost(c.req.raw, deps.allowedHosts);
     requireOwnOrigin(c.req.raw);
     requireClean(c);
+    if (OPEN.has(`${c.req.method} ${c.req.path}`)) return next();
     const principal = await whoAsks(c, deps, guards);
     c.set('principal', principal);
     if (principal.tokenId !== undefined)

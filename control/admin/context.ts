@@ -2,6 +2,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { SourceText } from '../../src/model/config.ts';
+import type { OidcConfig } from '../access/oidc.ts';
 import type { LastUses } from '../access/last-use.ts';
 import type { Throttle } from '../access/throttle.ts';
 import type { Target, Verb } from '../access/rights.ts';
@@ -47,6 +48,8 @@ export interface ControlDependencies {
   readonly allowPrivateKeys?: boolean;
   /** Names in Host that are answered, without port. @default any: the platform in front knows its own */
   readonly allowedHosts?: readonly string[];
+  /** Where people log in. @default nowhere: tokens alone */
+  readonly oidc?: OidcConfig;
   log: (line: string) => void;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
   readonly upgrade?: (request: Request, grant: Grant) => Response;
