@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import { createIdentity } from './identity/index.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
 import type { ControlPlane } from './plane.ts';
@@ -20,6 +21,10 @@ export interface NodeControlOptions {
   readonly port: number;
   /** The first administrator's token; only its hash is kept. */
   readonly adminToken: string;
+  /** Wraps the keys of the certificate authority at rest; at least 32 characters. @default none: it signs nothing */
+  readonly caSecret?: string;
+  /** The secret before it, until `lateen ca rewrap`. */
+  readonly caSecretBefore?: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS on private addresses may be fetched. @default false */
@@ -37,6 +42,9 @@ export interface NodeControl {
   readonly url: string;
   close(): Promise<void>;
 }
+
+/** How often it is looked whether something is due. */
+const TICK_MS = 30_000;
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -77,6 +85,18 @@ async function answer(
   await pipeline(Readable.fromWeb(response.body as WebReadable), outgoing).catch(() => undefined);
 }
 
+/** Returns what ends it. */
+function keepTicking(plane: ControlPlane, log: (line: string) => void): () => void {
+  const timer = setInterval(() => {
+    plane.tick().catch((error: unknown) => log(faultText(error)));
+  }, TICK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+const faultText = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
+
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
@@ -98,6 +118,10 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     log: (line) => {
       options.log(line);
     },
+    identity: createIdentity({
+      secret: options.caSecret,
+      secretBefore: options.caSecretBefore,
+    }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
   });
@@ -108,11 +132,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
       return;
     }
     answer(plane, request, outgoing).catch((error: unknown) => {
-      options.log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+      options.log(faultText(error));
       outgoing.destroy();
     });
   });
   streams.attach(server, plane);
+  const stopTicking = keepTicking(plane, options.log);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
@@ -122,6 +147,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
+      stopTicking();
       await streams.close();
       server.closeAllConnections();
       await new Promise((resolve) => {
