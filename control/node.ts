@@ -8,8 +8,10 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
 import { createIdentity } from './identity/index.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
+import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlPlane } from './plane.ts';
+import type { ControlDependencies, ControlPlane } from './plane.ts';
+import type { SqlDatabase } from './store/sql.ts';
 import { createSqlStore } from './store/sql.ts';
 import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { openSqlite } from './store/sqlite.ts';
@@ -97,12 +99,13 @@ function keepTicking(plane: ControlPlane, log: (line: string) => void): () => vo
 const faultText = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
 
-export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
-  const database = openSqlite(options.database);
-  const requestOf = (incoming: IncomingMessage): Request | undefined =>
-    toRequest(incoming, 'http://control');
-  const streams = createNodeStreams(requestOf, (line) => options.log(line));
-  const plane = createControlPlane({
+function dependenciesOf(
+  options: NodeControlOptions,
+  database: SqlDatabase,
+  streams: NodeStreams,
+): ControlDependencies {
+  const { pointerMaxAgeMs, maxResources, keepRevisions } = options;
+  return {
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
     audit: createSqlAudit(database),
@@ -110,21 +113,26 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     nowMs: options.nowMs ?? (() => Date.now()),
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
-    ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
+    ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
     fetchKeys: (url, init) => fetch(url, init),
-    ...(options.maxResources === undefined ? {} : { maxResources: options.maxResources }),
-    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+    ...(maxResources === undefined ? {} : { maxResources }),
+    ...(keepRevisions === undefined ? {} : { keepRevisions }),
     allowPrivateKeys: options.allowPrivateKeys === true,
     log: (line) => {
       options.log(line);
     },
-    identity: createIdentity({
-      secret: options.caSecret,
-      secretBefore: options.caSecretBefore,
-    }),
+    identity: createIdentity({ secret: options.caSecret, secretBefore: options.caSecretBefore }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
-  });
+  };
+}
+
+export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
+  const database = openSqlite(options.database);
+  const requestOf = (incoming: IncomingMessage): Request | undefined =>
+    toRequest(incoming, 'http://control');
+  const streams = createNodeStreams(requestOf, (line) => options.log(line));
+  const plane = createControlPlane(dependenciesOf(options, database, streams));
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {
@@ -137,7 +145,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     });
   });
   streams.attach(server, plane);
-  const stopTicking = keepTicking(plane, options.log);
+  const stopTicking = keepTicking(plane, (line) => options.log(line));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
