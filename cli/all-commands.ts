@@ -8,6 +8,7 @@ import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerGateway } from './commands/gateway.ts';
+import { registerJoinToken } from './commands/join-token.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxyConfig } from './commands/proxy-config.ts';
 import { registerRead } from './commands/read.ts';
@@ -27,5 +28,6 @@ export function registerAll(program: Command): void {
   registerAnalyze(program);
   registerExplain(program);
   registerAuth(program);
+  registerJoinToken(program);
   registerCompletion(program);
 }

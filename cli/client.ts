@@ -47,17 +47,28 @@ function savedCredentials(): Credentials | undefined {
   }
 }
 
+const serverOf = (connection: Connection, saved: Credentials | undefined): string =>
+  (
+    connection.server ??
+    process.env['LATEEN_SERVER'] ??
+    saved?.server ??
+    'http://127.0.0.1:8090'
+  ).replace(/\/$/, '');
+
+/** Where the control plane is, whoever asks it. */
+export function resolveServer(connection: Connection): string {
+  return serverOf(connection, savedCredentials());
+}
+
 /** Flags, then LATEEN_SERVER and LATEEN_TOKEN, then `.lateen/credentials.json` of this folder or one above. */
 export function resolveCredentials(connection: Connection): Credentials {
   const saved = savedCredentials();
-  const server =
-    connection.server ?? process.env['LATEEN_SERVER'] ?? saved?.server ?? 'http://127.0.0.1:8090';
   const token = connection.token ?? process.env['LATEEN_TOKEN'] ?? saved?.token;
   if (token === undefined)
     throw new CommandError(
       'no token: start the mesh with `lateen up` in this folder, or give --token or LATEEN_TOKEN',
     );
-  return { server: server.replace(/\/$/, ''), token };
+  return { server: serverOf(connection, saved), token };
 }
 
 export interface RequestOptions {

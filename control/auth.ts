@@ -61,7 +61,7 @@ function bearer(request: Request): string {
 }
 
 /** Both are hashes of one length; every character is compared, whatever the first difference. */
-function sameHash(a: string, b: string): boolean {
+export function sameHash(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ (b.charCodeAt(i) || 0);
   return difference === 0;

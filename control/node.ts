@@ -1,7 +1,7 @@
 /** The control plane in a Node process over node:sqlite. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +12,7 @@ import { createControlPlane } from './plane.ts';
 import type { ControlPlane } from './plane.ts';
 import { createSqlStore } from './store/sql.ts';
 import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
+import { createSourceFinder } from './source.ts';
 import { openSqlite } from './store/sqlite.ts';
 
 export interface NodeControlOptions {
@@ -25,6 +26,10 @@ export interface NodeControlOptions {
   readonly caSecret?: string;
   /** The secret before it, until `lateen ca rewrap`. */
   readonly caSecretBefore?: string;
+  /** Of the certificates of workloads. @default 24 hours */
+  readonly certificateTtlMs?: number;
+  /** Addresses and blocks of the proxies in front, whose X-Forwarded-For is believed. @default none */
+  readonly trustedProxies?: readonly string[];
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS on private addresses may be fetched. @default false */
@@ -69,6 +74,24 @@ function makeRequest(incoming: IncomingMessage, base: string): Request {
   return new Request(new URL(incoming.url ?? '/', base), init);
 }
 
+interface Requests {
+  requestOf: (incoming: IncomingMessage) => Request | undefined;
+  sourceOf: (request: Request) => string;
+}
+
+function createRequests(trustedProxies: readonly string[]): Requests {
+  const findSource = createSourceFinder(trustedProxies);
+  const peers = new WeakMap<Request, string | undefined>();
+  return {
+    requestOf(incoming) {
+      const request = toRequest(incoming, 'http://control');
+      if (request !== undefined) peers.set(request, incoming.socket.remoteAddress);
+      return request;
+    },
+    sourceOf: (request) => findSource(peers.get(request), request.headers.get('x-forwarded-for')),
+  };
+}
+
 async function answer(
   plane: ControlPlane,
   request: Request,
@@ -97,10 +120,17 @@ function keepTicking(plane: ControlPlane, log: (line: string) => void): () => vo
 const faultText = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
 
+async function listen(server: Server, port: number): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return server.address() as AddressInfo;
+}
+
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
-  const requestOf = (incoming: IncomingMessage): Request | undefined =>
-    toRequest(incoming, 'http://control');
+  const { requestOf, sourceOf } = createRequests(options.trustedProxies ?? []);
   const streams = createNodeStreams(requestOf, (line) => options.log(line));
   const plane = createControlPlane({
     store: createSqlStore(database),
@@ -121,7 +151,9 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     identity: createIdentity({
       secret: options.caSecret,
       secretBefore: options.caSecretBefore,
+      certificateTtlMs: options.certificateTtlMs,
     }),
+    sourceOf,
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
   });
@@ -137,15 +169,10 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     });
   });
   streams.attach(server, plane);
-  const stopTicking = keepTicking(plane, options.log);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', () => {
-      resolve();
-    });
-  });
+  const stopTicking = keepTicking(plane, (line) => options.log(line));
+  const { port } = await listen(server, options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     close: async () => {
       stopTicking();
       await streams.close();

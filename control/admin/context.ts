@@ -45,6 +45,8 @@ export interface ControlDependencies {
   log: (line: string) => void;
   /** Brings the certificate authority. @default there is none, and proxies believe nobody */
   readonly identity?: (base: IdentityBase) => Identity;
+  /** Address that a request comes from, for limits and rules by source. @default nobody knows */
+  readonly sourceOf?: (request: Request) => string;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
   readonly upgrade?: (request: Request, grant: Grant) => Response;
   /** Has `streams.tick` called then, instead of when it was said last. @default nobody does */
