@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DENIED_IDENTITY_PREFIX } from '../../control/identity/records.ts';
-import { makeRoot } from '../../control/identity/make.ts';
+import { makeRoot } from '../../control/identity/offline.ts';
 import { DOMAIN } from '../../test/fixtures/authority.ts';
 import { IDENTITY, joiningOf, startJoinServer } from '../../test/fixtures/joining.ts';
 import type { JoinServer } from '../../test/fixtures/joining.ts';

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { makeRoot } from '../../control/identity/make.ts';
+import { makeRoot } from '../../control/identity/offline.ts';
 import { x509 } from '../../control/identity/x509.ts';
 import { AuthorityClient } from '../../node-adapter/identity/authority-client.ts';
 import type { Joining } from '../../node-adapter/identity/authority-client.ts';
