@@ -76,7 +76,9 @@ function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort, accounts: strin
     healthy: true,
     ...(entry.locality === undefined ? {} : { locality: entry.locality }),
     ...(entry.labels === undefined ? {} : { labels: entry.labels }),
-    ...(entry.serviceAccount === undefined ? {} : { identity: accounts + entry.serviceAccount }),
+    ...((entry.serviceAccount ?? '') === ''
+      ? {}
+      : { identity: `${accounts}${entry.serviceAccount}` }),
   };
 }
 
