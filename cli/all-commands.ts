@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
 import { registerAuth } from './commands/auth.ts';
+import { registerCa } from './commands/ca.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
@@ -29,5 +30,6 @@ export function registerAll(program: Command): void {
   registerExplain(program);
   registerAuth(program);
   registerJoinToken(program);
+  registerCa(program);
   registerCompletion(program);
 }

@@ -8,8 +8,10 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
 import { createIdentity } from './identity/index.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
+import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlPlane } from './plane.ts';
+import type { ControlDependencies, ControlPlane } from './plane.ts';
+import type { SqlDatabase } from './store/sql.ts';
 import { createSqlStore } from './store/sql.ts';
 import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { createSourceFinder } from './source.ts';
@@ -120,6 +122,38 @@ function keepTicking(plane: ControlPlane, log: (line: string) => void): () => vo
 const faultText = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
 
+function dependenciesOf(
+  options: NodeControlOptions,
+  database: SqlDatabase,
+  streams: NodeStreams,
+): ControlDependencies {
+  const { pointerMaxAgeMs, maxResources, keepRevisions } = options;
+  return {
+    store: createSqlStore(database),
+    blobs: createSqlBlobs(database),
+    audit: createSqlAudit(database),
+    texts: createSqlTexts(database),
+    nowMs: options.nowMs ?? (() => Date.now()),
+    randomHex: (length) => randomBytes(length).toString('hex'),
+    bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
+    ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
+    fetchKeys: (url, init) => fetch(url, init),
+    ...(maxResources === undefined ? {} : { maxResources }),
+    ...(keepRevisions === undefined ? {} : { keepRevisions }),
+    allowPrivateKeys: options.allowPrivateKeys === true,
+    log: (line) => {
+      options.log(line);
+    },
+    identity: createIdentity({
+      secret: options.caSecret,
+      secretBefore: options.caSecretBefore,
+      certificateTtlMs: options.certificateTtlMs,
+    }),
+    upgrade: (request, grant) => streams.upgrade(request, grant),
+    wakeAt: (atMs) => streams.wakeAt(atMs),
+  };
+}
+
 async function listen(server: Server, port: number): Promise<AddressInfo> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -133,29 +167,8 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   const { requestOf, sourceOf } = createRequests(options.trustedProxies ?? []);
   const streams = createNodeStreams(requestOf, (line) => options.log(line));
   const plane = createControlPlane({
-    store: createSqlStore(database),
-    blobs: createSqlBlobs(database),
-    audit: createSqlAudit(database),
-    texts: createSqlTexts(database),
-    nowMs: options.nowMs ?? (() => Date.now()),
-    randomHex: (length) => randomBytes(length).toString('hex'),
-    bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
-    ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
-    fetchKeys: (url, init) => fetch(url, init),
-    ...(options.maxResources === undefined ? {} : { maxResources: options.maxResources }),
-    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
-    allowPrivateKeys: options.allowPrivateKeys === true,
-    log: (line) => {
-      options.log(line);
-    },
-    identity: createIdentity({
-      secret: options.caSecret,
-      secretBefore: options.caSecretBefore,
-      certificateTtlMs: options.certificateTtlMs,
-    }),
+    ...dependenciesOf(options, database, streams),
     sourceOf,
-    upgrade: (request, grant) => streams.upgrade(request, grant),
-    wakeAt: (atMs) => streams.wakeAt(atMs),
   });
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
