@@ -36,7 +36,10 @@ describe('sidecars that joined', () => {
     expect(await get(mesh.port)).toBe('200 app /cart');
     expect(await get(mesh.sidecarPort)).toBe('closed');
     const { stdout } = await mesh.bench.run([
-      ...['proxy-config', 'secrets', '--admin', mesh.admins.client],
+      'proxy-config',
+      'secrets',
+      '--admin',
+      mesh.admins.client,
     ]);
     expect(stdout).toMatch(new RegExp(`workload +true .*${CLIENT}`));
     const shown = await (await fetch(`http://${mesh.admins.server}/certs`)).text();
@@ -65,9 +68,24 @@ describe('sidecars that joined', () => {
     const file = join(bench.folder, 'token');
     writeFileSync(file, `${token}\n`, { mode: 0o600 });
     const args = (name: string): readonly string[] => [
-      ...['sidecar', '--service', name, '--server', control.url, '--token', ADMIN, '--app', '1'],
-      ...['--inbound', '127.0.0.1:0', '--no-proxy', '--admin', 'off', '--join-token', `@${file}`],
-      ...['--data-dir', join(bench.folder, name)],
+      'sidecar',
+      '--service',
+      name,
+      '--server',
+      control.url,
+      '--token',
+      ADMIN,
+      '--app',
+      '1',
+      '--inbound',
+      '127.0.0.1:0',
+      '--no-proxy',
+      '--admin',
+      'off',
+      '--join-token',
+      `@${file}`,
+      '--data-dir',
+      join(bench.folder, name),
     ];
     await bench.start(args('first')).until(/is ready in/);
     const second = await bench.run(args('second'));
