@@ -31,7 +31,7 @@ export interface PlaneOptions {
   readonly host: Host;
   readonly scope: ProxyScope;
   /** Asks for fresher keys of a set. @default nobody can be asked */
-  readonly refreshKeys?: (uri: string) => Promise<void>;
+  readonly refreshKeys?: (uri: string, kid: string) => Promise<void>;
   /** Entries of Secrets that policies read. @default nobody has any */
   readonly secret?: (name: string) => Readonly<Record<string, string>> | undefined;
   /** Endpoints that are tried for one carried connection. @default 1 */

@@ -91,7 +91,7 @@ export interface SidecarOptions {
   /** Whether a proxy in front of gateway, inbound and service ports says whom it stands for. @default nobody does */
   readonly proxyProtocol?: 'required' | 'allowed';
   /** Asks the control plane for fresher keys. @default nobody can be asked */
-  readonly refreshKeys?: (scope: ProxyScope, uri: string) => Promise<void>;
+  readonly refreshKeys?: (scope: ProxyScope, uri: string, kid: string) => Promise<void>;
   /** @default onread, where this Node can */
   readonly readMode?: ReadMode;
   /** For tests. @default none */
@@ -308,7 +308,7 @@ export class Sidecar {
       secret: (name) => this.#secrets.get(valuesName(name))?.values,
       ...(refreshKeys === undefined
         ? {}
-        : { refreshKeys: (uri: string) => refreshKeys(scope, uri) }),
+        : { refreshKeys: (uri: string, kid: string) => refreshKeys(scope, uri, kid) }),
     });
     plane.onApplied(() => this.#retainPools());
     return plane;

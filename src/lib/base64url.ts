@@ -1,16 +1,27 @@
-/** Base64url without padding (RFC 4648, 5). */
+/** base64url as RFC 7515 writes it: no padding, no blanks, and one text for one value. */
 
-export function toBase64Url(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+const ALPHABET = /^[-\w]*$/;
+/** What the last character may be where it stands for fewer than six bits. */
+const TAILS: readonly (RegExp | undefined)[] = [
+  undefined,
+  undefined,
+  /[AQgw]$/,
+  /[AEIMQUYcgkosw048]$/,
+];
+
+/** Undefined = another decoder might read it differently, or not at all. */
+export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const rest = text.length % 4;
+  if (rest === 1 || !ALPHABET.test(text)) return undefined;
+  if (TAILS[rest]?.test(text) === false) return undefined;
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
-/** Undefined = it isn't, or not in the one way in which these bytes are written. */
-export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
-  const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) =>
-    char.charCodeAt(0),
-  );
-  return toBase64Url(bytes) === text ? bytes : undefined;
+export function encodeBase64url(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }

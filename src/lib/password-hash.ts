@@ -2,7 +2,7 @@
  * Passwords as configuration holds them: `$pbkdf2-sha256$i=<iterations>$<salt>$<hash>`, both base64url without padding.
  * Every runtime verifies it by WebCrypto; Cloudflare's takes no more than 100,000 iterations.
  */
-import { fromBase64Url, toBase64Url } from './base64url.ts';
+import { decodeBase64url, encodeBase64url } from './base64url.ts';
 
 export interface PasswordHash {
   readonly iterations: number;
@@ -24,8 +24,8 @@ const FORM = /^\$pbkdf2-sha256\$i=([1-9]\d{0,8})\$([A-Za-z0-9_-]+)\$([A-Za-z0-9_
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const [, count = '', saltText = '', hashText = ''] = FORM.exec(text.trim()) ?? [];
   const iterations = Number(count);
-  const salt = fromBase64Url(saltText);
-  const hash = fromBase64Url(hashText);
+  const salt = decodeBase64url(saltText);
+  const hash = decodeBase64url(hashText);
   if (salt === undefined || hash === undefined) return undefined;
   if (iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) return undefined;
   if (salt.length < MIN_SALT_BYTES || salt.length > MAX_SALT_BYTES) return undefined;
@@ -62,5 +62,5 @@ export async function hashPassword(
   iterations: number = MAX_ITERATIONS,
 ): Promise<string> {
   const derived = await derivePassword(password, { iterations, salt });
-  return `$pbkdf2-sha256$i=${iterations}$${toBase64Url(salt)}$${toBase64Url(derived)}`;
+  return `$pbkdf2-sha256$i=${iterations}$${encodeBase64url(salt)}$${encodeBase64url(derived)}`;
 }

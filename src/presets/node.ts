@@ -10,13 +10,13 @@ import { faultFilter } from '../policies/fault/filter.ts';
 import { headersFilter } from '../policies/headers/filter.ts';
 import { jwtFilter } from '../policies/jwt/filter.ts';
 import { mongoFilter } from '../policies/mongo/filter.ts';
+import { customFilterWithGrpc } from '../policies/rbac/custom-grpc-filter.ts';
 import { oidcFilter } from '../policies/oidc/filter.ts';
-import { customFilter } from '../policies/rbac/custom-filter.ts';
 import { rbacFilter } from '../policies/rbac/filter.ts';
 import { securityHeadersFilter } from '../policies/security-headers/filter.ts';
 
 export const filters: readonly PolicyFilter[] = [
-  customFilter,
+  customFilterWithGrpc,
   jwtFilter,
   apiKeysFilter,
   basicAuthFilter,

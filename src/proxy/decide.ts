@@ -199,6 +199,29 @@ function httpsLocation(x: EngineExchange): LocalReply {
   };
 }
 
+/** What was written since has no say: the route is chosen by the request as it came, which then is again what it was. */
+export function routeAsReceived(x: EngineExchange): ReturnType<typeof route> {
+  const { asReceived, query } = x;
+  if (asReceived === undefined) return route(x);
+  const written = new Map(
+    [...asReceived.headers.keys()].map((name) => [name, x.request.getAll(name)]),
+  );
+  put(x, asReceived.headers);
+  x.query = asReceived.query;
+  const found = route(x);
+  put(x, written);
+  x.query = query;
+  return found;
+}
+
+function put({ request }: EngineExchange, headers: ReadonlyMap<string, readonly string[]>): void {
+  for (const [name, [first, ...others]] of headers) {
+    if (first === undefined) request.remove(name);
+    else request.set(name, first);
+    for (const value of others) request.add(name, value);
+  }
+}
+
 /** Virtual host and route; a reply when there is none, `passthrough` when the host is let through as it is. */
 export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined {
   if (x.listener === undefined) return 'passthrough';

@@ -1,4 +1,5 @@
 export { canonicalTarget } from './canonical.ts';
+export type { AuthorizationCounts } from './authorization-counters.ts';
 export type { EngineStats, RequestCounts } from './counters.ts';
 export { createEngine } from './engine.ts';
 export type { Engine, EngineOptions, MirrorTarget } from './engine.ts';

@@ -35,7 +35,7 @@ export interface LinkOptions {
   /** Drivers turn bodies of gRPC-Web into gRPC's and back, where the exchange says so. @default false */
   readonly bridgesGrpcWeb?: boolean;
   /** Asks the control plane for fresher keys. */
-  refreshKeys?(uri: string): Promise<void>;
+  refreshKeys?(uri: string, kid: string): Promise<void>;
   /** Keys as they are now, where they may be newer than the overlay linked with. */
   currentKeys?(): KeyOverlay;
   /** Entries of a Secret that filters name, `namespace/name`; the same object while they are the same. @default nobody has any */
@@ -87,13 +87,16 @@ function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkC
     const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
     if (linked === undefined || (endpoint === undefined && !isOriginal))
       throw new Error(`no endpoint of ${name} is healthy`);
-    const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+    const { cluster } = linked;
+    if (isOriginal && cluster.service.includes('*'))
+      throw new Error(`${cluster.service} is no host that can be called`);
+    const scheme = cluster.tls === undefined ? 'http' : 'https';
     const { needsTls, ...plain } = request;
     if (needsTls === true && scheme === 'http' && endpoint?.address.startsWith('binding:') !== true)
       throw new Error(`${name} is not spoken to by TLS: give it a DestinationRule with tls`);
     if (endpoint !== undefined) linked.balancing.begin(endpoint);
     try {
-      return await host.dial({ ...plain, endpoint, scheme });
+      return await host.dial({ ...plain, cluster, endpoint, scheme });
     } finally {
       if (endpoint !== undefined) linked.balancing.end(endpoint);
     }
@@ -211,7 +214,7 @@ class SnapshotLinker implements Linker {
         host: options.host,
         mesh: snapshot.mesh,
         keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
-        refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+        refreshKeys: (uri, kid) => options.refreshKeys?.(uri, kid) ?? Promise.resolve(),
         call,
         secret: (name) => options.secret?.(name),
       },

@@ -143,8 +143,8 @@ export class ConfigSource {
       host,
       filters,
       currentKeys: () => this.#keys,
+      refreshKeys: (uri, kid) => this.#refreshKeys(host, uri, kid),
       secret: (name) => this.#options.secrets.get(name),
-      refreshKeys: (uri) => this.#refreshKeys(uri, host),
     });
     const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);
     this.#current.swap(linked);
@@ -164,13 +164,13 @@ export class ConfigSource {
   }
 
   /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
-  #refreshKeys(uri: string, host: Host): Promise<void> {
+  #refreshKeys(host: Host, uri: string, kid: string): Promise<void> {
     const background = this.#background;
     return this.#keyRefreshes.ask(uri, {
       clock: host.clock,
       background,
       refresh: async (wanted) => {
-        await this.#options.control.refreshKeys(wanted);
+        await this.#options.control.refreshKeys(wanted, kid);
         await this.#refresh(host, background);
       },
     });

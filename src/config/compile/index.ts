@@ -149,7 +149,7 @@ function jwksUris(context: CompileContext, listeners: readonly Listener[]): stri
   const rules = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
     .flatMap((resource) => resource.spec.jwtRules ?? []);
-  const uris = rules.filter((rule) => (rule.jwks ?? '') === '').map((rule) => keySetName(rule));
+  const uris = rules.map((rule) => keySetName(rule));
   const ofParts = filtersIn(listeners).flatMap(({ keySets = [] }) => keySets);
   return [...new Set([...uris, ...ofParts])].filter((uri) => uri !== '').sort();
 }

@@ -1,7 +1,7 @@
 /** Verifies an ID token (OpenID Connect Core 1.0, 3.1.3.7): the algorithm is the key's, the issuer and the client are exact. */
 import { compactVerify, importJWK } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
-import { fromBase64Url, toBase64Url } from '../../lib/base64url.ts';
+import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
 import { isSameSecret } from '../../lib/same-text.ts';
 import type { OidcConfig } from './config.ts';
 import { isFields } from './session.ts';
@@ -56,7 +56,7 @@ export interface IdTokenInput {
 }
 
 function decoded(part: string): Fields | undefined {
-  const bytes = fromBase64Url(part);
+  const bytes = decodeBase64url(part);
   if (bytes === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -64,6 +64,12 @@ function decoded(part: string): Fields | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Of the key that it says it is signed by; '' = it says none. */
+export function kidOf(token: string): string {
+  const kid = decoded(token.split('.', 1)[0] ?? '')?.['kid'];
+  return typeof kid === 'string' ? kid : '';
 }
 
 function candidates(keys: readonly Fields[], { alg, kid }: Fields): readonly Fields[] {
@@ -139,7 +145,7 @@ async function isHashOf(accessToken: string, hash: unknown, alg: string): Promis
   const digest = new Uint8Array(
     await crypto.subtle.digest(`SHA-${bits}`, new TextEncoder().encode(accessToken)),
   );
-  return hash === toBase64Url(digest.subarray(0, digest.length / 2));
+  return hash === encodeBase64url(digest.subarray(0, digest.length / 2));
 }
 
 export async function verifyIdToken(input: IdTokenInput): Promise<IdTokenOutcome> {

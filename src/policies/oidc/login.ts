@@ -1,5 +1,5 @@
 /** Login by authorization code with PKCE: leads to the provider, and takes what comes back from it. */
-import { fromBase64Url, toBase64Url } from '../../lib/base64url.ts';
+import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
 import { sha256Hex } from '../../lib/hash.ts';
 import { isSameSecret } from '../../lib/same-text.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
@@ -9,7 +9,7 @@ import { keptClaims, outputsOf } from './claims.ts';
 import type { OidcConfig, RedirectPlace } from './config.ts';
 import type { Cookies } from './cookies.ts';
 import type { IdTokenInput, IdTokenOutcome } from './id-token.ts';
-import { verifyIdToken } from './id-token.ts';
+import { kidOf, verifyIdToken } from './id-token.ts';
 import { redirect, refuse } from './replies.ts';
 import { Sealer } from './seal.ts';
 import type { Login, Session } from './session.ts';
@@ -127,7 +127,7 @@ export class Logins {
     const verified = await this.#verifyOnce(input);
     if (!('fault' in verified) || !['no_key', 'signature'].includes(verified.fault))
       return verified;
-    await this.#context.refreshKeys(keySet);
+    await this.#context.refreshKeys(keySet, kidOf(input.token));
     return this.#verifyOnce(input);
   }
 
@@ -224,14 +224,14 @@ export class Logins {
       ['scope', scope],
       ['state', state],
       ['nonce', nonce],
-      ['code_challenge', toBase64Url(bytesOf(sha256Hex(verifier)))],
+      ['code_challenge', encodeBase64url(bytesOf(sha256Hex(verifier)))],
       ['code_challenge_method', 'S256'],
     ]).toString();
     return `${authorizationEndpoint}${authorizationEndpoint.includes('?') ? '&' : '?'}${query}`;
   }
 
   #draw(): string {
-    return toBase64Url(bytesOf(this.#context.host.random.hex(RANDOM_BYTES)));
+    return encodeBase64url(bytesOf(this.#context.host.random.hex(RANDOM_BYTES)));
   }
 }
 
@@ -252,7 +252,7 @@ interface Welcomed {
 
 /** When a verified ID token ends. */
 function endOf(idToken: string, otherwise: number): number {
-  const bytes = fromBase64Url(idToken.split('.')[1] ?? '') ?? new Uint8Array(0);
+  const bytes = decodeBase64url(idToken.split('.')[1] ?? '') ?? new Uint8Array(0);
   const { exp } = JSON.parse(new TextDecoder().decode(bytes)) as { readonly exp?: number };
   return exp === undefined ? otherwise : exp * 1000;
 }

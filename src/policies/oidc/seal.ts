@@ -1,5 +1,5 @@
 /** Sealed text: AES-256-GCM under a key of the Secret, `<key id>.<nonce and cipher text>`. */
-import { fromBase64Url, toBase64Url } from '../../lib/base64url.ts';
+import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
 import type { Random } from '../../host/host.ts';
 
 const KEY_BYTES = 32;
@@ -17,7 +17,7 @@ export async function readSealKeys(text: string): Promise<SealKeys | undefined> 
   const keys = new Map<string, CryptoKey>();
   for (const line of lines) {
     const [, id = '', base64 = ''] = LINE.exec(line.trim()) ?? [];
-    const bytes = fromBase64Url(base64.replaceAll('+', '-').replaceAll('/', '_'));
+    const bytes = decodeBase64url(base64.replaceAll('+', '-').replaceAll('/', '_'));
     if (bytes?.length !== KEY_BYTES || keys.has(id)) return undefined;
     const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, [
       'encrypt',
@@ -58,14 +58,14 @@ export class Sealer {
     const all = new Uint8Array(NONCE_BYTES + sealed.length);
     all.set(nonce);
     all.set(sealed, NONCE_BYTES);
-    return `${id}.${toBase64Url(all)}`;
+    return `${id}.${encodeBase64url(all)}`;
   }
 
   /** Undefined = it wasn't sealed by one of these keys for this, or was changed since. */
   async open(keys: SealKeys, text: string): Promise<unknown> {
     const dot = text.indexOf('.');
     const key = keys.get(text.slice(0, Math.max(0, dot)));
-    const all = fromBase64Url(text.slice(dot + 1));
+    const all = decodeBase64url(text.slice(dot + 1));
     if (key === undefined || all === undefined || all.length <= NONCE_BYTES) return undefined;
     try {
       const opened = await crypto.subtle.decrypt(
