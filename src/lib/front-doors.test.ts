@@ -1,19 +1,21 @@
 /** The leaves that front doors stand on. */
 import { describe, expect, it, test } from 'vitest';
 import { MAX_API_KEY_LENGTH, apiKeyEntry, parseApiKeyEntry } from './api-key.ts';
-import { fromBase64Url, toBase64Url } from './base64url.ts';
+import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { cookieNames, cookieValues, withoutCookies } from './cookies.ts';
 import { isSameOrigin, originOf, originOfUrl, originText, parseOrigin } from './origin.ts';
 import { hashPassword, isPassword, parsePasswordHash } from './password-hash.ts';
 import { linkPaths, pathFault } from './path-list.ts';
-import { isSameSecret } from './same-text.ts';
+import { isSameSecret } from './same-secret.ts';
 import { headerSpellings, senderHeaderFault } from './sender-headers.ts';
 
 test('base64url is read in the one way in which it is written', () => {
   for (const bytes of [[], [255], [255, 254], [1, 2, 3], [0, 0, 0, 0]])
-    expect(fromBase64Url(toBase64Url(Uint8Array.from(bytes)))).toEqual(Uint8Array.from(bytes));
+    expect(decodeBase64url(encodeBase64url(Uint8Array.from(bytes)))).toEqual(
+      Uint8Array.from(bytes),
+    );
   for (const text of ['A', 'AB', 'AA==', 'A+/A', 'AA A', 'AAA\n', 'Zm9', 'é'])
-    expect(fromBase64Url(text), text).toBeUndefined();
+    expect(decodeBase64url(text), text).toBeUndefined();
 });
 
 test.each([

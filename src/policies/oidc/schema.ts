@@ -67,6 +67,7 @@ const schema = z.strictObject({
   forwardAccessToken: z.boolean().optional(),
   except: bounded(z.string(), MAX_ENTRIES).optional(),
   passIdentified: z.boolean().optional(),
+  allowPreflight: z.boolean().optional(),
   timeout: z.string().optional(),
 });
 
