@@ -40,7 +40,7 @@ export interface KeysOptions {
   nowMs(): number;
   log(line: string): void;
   /** Keeps what was fetched over a restart: an issuer may be away then. */
-  readonly cache: TextCache;
+  readonly cache: Pick<TextCache, 'get' | 'set'>;
   /** Key sets may be fetched by plain http, and from loopback and private addresses. @default false */
   readonly allowPrivate?: boolean;
   /** @default 5 s for every fetch, and no service of a mesh answers */

@@ -7,7 +7,7 @@ import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { Problem } from '../problem.ts';
 import { scopeKey } from '../registry.ts';
 import type { App, Ctx, Services } from './context.ts';
-import { allow } from './context.ts';
+import { allow, permitSome, sees } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson } from './input.ts';
 import { diagnostic, pointer as pointerAnswer, proxyPage } from './schemas.ts';
@@ -177,7 +177,8 @@ export function proxyRoutes(app: App, services: Services): void {
     answer: proxyPage,
   });
   app.get('/v1/proxies', async (c) => {
-    allow(c, 'viewer');
-    return c.json({ items: await fleet.status() });
+    permitSome(c, 'list', 'proxies');
+    const items = await fleet.status();
+    return c.json({ items: items.filter(({ scope }) => sees(c, scope.namespace)) });
   });
 }

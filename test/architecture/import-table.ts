@@ -76,7 +76,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/simulate',
       'src/presets/control',
     ],
-    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:', 'ws'],
+    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'jose', 'node:', 'ws'],
   },
   'control/identity': {
     may: [...portable, 'src/delivery', 'control'],

@@ -21,6 +21,8 @@ export interface ConfigSourceOptions {
   readonly waitTtlMs: number;
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
+  /** Entries of Secrets that policies read, by `namespace/name`. */
+  readonly secrets: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Changes endpoints before they are linked. */
   readonly adapt?: (bundle: Bundle) => EndpointOverlay;
 }
@@ -142,6 +144,7 @@ export class ConfigSource {
       filters,
       currentKeys: () => this.#keys,
       refreshKeys: (uri, kid) => this.#refreshKeys(host, uri, kid),
+      secret: (name) => this.#options.secrets.get(name),
     });
     const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);
     this.#current.swap(linked);

@@ -10,7 +10,7 @@ import { ringOf } from './key-ring.ts';
 import type { Refusal } from './refusal.ts';
 import { parseToken } from './token.ts';
 import type { Parsed } from './token.ts';
-import { TokenCache } from './token-cache.ts';
+import { TokenCache } from '../../lib/token-cache.ts';
 import { UnknownKids } from '../../lib/unknown-kids.ts';
 import type { Outcome } from './verify.ts';
 import { checkClaims, timeFault, verifySignature } from './verify.ts';
