@@ -24,7 +24,13 @@ const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
+/** To many backends underscores are hyphens. */
+const IDENTITY = [
+  'x-forwarded-client-cert',
+  'x_forwarded_client_cert',
+  'x-lateen-identity',
+  'x_lateen_identity',
+];
 
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {
