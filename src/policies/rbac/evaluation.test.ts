@@ -356,10 +356,7 @@ const list = (...values: string[]): fc.Arbitrary<string[]> =>
   fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 });
 /** Mostly absent, so that rules match now and then. */
 const perhaps = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.oneof(
-    { weight: 6, arbitrary: fc.constant(undefined) },
-    { weight: 1, arbitrary: value },
-  );
+  fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 
 function both(name: string, values: fc.Arbitrary<string[]>): Record<string, fc.Arbitrary<unknown>> {
   return {
