@@ -54,7 +54,7 @@ export interface Preview {
 export interface PushOptions {
   readonly inventory: Inventory;
   readonly blobs: BlobStore;
-  readonly keys: Omit<Keys, 'onChange'>;
+  readonly keys: Pick<Keys, 'of' | 'ensure' | 'generation'>;
 }
 
 /** As many as a runtime sends at a time. */

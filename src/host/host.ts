@@ -1,4 +1,5 @@
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
+import type { CheckFor } from './signatures.ts';
 
 /** What a runtime supplies; the core has no other way to the outside. */
 export interface Host {
@@ -12,6 +13,8 @@ export interface Host {
   readonly background: (work: Promise<unknown>) => void;
   /** Sends a request of the proxy's own. Rejects when no answer comes in time. */
   readonly dial: (call: Call) => Promise<CallAnswer>;
+  /** Checks signatures without a promise. @default WebCrypto does it, beside */
+  readonly checkFor?: CheckFor;
 }
 
 /** A request that a policy makes, as to an external authorizer. */

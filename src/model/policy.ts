@@ -15,7 +15,10 @@ import type { Exchange, LocalReply } from './exchange.ts';
 import type { MongoRules } from './mongo.ts';
 import type { FilterConfig, KeySet, MeshSettings, Origin } from './snapshot.ts';
 
-/** Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router. */
+/**
+ * Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router.
+ * Parts of a lateen.io Policy before `authz` run before AuthorizationPolicy judges, by the route that a request takes as it came.
+ */
 export const PHASES = [
   'authz-custom',
   'authn',
@@ -136,7 +139,10 @@ export interface Filter {
 }
 
 /** The cluster says where to and how. */
-export type ClusterCall = Omit<Call, 'cluster' | 'endpoint' | 'scheme'>;
+export interface ClusterCall extends Omit<Call, 'cluster' | 'endpoint' | 'scheme'> {
+  /** Rejects where the cluster isn't spoken to by TLS, nor is a service binding. @default false */
+  readonly needsTls?: boolean;
+}
 
 export interface LinkContext {
   readonly host: Host;
@@ -146,9 +152,11 @@ export interface LinkContext {
   /** Keys delivered as an overlay; undefined while none were fetched. */
   keys(uri: string): KeySet | undefined;
   /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
   /** Sends a request to an endpoint of a cluster; rejects when no endpoint is healthy or no answer comes in time. */
   call(cluster: string, request: ClusterCall): Promise<CallAnswer>;
+  /** Entries of a Secret that the filter's config names under `secrets`, `namespace/name`; undefined while nobody gave it. The same object while they are the same. */
+  secret?(name: string): Readonly<Record<string, string>> | undefined;
 }
 
 export interface PolicyFilter {

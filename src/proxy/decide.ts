@@ -157,7 +157,18 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   const type = x.request.get('content-type');
   if (isGrpcType(type)) x.call = createCall();
   if (linked.listener.grpcWeb === true) bridge(x);
+  if (x.linked.asksFirst(linked.listener)) chooseFront(x, linked.listener);
   return undefined;
+}
+
+/** Who asks may decide on the route, and the route says how that is asked: it is the one taken by nobody in particular. */
+function chooseFront(x: EngineExchange, { filters }: Listener): void {
+  const traced = x.trace?.length ?? 0;
+  const first = findHost(x)?.matcher.match(x)?.filters ?? NO_FILTERS;
+  if (x.trace !== undefined) x.trace.length = traced;
+  x.firstRoute = first;
+  x.listenerFilters = x.linked.frontFiltersOf(filters, first);
+  x.routeFilters = x.linked.filtersBehind(filters, { first, route: NO_FILTERS });
 }
 
 function bridge(x: EngineExchange): void {
@@ -233,6 +244,10 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
   if (matched === undefined) return replies.noRoute;
   x.route = matched;
   if (matched.grpcWeb === true) bridge(x);
-  x.routeFilters = x.linked.routeFiltersOf(x.listener.filters, matched.filters);
+  const { filters } = x.listener;
+  x.routeFilters =
+    x.firstRoute === undefined
+      ? x.linked.routeFiltersOf(filters, matched.filters)
+      : x.linked.filtersBehind(filters, { first: x.firstRoute, route: matched.filters });
   return undefined;
 }

@@ -76,7 +76,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/simulate',
       'src/presets/control',
     ],
-    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:', 'ws'],
+    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'jose', 'node:', 'ws'],
   },
   'control/identity': {
     may: [...portable, 'src/delivery', 'control'],
@@ -111,6 +111,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 /** Narrower than their folder: these files may import only what stands here. */
 export const nodeOnlyFiles: readonly string[] = [
   'control/node.ts',
+  'control/node-keys.ts',
   'control/node-streams.ts',
   'control/store/sqlite.ts',
   'workers/build.ts',
