@@ -1,6 +1,7 @@
 /** What a proxy strips and what it adds on the way to a backend. */
 import type { RequestHead } from '../model/head.ts';
 import { isIp } from '../lib/cidr.ts';
+import { headerSpellings } from '../lib/sender-headers.ts';
 import type { EngineExchange } from './exchange.ts';
 
 /** RFC 9110, 7.6.1. Upgrade and Connection stay for the driver, which knows whether it can upgrade. */
@@ -24,13 +25,9 @@ const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-/** To many backends underscores are hyphens. */
-const IDENTITY = [
-  'x-forwarded-client-cert',
-  'x_forwarded_client_cert',
-  'x-lateen-identity',
-  'x_lateen_identity',
-];
+const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'].flatMap((name) =>
+  headerSpellings(name),
+);
 
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {

@@ -130,6 +130,9 @@ const trust: readonly HeaderCase[] = [
       sees: { 'x-forwarded-client-cert': null },
     },
   ),
+  deny('with some underscores', 'passes', [['x-forwarded_client-cert', 'Hash=1']], {
+    sees: { 'x-forwarded_client-cert': null },
+  }),
   deny('an identity', 'passes', [['x-lateen-identity', 'cluster.local/ns/a/sa/b']], {
     sees: { 'x-lateen-identity': null },
   }),

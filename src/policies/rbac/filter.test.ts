@@ -159,7 +159,7 @@ describe('dry run', () => {
     policy(name, { action, rules: [paths('/never'), rule] }, dry);
   const marksOf = (policies: readonly Policy[], given: Given = {}): Exchange => {
     const x = exchange(given);
-    linked(policies).request?.(x);
+    expect(linked(policies).request?.(x)).not.toBeInstanceOf(Promise);
     return x;
   };
 
