@@ -2,6 +2,7 @@
 import { connect } from 'node:http2';
 import { status as grpcCode } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { authorizationText } from '../admin/authorization-stats.ts';
 import { startAuthorizer } from '../../test/fixtures/ext-authz.ts';
 import type { TestAuthorizer } from '../../test/fixtures/ext-authz.ts';
 import {
@@ -30,10 +31,16 @@ afterEach(async () => {
   proxy = undefined;
 });
 
+interface Asking {
+  readonly port?: number;
+  /** Of the VirtualService, in YAML. */
+  readonly rules?: string;
+}
+
 /** @param fields of the provider, in YAML */
-async function proxyAsking(fields = '', port = authorizer.port): Promise<TestProxy> {
+async function proxyAsking(fields = '', { port, rules }: Asking = {}): Promise<TestProxy> {
   proxy = await startTestProxy({
-    yaml: `${gatewayBefore(backend.port)}---
+    yaml: `${gatewayBefore(backend.port, rules)}---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
@@ -46,7 +53,7 @@ data:
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: checker}
-spec: {hosts: [checker.test], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 9000, name: grpc, protocol: GRPC}], endpoints: [{address: 127.0.0.1, ports: {grpc: ${String(port)}}}]}
+spec: {hosts: [checker.test], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 9000, name: grpc, protocol: GRPC}], endpoints: [{address: 127.0.0.1, ports: {grpc: ${String(port ?? authorizer.port)}}}]}
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -330,7 +337,40 @@ describe('no answer', () => {
   });
 
   it('a server that is asked over HTTP/1.1 only is nobody to ask', async () => {
-    const { port } = await proxyAsking('', backend.port);
+    const { port } = await proxyAsking('', { port: backend.port });
     expect(await rawExchange(port, get())).toMatch(/^HTTP\/1\.1 403 /);
   });
+});
+
+describe('what is written onto a request', () => {
+  const rules =
+    '[{match: [{headers: {x-user: {exact: ann}}}], directResponse: {status: 418}}, {route: [{destination: {host: back.test}}]}]';
+
+  it.each([
+    ['', 'X-User: ann\r\n', 418],
+    ['', '', 200],
+    [', clearRouteCache: true', '', 418],
+  ])('has a say in its route under clearRouteCache alone%s (%s)', async (fields, sent, status) => {
+    authorizer.answer = {
+      status: {},
+      ok_response: { headers: [option('x-user', sent === '' ? 'ann' : 'bob')] },
+    };
+    const { port } = await proxyAsking(fields, { rules });
+    expect(await rawExchange(port, get('/asked', sent))).toMatch(
+      new RegExp(`^HTTP/1\\.1 ${String(status)} `),
+    );
+    if (status === 200) expect(backend.received[0]).toContain('x-user: ann');
+  });
+});
+
+it('is counted by provider and result, and what is refused by policy', async () => {
+  const { port, plane } = await proxyAsking();
+  await rawExchange(port, get());
+  authorizer.answer = { status: { code: 7 } };
+  await rawExchange(port, get());
+  await rawExchange(port, get());
+  const labels = 'scope="gateway",listener="http.80",protocol="http",provider="checker"';
+  const text = authorizationText([plane]);
+  expect(text).toContain(`lateen_ext_authz_total{${labels},result="ok"} 1\n`);
+  expect(text).toContain(`lateen_ext_authz_total{${labels},result="denied"} 2\n`);
 });

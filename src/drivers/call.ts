@@ -37,6 +37,9 @@ function requestOf(call: Call, signal: AbortSignal): Request {
   for (const [name, value] of call.headers) headers.append(name, value);
   headers.set('x-forwarded-host', call.authority);
   const mayHaveBody = call.method !== 'GET' && call.method !== 'HEAD';
+  // Left out, it would pass unseen by whoever is asked about it.
+  if (!mayHaveBody && (call.body?.length ?? 0) > 0)
+    throw new Error(`a Web fetch sends no body with ${call.method}`);
   return new Request(`${call.scheme}://${hostOf(call)}${call.target}`, {
     method: call.method,
     headers,

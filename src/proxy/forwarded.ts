@@ -1,6 +1,7 @@
 /** What a proxy strips and what it adds on the way to a backend. */
 import type { RequestHead } from '../model/head.ts';
 import { isIp } from '../lib/cidr.ts';
+import { headerSpellings } from '../lib/sender-headers.ts';
 import { tellClientCertificate } from './client-certificate.ts';
 import type { EngineExchange } from './exchange.ts';
 
@@ -25,7 +26,11 @@ const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-const IDENTITY = 'x-lateen-identity';
+const CLIENT_CERTIFICATE = 'x-forwarded-client-cert';
+/** Who says what the mesh alone says, or a name that a backend may take for it. */
+const IDENTITY = ['x-lateen-identity', CLIENT_CERTIFICATE]
+  .flatMap((name) => headerSpellings(name))
+  .filter((name) => name !== CLIENT_CERTIFICATE);
 
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {
@@ -61,7 +66,7 @@ export function stripHopByHop(head: RequestHead): string | undefined {
 /** Headers that steer a proxy come from the mesh alone. */
 export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
   const { request } = x;
-  if (request.has(IDENTITY)) request.remove(IDENTITY);
+  for (const name of IDENTITY) if (request.has(name)) request.remove(name);
   tellClientCertificate(x);
   if (atEdge) request.removePrefix('x-envoy-');
 }

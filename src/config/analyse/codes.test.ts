@@ -52,6 +52,13 @@ const external = (name: string, port: string, more = ''): string =>
   net('ServiceEntry', name, `spec: {hosts: [db.test], resolution: DNS, ports: [${port}]${more}}`);
 const policy = (labels: string): string =>
   sec('AuthorizationPolicy', 'guard', `spec: {selector: {matchLabels: {${labels}}}, rules: [{}]}`);
+const asking = sec(
+  'AuthorizationPolicy',
+  'ask',
+  'spec: {action: CUSTOM, provider: {name: ask}, rules: [{}]}',
+);
+const providers = (kind: 'Http' | 'Grpc', name = 'other', more = 'port: 80'): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    extensionProviders: [{name: ${name}, envoyExtAuthz${kind}: {service: ask.test, ${more}}}]`;
 const attached = (name: string, spec: string): string =>
   document('lateen.io/v1')('Policy', name, `spec: {body: {maxBytes: 1}, ${spec}}`);
 const cartHost = 'cart.shop.svc.cluster.local';
@@ -632,6 +639,17 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
   LAT0108: {
     found: [cart, tokens('app: nobody')],
     fine: [cart, tokens('version: v1')],
+  },
+  LAT0110: [
+    { found: [cart, asking, providers('Http')], fine: [cart, asking, providers('Http', 'ask')] },
+    {
+      found: [cart, asking, providers('Http', 'ask', 'port: 0')],
+      fine: [cart, asking, providers('Http', 'ask')],
+    },
+  ],
+  LAT0114: {
+    found: [cart, asking, providers('Grpc', 'ask')],
+    fine: [cart, asking, providers('Http', 'ask')],
   },
   LAT0120: [
     {

@@ -43,6 +43,9 @@ function custom(name: string, provider = 'checker'): Resource<AuthorizationPolic
 }
 
 interface Around {
+  readonly severalAuthorizers?: boolean;
+  /** By the provider's cluster. */
+  readonly answers?: Readonly<Record<string, Partial<CallAnswer>>>;
   readonly policies?: readonly Resource<AuthorizationPolicySpec>[];
   readonly providers?: Readonly<Record<string, Authorizer>>;
   readonly isKnown?: boolean;
@@ -62,6 +65,7 @@ function asked(fields: Partial<HttpAuthorizer> = {}, around: Around = {}): Asked
     requestAuthentications: [],
     authorizationPolicies: around.policies ?? [custom('ask')],
     workloadAddresses: [],
+    severalAuthorizers: around.severalAuthorizers ?? false,
     authorizer: (name) => providers[name],
     callable: (host, port) => (around.isKnown === false ? undefined : `outbound|${port}||${host}`),
     origin: ({ kind }, path) => ({ resource: kind, path }),
@@ -76,9 +80,10 @@ function asked(fields: Partial<HttpAuthorizer> = {}, around: Around = {}): Asked
     refreshKeys: () => Promise.resolve(),
     call: (cluster, call) => {
       calls.push({ cluster, call });
-      return answer === undefined
+      const given = around.answers?.[cluster] ?? answer;
+      return given === undefined
         ? Promise.reject(new Error('nobody can be reached'))
-        : Promise.resolve({ status: 200, headers: [], body: new Uint8Array(0), ...answer });
+        : Promise.resolve({ status: 200, headers: [], body: new Uint8Array(0), ...given });
     },
   });
   return { filter, calls, findings: compiled?.diagnostics.map(({ message }) => message) ?? [] };
@@ -282,5 +287,194 @@ describe('nobody can be asked', () => {
 
   it('connections are left alone where somebody can', () => {
     expect(asked().filter.connection?.(exchange())).toBe(true);
+  });
+});
+
+describe('several providers', () => {
+  const one = { ...authorizer, service: 'one.test', upstreamOnAllow: ['x-one'] };
+  const two = { ...authorizer, service: 'two.test', upstreamOnAllow: ['x-two'] };
+  const clusterOfTwo = 'outbound|8000||two.test';
+  const several = (around: Around = {}): Asked =>
+    asked(
+      {},
+      {
+        policies: [custom('second', 'b'), custom('first', 'a')],
+        providers: { a: one, b: two },
+        severalAuthorizers: true,
+        answer: {},
+        ...around,
+      },
+    );
+
+  it('are asked one after the other, by their names, where the mesh allows it', async () => {
+    const all = several({
+      answer: { headers: [['x-one', '1']] },
+      answers: { [clusterOfTwo]: { headers: [['x-two', '2']] } },
+    });
+    const x = exchange();
+    expect(await replyTo(all, x)).toBeUndefined();
+    expect(all.calls.map(({ cluster }) => cluster)).toEqual([
+      'outbound|8000||one.test',
+      clusterOfTwo,
+    ]);
+    expect([x.request.get('x-one'), x.request.get('x-two')]).toEqual(['1', '2']);
+    expect(x.marks?.asked).toEqual([
+      { provider: 'a', result: 'ok' },
+      { provider: 'b', result: 'ok' },
+    ]);
+  });
+
+  it('must all allow: who refuses first has the last word', async () => {
+    const first = several({ answer: { status: 401 }, answers: { [clusterOfTwo]: {} } });
+    const x = exchange();
+    expect((await replyTo(first, x))?.status).toBe(401);
+    expect([first.calls.length, x.decidedBy, x.decidedRule]).toEqual([1, 'shop/first', 0]);
+    const second = several({ answers: { [clusterOfTwo]: { status: 402 } } });
+    expect((await replyTo(second))?.status).toBe(402);
+  });
+
+  it('a missing one refuses what its own policies match, when its turn comes', async () => {
+    const all = several({ providers: { a: one } });
+    expect((await replyTo(all))?.details).toBe(
+      'rbac_access_denied_matched_policy[ns[shop]-policy[second]-rule[0]]',
+    );
+    expect(all.calls).toHaveLength(1);
+  });
+});
+
+describe('what an answer may write', () => {
+  it('keeps every value of a repeated field', async () => {
+    const headers = [
+      ['x-role', 'a'],
+      ['x-role', 'b'],
+      ['set-cookie', '1'],
+      ['set-cookie', '2'],
+    ] as const;
+    const all = asked(
+      { upstreamOnAllow: ['x-role'], downstreamOnAllow: ['set-cookie'] },
+      { answer: { headers } },
+    );
+    const x = exchange('/asked', [['x-role', 'forged']]);
+    await replyTo(all, x);
+    expect(x.request.getAll('x-role')).toEqual(['a', 'b']);
+    x.response?.set('set-cookie', 'app');
+    all.filter.response?.(x);
+    expect(x.response?.getAll('set-cookie')).toEqual(['app', '1', '2']);
+    const denied = await replyTo(asked({}, { answer: { status: 403, headers } }));
+    expect(denied?.headers).toEqual(headers);
+  });
+
+  it.each([
+    'connection',
+    'content-length',
+    'transfer-encoding',
+    'te',
+    'trailer',
+    'upgrade',
+    'keep-alive',
+    'proxy-connection',
+    'host',
+    ':path',
+    ':authority',
+    'x-forwarded-client-cert',
+    'date',
+    'server',
+  ])('is never %s', async (name) => {
+    const all = asked(
+      { upstreamOnAllow: [name, 'x-*'], downstreamOnAllow: [name] },
+      { answer: { headers: [[name, 'evil']] } },
+    );
+    const x = exchange();
+    expect(await replyTo(all, x)).toBeUndefined();
+    expect(x.request.get(name)).not.toBe('evil');
+    if (name !== 'host' && name !== 'x-forwarded-client-cert') {
+      all.filter.response?.(x);
+      expect(x.response?.get(name)).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ['a line break', 'x-a', '1\r\nx-admin: 1'],
+    ['a line feed', 'x-a', '1\nx'],
+    ['a NUL', 'x-a', '\0'],
+    ['a name with a blank', 'x-a b', '1'],
+    ['a name with a line break', 'x-a\r\nx-admin', '1'],
+  ])(
+    '%s: the request is refused, also under failOpen; a refusal goes without it',
+    async (_, name, value) => {
+      const answer = { headers: [[name, value]] as const };
+      const all = asked({ upstreamOnAllow: ['x-*'], failOpen: true }, { answer });
+      const x = exchange();
+      expect(await replyTo(all, x)).toMatchObject({ status: 403, details: 'ext_authz_error' });
+      expect(x.marks?.asked).toEqual([{ provider: 'checker', result: 'error' }]);
+      const denied = await replyTo(asked({}, { answer: { ...answer, status: 401 } }));
+      expect(denied).toMatchObject({ status: 401, headers: [] });
+    },
+  );
+
+  it('takes fields away that the authorizer names', async () => {
+    const headers = [
+      ['x-envoy-auth-headers-to-remove', 'Authorization, host,x-secret , ,content-length'],
+    ] as const;
+    const x = exchange('/asked', [
+      ['authorization', 'Bearer t'],
+      ['x-secret', '1'],
+      ['host', 'shop.test'],
+    ]);
+    await replyTo(asked({}, { answer: { headers } }), x);
+    expect([
+      x.request.has('authorization'),
+      x.request.has('x-secret'),
+      x.request.has('host'),
+    ]).toEqual([false, false, true]);
+  });
+
+  it('counts for the route only under clearRouteCache', async () => {
+    const headers = [['x-tenant', 'gold']] as const;
+    const fields = { upstreamOnAllow: ['x-tenant'] };
+    const x = exchange('/asked', [['x-tenant', 'forged']]);
+    await replyTo(asked(fields, { answer: { headers } }), x);
+    expect(x.asReceived).toEqual({ headers: new Map([['x-tenant', ['forged']]]), query: '?q=1' });
+    const anew = exchange();
+    await replyTo(asked({ ...fields, clearRouteCache: true }, { answer: { headers } }), anew);
+    expect(anew.asReceived).toBeUndefined();
+  });
+});
+
+describe('what a client may not say for the proxy', () => {
+  it('is whether the body is whole, nor what is sent besides', async () => {
+    const body = { maxBytes: 4, allowPartial: true, asBytes: false };
+    const fields = {
+      body,
+      requestHeaders: ['x-*', 'connection'],
+      additionalHeaders: [['x-from', 'mesh']] as const,
+    };
+    const all = asked(fields, { answer: {} });
+    const sent = [
+      ['x-envoy-auth-partial-body', 'false'],
+      ['x-from', 'client'],
+      ['connection', 'x-from'],
+    ] as const;
+    const read = (): Promise<BodyStart> =>
+      Promise.resolve({ bytes: new Uint8Array(4), isWhole: false });
+    await replyTo(all, exchange('/asked', sent, read));
+    expect(all.calls[0]?.call.headers).toEqual([
+      ['x-envoy-auth-partial-body', 'true'],
+      ['x-from', 'mesh'],
+    ]);
+  });
+});
+
+describe('over gRPC, where a runtime can not', () => {
+  it('what matches is refused, and nobody is asked', async () => {
+    const { kind: _, ...rest } = authorizer;
+    const all = asked(
+      {},
+      { providers: { checker: { ...rest, kind: 'grpc', failOpen: true } }, answer: {} },
+    );
+    expect(await replyTo(all)).toMatchObject({ status: 403, body: 'RBAC: access denied' });
+    expect(await replyTo(all, exchange('/free'))).toBeUndefined();
+    expect(all.filter.connection?.(exchange())).toBe(false);
+    expect(all.calls).toEqual([]);
   });
 });

@@ -356,10 +356,7 @@ const list = (...values: string[]): fc.Arbitrary<string[]> =>
   fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 });
 /** Mostly absent, so that rules match now and then. */
 const perhaps = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.oneof(
-    { weight: 6, arbitrary: fc.constant(undefined) },
-    { weight: 1, arbitrary: value as fc.Arbitrary<T | undefined> },
-  );
+  fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 
 function both(name: string, values: fc.Arbitrary<string[]>): Record<string, fc.Arbitrary<unknown>> {
   return {
@@ -500,7 +497,7 @@ const world: fc.Arbitrary<World> = fc.record({
   remoteIp: fc.constantFrom('10.1.2.3', '192.0.2.7', 'unknown', '::ffff:10.1.2.3'),
   principal: fc.constantFrom(...PRINCIPALS, undefined, ''),
   sni: fc.constantFrom('x', 'zy', '', undefined),
-  token: fc.option(token, { nil: undefined }) as fc.Arbitrary<RequestIdentity | undefined>,
+  token: fc.option(token, { nil: undefined }),
 });
 
 describe('what the linked rules decide', () => {

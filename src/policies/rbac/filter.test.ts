@@ -153,6 +153,55 @@ describe('order', () => {
   });
 });
 
+describe('dry run', () => {
+  const dry = { 'istio.io/dry-run': 'true' };
+  const tried = (name: string, action: 'ALLOW' | 'DENY', rule: AuthorizationRule): Policy =>
+    policy(name, { action, rules: [paths('/never'), rule] }, dry);
+  const marksOf = (policies: readonly Policy[], given: Given = {}): Exchange => {
+    const x = exchange(given);
+    expect(linked(policies).request?.(x)).not.toBeInstanceOf(Promise);
+    return x;
+  };
+
+  it('says what would have been decided, by which rule, and decides nothing', () => {
+    const both = [tried('no', 'DENY', paths('/a')), tried('yes', 'ALLOW', paths('/a'))];
+    const x = marksOf(both, { path: '/a' });
+    expect(x.marks).toEqual({
+      shadowDeny: { result: 'denied', policyId: 'ns[shop]-policy[no]-rule[1]' },
+      shadowAllow: { result: 'allowed', policyId: 'ns[shop]-policy[yes]-rule[1]' },
+    });
+    expect([x.decidedBy, x.decidedRule]).toEqual(['', undefined]);
+    expect(marksOf(both, { path: '/b' }).marks).toEqual({
+      shadowDeny: { result: 'allowed' },
+      shadowAllow: { result: 'denied' },
+    });
+  });
+
+  it('stands beside what is enforced: an enforced DENY comes before ALLOW is tried', () => {
+    const mixed = [
+      tried('trial', 'ALLOW', paths('/b')),
+      allow(paths('/a')),
+      deny(paths('/c')),
+      tried('no', 'DENY', paths('/a')),
+    ];
+    const allowed = marksOf(mixed, { path: '/a' });
+    expect([allowed.decidedBy, allowed.decidedRule]).toEqual(['shop/allow', 0]);
+    expect(allowed.marks?.shadowDeny?.result).toBe('denied');
+    expect(allowed.marks?.shadowAllow).toEqual({ result: 'denied' });
+    const denied = marksOf(mixed, { path: '/c' });
+    expect(denied.decidedBy).toBe('shop/deny');
+    expect(denied.marks).toEqual({ shadowDeny: { result: 'allowed' } });
+  });
+
+  it('AUDIT marks the rule that matches', () => {
+    const audit = policy('seen', { action: 'AUDIT', rules: [paths('/a')] });
+    expect(marksOf([audit], { path: '/a' }).marks).toEqual({
+      audit: 'ns[shop]-policy[seen]-rule[0]',
+    });
+    expect(marksOf([audit], { path: '/b' }).marks).toBeUndefined();
+  });
+});
+
 describe('refusal', () => {
   const bodyOf = (filter: Filter, x: Exchange): LocalReply => filter.request?.(x) as LocalReply;
 
@@ -255,6 +304,35 @@ describe('what a runtime has joined', () => {
 });
 
 describe('other readings of a path or host', () => {
+  it('the digits of an encoding are the same in either case', () => {
+    for (const [written, sent] of [
+      ['/caf%C3%A9', '/caf%c3%a9'],
+      ['/caf%c3%a9', '/caf%C3%A9'],
+    ] as const) {
+      expect(isDenied(linked([deny(paths(written))]), { path: sent })).toBe(true);
+      expect(isDenied(linked([allow(paths(written))]), { path: sent })).toBe(true);
+    }
+  });
+
+  it('an ALLOW takes no path that leads out of it behind what a backend decodes', () => {
+    const filter = linked([allow(paths('/public/*'))]);
+    expect(isDenied(filter, { path: '/public/a%2fb' })).toBe(false);
+    expect(isDenied(filter, { path: '/public/..%2fadmin' })).toBe(true);
+    expect(isDenied(filter, { path: '/public/a/..%2fb' })).toBe(false);
+    const others = linked([deny({ to: [{ operation: { notPaths: ['/public/*'] } }] })]);
+    expect(isDenied(others, { path: '/public/..%2fadmin' })).toBe(true);
+  });
+
+  it('an identity in no form that the mesh knows is in no namespace that anybody could tell', () => {
+    const inA = { from: [{ source: { namespaces: ['a'] } }] };
+    const stranger = { principal: 'far.test/workload' };
+    expect(isDenied(linked([deny(inA)]), stranger)).toBe(true);
+    expect(isDenied(linked([allow(inA)]), stranger)).toBe(true);
+    expect(
+      isDenied(linked([allow({ from: [{ source: { notNamespaces: ['a'] } }] })]), stranger),
+    ).toBe(true);
+  });
+
   it('a DENY covers path parameters, an ALLOW does not', () => {
     expect(isDenied(linked([deny(paths('/admin'))]), { path: '/admin;x=1' })).toBe(true);
     expect(isDenied(linked([allow(paths('/admin'))]), { path: '/admin;x=1' })).toBe(true);
