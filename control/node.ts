@@ -1,12 +1,17 @@
 /** The control plane in a Node process over node:sqlite. */
 import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { isIP } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { TLSSocket } from 'node:tls';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import type { ShownCertificate } from './access/machines.ts';
+import { readMachineRoles } from './access/machines.ts';
 import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import type { NodeStreams } from './node-streams.ts';
@@ -37,11 +42,25 @@ export interface NodeControlOptions {
   readonly allowedHosts?: readonly string[];
   /** Proxies in front whose X-Forwarded-For is believed, counted from here. @default 0: the socket's address */
   readonly trustedHops?: number;
+  /** Address to listen on. @default 127.0.0.1 */
+  readonly listen?: string;
+  /** @default plaintext */
+  readonly tls?: ControlTls;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
   readonly oidc?: string;
   /** @default the machine's */
   readonly nowMs?: () => number;
   log(line: string): void;
+}
+
+/** PEM, each. */
+export interface ControlTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Authorities of clients' certificates. @default none is asked for */
+  readonly clientCa?: string;
+  /** Roles of machines by their SPIFFE identity: JSON (docs/admin-api.md). @default none has one */
+  readonly machines?: string;
 }
 
 export interface NodeControl {
@@ -51,6 +70,9 @@ export interface NodeControl {
 
 /** As a browser writes them in Host. */
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
+
+const isLoopback = (address = '127.0.0.1'): boolean =>
+  address.startsWith('127.') || address === '::1' || address === 'localhost';
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -81,7 +103,44 @@ function peerAt(incoming: IncomingMessage, trustedHops: number): Peer {
   const forwarded = String(incoming.headers['x-forwarded-for'] ?? '').split(',');
   const said = trustedHops === 0 ? undefined : forwarded.at(-trustedHops)?.trim();
   const source = said !== undefined && isIP(said) > 0 ? said : direct;
-  return source === undefined ? {} : { source };
+  const certificate = certificateOf(incoming.socket);
+  return {
+    ...(source === undefined ? {} : { source }),
+    ...(certificate === undefined ? {} : { certificate }),
+  };
+}
+
+function certificateOf(socket: Socket): ShownCertificate | undefined {
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (shown === undefined) return undefined;
+  return {
+    der: new Uint8Array(shown.raw),
+    notAfterMs: Date.parse(shown.validTo),
+    isTrusted: (socket as TLSSocket).authorized,
+  };
+}
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+
+/** Who shows no certificate may still have a token; one of a stranger is told from none by the guard. */
+function serverOf(tls: ControlTls | undefined, listener: Listener): Server {
+  const options = { shouldUpgradeCallback: asksForStream };
+  if (tls === undefined) return createServer(options, listener);
+  const { certificate, key, clientCa } = tls;
+  return createSecureServer(
+    {
+      ...options,
+      cert: certificate,
+      key,
+      minVersion: 'TLSv1.3',
+      // A resumed session would skip what is checked of a certificate.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+      ...(clientCa === undefined
+        ? {}
+        : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
+    },
+    listener,
+  );
 }
 
 async function answer(
@@ -115,7 +174,13 @@ function planeOf(
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
-    allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts],
+    // Off loopback, names are for whoever gave it one to know.
+    ...(isLoopback(options.listen) || allowedHosts.length > 0
+      ? { allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts] }
+      : {}),
+    ...(options.tls?.machines === undefined
+      ? {}
+      : { machines: readMachineRoles(options.tls.machines) }),
     ...(options.oidc === undefined ? {} : { oidc: readOidcConfig(options.oidc) }),
     fetchKeys: (url, init) => fetch(url, init),
     ...(maxResources === undefined ? {} : { maxResources }),
@@ -129,10 +194,16 @@ function planeOf(
   });
 }
 
+function urlOf({ listen = '127.0.0.1', tls }: NodeControlOptions, port: number): string {
+  const isAny = listen === '0.0.0.0' || listen === '::';
+  const host = isAny ? '127.0.0.1' : listen.includes(':') ? `[${listen}]` : listen;
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${port}`;
+}
+
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
-    toRequest(incoming, 'http://control');
+    toRequest(incoming, options.tls === undefined ? 'http://control' : 'https://control');
   const peerOf = (incoming: IncomingMessage): Peer => peerAt(incoming, options.trustedHops ?? 0);
   const streams = createNodeStreams({
     toRequest: requestOf,
@@ -140,7 +211,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     log: (line) => options.log(line),
   });
   const plane = planeOf(options, database, streams);
-  const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
+  const server = serverOf(options.tls, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {
       outgoing.writeHead(400, { connection: 'close' }).end();
@@ -154,12 +225,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   streams.attach(server, plane);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', () => {
+    server.listen(options.port, options.listen ?? '127.0.0.1', () => {
       resolve();
     });
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: urlOf(options, (server.address() as AddressInfo).port),
     close: async () => {
       await streams.close();
       server.closeAllConnections();
