@@ -4,6 +4,7 @@ import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerAuth } from './commands/auth.ts';
+import { registerCa } from './commands/ca.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
@@ -13,6 +14,7 @@ import { registerHarden } from './commands/harden.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxyConfig } from './commands/proxy-config.ts';
 import { registerRead } from './commands/read.ts';
+import { registerSecrets } from './commands/secrets.ts';
 import { registerSidecar } from './commands/sidecar.ts';
 import { registerUp } from './commands/up.ts';
 
@@ -30,6 +32,8 @@ export function registerAll(program: Command): void {
   registerHarden(program);
   registerExplain(program);
   registerAuth(program);
+  registerSecrets(program);
   registerAudit(program);
+  registerCa(program);
   registerCompletion(program);
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ControlTls } from '../../control/node.ts';
 import { startControlPlane } from '../../control/node.ts';
+import { keepAuthority } from '../ca/embedded.ts';
+import { authoritySecrets } from '../ca/secret.ts';
 import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -85,15 +87,19 @@ async function serve(options: ControlOptions): Promise<void> {
   if (!Number.isInteger(hops) || hops < 0 || hops > 10)
     throw new CommandError(`--trusted-hops ${options.trustedHops}: want 0 to 10`, 2);
   const server = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const token = adminToken(options.dataDir, server);
+  const { secret, before } = authoritySecrets(options.dataDir);
   const control = await startControlPlane({
     database: join(options.dataDir, 'control.sqlite'),
     port,
-    adminToken: adminToken(options.dataDir, server),
+    adminToken: token,
     listen: options.listen,
     trustedHops: hops,
     allowedHosts: options.allowedHost ?? [],
     ...(tls === undefined ? {} : { tls }),
     ...(options.oidc === undefined ? {} : { oidc: contentOf(options.oidc, '--oidc') }),
+    caSecret: secret,
+    ...(before === undefined ? {} : { caSecretBefore: before }),
     log: note,
   }).catch((error: unknown) => {
     const isTaken = (error as { readonly code?: string }).code === 'EADDRINUSE';
@@ -102,7 +108,13 @@ async function serve(options: ControlOptions): Promise<void> {
   note(
     `control plane at ${control.url}, token in ${join(options.dataDir, CREDENTIALS_FILE)}; Ctrl-C stops it`,
   );
+  const endKeeping = await keepAuthority({
+    credentials: { server, token },
+    dataDir: options.dataDir,
+    say: note,
+  });
   await untilStopped();
+  endKeeping();
   await control.close();
 }
 

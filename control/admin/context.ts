@@ -14,7 +14,9 @@ import { requireRole } from '../auth.ts';
 import { parseStrictJson } from '../strict-json.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Inventory } from '../inventory.ts';
-import type { Keys } from '../keys.ts';
+import type { FetchKeys, Keys } from '../keys.ts';
+import type { Authority } from '../identity/authority.ts';
+import type { MeshDomains } from '../mesh-domains.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
 import type { Registry } from '../registry.ts';
@@ -41,11 +43,8 @@ export interface ControlDependencies {
   /** Revisions that history, rollback and watch reach back. @default 1000 */
   readonly keepRevisions?: number;
   /** For JWKS; redirects are not followed. */
-  fetchKeys: (
-    url: string,
-    init: { readonly signal: AbortSignal; readonly redirect: 'manual' },
-  ) => Promise<Response>;
-  /** JWKS on private addresses may be fetched. @default false */
+  readonly fetchKeys: FetchKeys;
+  /** JWKS may be fetched by plain http and from private addresses. @default false */
   readonly allowPrivateKeys?: boolean;
   /** Names in Host that are answered, without port. @default any: the platform in front knows its own */
   readonly allowedHosts?: readonly string[];
@@ -54,6 +53,8 @@ export interface ControlDependencies {
   /** Roles of machines that show a certificate. @default none has one */
   readonly machines?: readonly MachineRole[];
   log: (line: string) => void;
+  /** Brings the certificate authority. @default there is none, and proxies believe nobody */
+  readonly identity?: (base: IdentityBase) => Identity;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
   readonly upgrade?: (request: Request, grant: Grant) => Response;
   /** Has `streams.tick` called then, instead of when it was said last. @default nobody does */
@@ -66,6 +67,22 @@ export interface Peer {
   readonly source?: string;
   /** What the client showed in TLS, where this home has ended it. */
   readonly certificate?: ShownCertificate;
+}
+
+/** What the certificate authority needs of the control plane. */
+export interface IdentityBase {
+  readonly deps: ControlDependencies;
+  readonly domains: () => Promise<MeshDomains>;
+}
+
+/** The certificate authority as a home brings it: in modules of its own, so that nothing else carries them. */
+export interface Identity {
+  readonly authority: Authority;
+  /** Those that ask for no token. */
+  addPublicRoutes(app: App, services: Services): void;
+  addRoutes(app: App, services: Services): void;
+  /** Does what is due. Called now and then. */
+  tick(): Promise<void>;
 }
 
 export interface Env {
@@ -90,6 +107,7 @@ export interface Services {
   readonly statuses: Statuses;
   readonly streams: StreamHub;
   readonly guards: Guards;
+  readonly identity?: Identity | undefined;
 }
 
 export interface Guards {
