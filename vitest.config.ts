@@ -25,6 +25,7 @@ export default defineConfig({
           name: 'node',
           include: ['{src,control,workers,node-adapter,cli,examples,test,bench}/**/*.test.ts'],
           exclude: [inWorkerd, heavy],
+          setupFiles: ['./test/setup/no-secrets.ts'],
         },
       },
       {

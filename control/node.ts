@@ -1,11 +1,16 @@
 /** The control plane in a Node process over node:sqlite. */
 import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { TLSSocket } from 'node:tls';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import type { ShownCertificate } from './access/machines.ts';
+import { readMachineRoles } from './access/machines.ts';
 import { createNodeKeys } from './node-keys.ts';
 import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
@@ -45,11 +50,25 @@ export interface NodeControlOptions {
   readonly keepRevisions?: number;
   /** Names in Host that are answered besides those of loopback, without port. */
   readonly allowedHosts?: readonly string[];
+  /** Address to listen on. @default 127.0.0.1 */
+  readonly listen?: string;
+  /** @default plaintext */
+  readonly tls?: ControlTls;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
   readonly oidc?: string;
   /** @default the machine's */
   readonly nowMs?: () => number;
   log(line: string): void;
+}
+
+/** PEM, each. */
+export interface ControlTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Authorities of clients' certificates. @default none is asked for */
+  readonly clientCa?: string;
+  /** Roles of machines by their SPIFFE identity: JSON (docs/admin-api.md). @default none has one */
+  readonly machines?: string;
 }
 
 export interface NodeControl {
@@ -61,6 +80,9 @@ export interface NodeControl {
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
 /** How often it is looked whether something is due. */
 const TICK_MS = 30_000;
+
+const isLoopback = (address = '127.0.0.1'): boolean =>
+  address.startsWith('127.') || address === '::1' || address === 'localhost';
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -83,6 +105,41 @@ function makeRequest(incoming: IncomingMessage, base: string): Request {
     init.duplex = 'half';
   }
   return new Request(new URL(incoming.url ?? '/', base), init);
+}
+
+function shownBy(socket: Socket): { readonly certificate?: ShownCertificate } {
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (shown === undefined) return {};
+  return {
+    certificate: {
+      der: new Uint8Array(shown.raw),
+      notAfterMs: Date.parse(shown.validTo),
+      isTrusted: (socket as TLSSocket).authorized,
+    },
+  };
+}
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+
+/** Who shows no certificate may still have a token; one of a stranger is told from none by the guard. */
+function serverOf(tls: ControlTls | undefined, listener: Listener): Server {
+  const options = { shouldUpgradeCallback: asksForStream };
+  if (tls === undefined) return createServer(options, listener);
+  const { certificate, key, clientCa } = tls;
+  return createSecureServer(
+    {
+      ...options,
+      cert: certificate,
+      key,
+      minVersion: 'TLSv1.3',
+      // A resumed session would skip what is checked of a certificate.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+      ...(clientCa === undefined
+        ? {}
+        : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
+    },
+    listener,
+  );
 }
 
 async function answer(
@@ -128,7 +185,13 @@ function dependenciesOf(
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
-    allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts],
+    // Off loopback, names are for whoever gave it one to know.
+    ...(isLoopback(options.listen) || allowedHosts.length > 0
+      ? { allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts] }
+      : {}),
+    ...(options.tls?.machines === undefined
+      ? {}
+      : { machines: readMachineRoles(options.tls.machines) }),
     ...(options.oidc === undefined ? {} : { oidc: readOidcConfig(options.oidc) }),
     fetchKeys: createNodeKeys({ allowPrivate: options.allowPrivateKeys === true }),
     ...(maxResources === undefined ? {} : { maxResources }),
@@ -147,21 +210,31 @@ function dependenciesOf(
   };
 }
 
-async function listen(server: Server, port: number): Promise<AddressInfo> {
+async function listen(
+  server: Server,
+  { port, listen: host = '127.0.0.1' }: NodeControlOptions,
+): Promise<AddressInfo> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   return server.address() as AddressInfo;
+}
+
+function urlOf({ listen = '127.0.0.1', tls }: NodeControlOptions, port: number): string {
+  const isAny = listen === '0.0.0.0' || listen === '::';
+  const host = isAny ? '127.0.0.1' : listen.includes(':') ? `[${listen}]` : listen;
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${port}`;
 }
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
-    toRequest(incoming, 'http://control');
+    toRequest(incoming, options.tls === undefined ? 'http://control' : 'https://control');
   const findSource = createSourceFinder(options.trustedProxies ?? []);
   const peerOf = ({ socket, headers }: IncomingMessage): Peer => ({
     source: findSource(socket.remoteAddress, String(headers['x-forwarded-for'] ?? '')),
+    ...shownBy(socket),
   });
   const streams = createNodeStreams({
     toRequest: requestOf,
@@ -169,7 +242,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     log: (line) => options.log(line),
   });
   const plane = createControlPlane(dependenciesOf(options, database, streams));
-  const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
+  const server = serverOf(options.tls, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {
       outgoing.writeHead(400, { connection: 'close' }).end();
@@ -182,9 +255,9 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   });
   streams.attach(server, plane);
   const stopTicking = keepTicking(plane, (line) => options.log(line));
-  const { port } = await listen(server, options.port);
+  const { port } = await listen(server, options);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: urlOf(options, port),
     close: async () => {
       stopTicking();
       await streams.close();

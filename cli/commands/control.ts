@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { ControlTls } from '../../control/node.ts';
 import { startControlPlane } from '../../control/node.ts';
 import { keepAuthority } from '../ca/embedded.ts';
 import { authoritySecrets } from '../ca/secret.ts';
@@ -20,6 +21,52 @@ interface ControlOptions {
   readonly dataDir: string;
   readonly trustedProxy?: readonly string[];
   readonly certificateTtl: string;
+  readonly listen: string;
+  readonly plaintext?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly clientCa?: string;
+  readonly machines?: string;
+  readonly oidc?: string;
+  readonly allowedHost?: readonly string[];
+}
+
+function contentOf(file: string, option: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new CommandError(`${option} ${file}: it cannot be read`, 2);
+  }
+}
+
+/** @throws CommandError (exit 2) when half of it is missing */
+function tlsOf({ tlsCert, tlsKey, clientCa, machines }: ControlOptions): ControlTls | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) {
+    if (clientCa !== undefined || machines !== undefined)
+      throw new CommandError('--client-ca and --machines need --tls-cert and --tls-key', 2);
+    return undefined;
+  }
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new CommandError('--tls-cert and --tls-key go together', 2);
+  if ((clientCa === undefined) !== (machines === undefined))
+    throw new CommandError('--client-ca and --machines go together', 2);
+  return {
+    certificate: contentOf(tlsCert, '--tls-cert'),
+    key: contentOf(tlsKey, '--tls-key'),
+    ...(clientCa === undefined ? {} : { clientCa: contentOf(clientCa, '--client-ca') }),
+    ...(machines === undefined ? {} : { machines: contentOf(machines, '--machines') }),
+  };
+}
+
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
+
+/** Tokens cross a network in the clear only where somebody said so. */
+function requireTls({ listen, plaintext }: ControlOptions, tls: ControlTls | undefined): void {
+  if (tls !== undefined || plaintext === true || LOOPBACK.test(listen)) return;
+  throw new CommandError(
+    `--listen ${listen} without TLS: give --tls-cert and --tls-key, or --plaintext where something else in front has it`,
+    2,
+  );
 }
 
 /** Made once, readable to its owner alone. */
@@ -54,13 +101,19 @@ async function serve(options: ControlOptions): Promise<void> {
   const port = Number(options.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new CommandError(`--port ${options.port}: want 1 to 65535`, 2);
-  const server = `http://127.0.0.1:${port}`;
+  const tls = tlsOf(options);
+  requireTls(options, tls);
+  const server = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const token = adminToken(options.dataDir, server);
   const { secret, before } = authoritySecrets(options.dataDir);
   const control = await startControlPlane({
     database: join(options.dataDir, 'control.sqlite'),
     port,
     adminToken: token,
+    listen: options.listen,
+    allowedHosts: options.allowedHost ?? [],
+    ...(tls === undefined ? {} : { tls }),
+    ...(options.oidc === undefined ? {} : { oidc: contentOf(options.oidc, '--oidc') }),
     caSecret: secret,
     certificateTtlMs: certificateTtlOf(options.certificateTtl),
     trustedProxies: blocksOf(options.trustedProxy ?? []),
@@ -87,7 +140,15 @@ export function registerControl(program: Command): void {
   program
     .command('control')
     .description('run the control plane alone, over an embedded database')
-    .option('--port <port>', 'port on loopback', '8090')
+    .option('--port <port>', 'port', '8090')
+    .option('--listen <address>', 'address; off loopback it needs TLS', '127.0.0.1')
+    .option('--tls-cert <file>', 'PEM: the certificate and its chain')
+    .option('--tls-key <file>', 'PEM')
+    .option('--client-ca <file>', "PEM: authorities of machines' certificates")
+    .option('--machines <file>', 'JSON: roles by SPIFFE identity')
+    .option('--plaintext', 'no TLS off loopback: something in front has it')
+    .option('--oidc <file>', 'JSON: where people log in')
+    .option('--allowed-host <name>', 'a name in Host that is answered (repeatable)', collect)
     .option('--data-dir <folder>', 'where the database and the token are kept', '.lateen')
     .option(
       '--trusted-proxy <block>',

@@ -6,6 +6,7 @@ import type { Principal } from '../auth.ts';
 import { authenticate, bearerOf } from '../auth.ts';
 import { Problem } from '../problem.ts';
 import { SECURITY_HEADERS, requireHost, requireOwnOrigin } from './browser.ts';
+import { machineOf } from './machines.ts';
 import { sessionOf } from './session.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -88,6 +89,9 @@ async function whoAsks(c: Ctx, deps: ControlDependencies, guards: Guards): Promi
   try {
     const bearer = bearerOf(c.req.raw);
     const token = bearer ?? sessionOf(c.req.raw);
+    const { certificate } = c.env ?? {};
+    if (token === undefined && certificate !== undefined && deps.machines !== undefined)
+      return machineOf(certificate, deps.machines, known.nowMs);
     if (token === undefined) throw new Problem(401, 'unauthorized', 'a bearer token is required');
     const principal = await authenticate(token, deps.store, known);
     if (bearer === undefined && principal.by !== 'session')

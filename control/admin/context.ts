@@ -2,6 +2,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { SourceText } from '../../src/model/config.ts';
+import type { MachineRole, ShownCertificate } from '../access/machines.ts';
 import type { OidcConfig } from '../access/oidc.ts';
 import type { LastUses } from '../access/last-use.ts';
 import type { Throttle } from '../access/throttle.ts';
@@ -49,6 +50,8 @@ export interface ControlDependencies {
   readonly allowedHosts?: readonly string[];
   /** Where people log in. @default nowhere: tokens alone */
   readonly oidc?: OidcConfig;
+  /** Roles of machines that show a certificate. @default none has one */
+  readonly machines?: readonly MachineRole[];
   log: (line: string) => void;
   /** Brings the certificate authority. @default there is none, and proxies believe nobody */
   readonly identity?: (base: IdentityBase) => Identity;
@@ -62,6 +65,8 @@ export interface ControlDependencies {
 export interface Peer {
   /** Address that failed logins are counted by. @default all that have none share a count */
   readonly source?: string;
+  /** What the client showed in TLS, where this home has ended it. */
+  readonly certificate?: ShownCertificate;
 }
 
 /** What the certificate authority needs of the control plane. */

@@ -1,0 +1,180 @@
+/** Machines that show a certificate to the control plane: whose it is, and what is made to look like one. */
+import { request as send } from 'node:https';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NodeControl } from '../../control/node.ts';
+import { startControlPlane } from '../../control/node.ts';
+import { ADMIN, serviceEntry } from '../fixtures/control.ts';
+import type { Authority, Issued, IssueOptions } from '../fixtures/pki.ts';
+import { Pki } from '../fixtures/pki.ts';
+
+const ROLES = [
+  { identity: 'spiffe://mesh.test/ns/ci/sa/deployer', role: 'editor', namespaces: ['shop'] },
+  { identity: 'spiffe://mesh.test/ns/ops/*', role: 'viewer' },
+];
+
+let pki: Pki;
+let own: Authority;
+let stranger: Authority;
+let namesake: Authority;
+let others: Pki;
+let control: NodeControl;
+let nowMs = Date.now();
+beforeAll(async () => {
+  pki = new Pki();
+  own = pki.authority('own');
+  stranger = pki.authority('stranger');
+  others = new Pki();
+  namesake = others.authority('own');
+  const server = own.issue({ names: 'DNS:localhost,IP:127.0.0.1' });
+  control = await startControlPlane({
+    database: ':memory:',
+    port: 0,
+    adminToken: ADMIN,
+    nowMs: () => nowMs,
+    tls: {
+      certificate: server.certificate,
+      key: server.key,
+      clientCa: own.certificate,
+      machines: JSON.stringify(ROLES),
+    },
+    log: () => undefined,
+  });
+});
+afterAll(async () => {
+  await control.close();
+  pki.remove();
+  others.remove();
+});
+
+interface Options {
+  readonly shown?: Issued;
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  readonly maxVersion?: 'TLSv1.2';
+}
+
+function ask({ shown, method = 'GET', path = '/v1/access/whoami', ...more }: Options): Promise<{
+  status: number;
+  text: string;
+}> {
+  return new Promise((resolve, reject) => {
+    const sent = send(
+      control.url + path,
+      {
+        method,
+        ca: own.certificate,
+        agent: false,
+        headers: more.headers ?? {},
+        ...(more.maxVersion === undefined ? {} : { maxVersion: more.maxVersion }),
+        ...(shown === undefined ? {} : { cert: shown.certificate, key: shown.key }),
+      },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    sent.on('error', reject);
+    sent.end(more.body);
+  });
+}
+
+const deployer = 'URI:spiffe://mesh.test/ns/ci/sa/deployer';
+const issue = (options: IssueOptions, by: Authority = own): Issued =>
+  by.issue({ usage: 'clientAuth', ...options });
+
+describe('a machine', () => {
+  it('has the role of its identity, in its namespaces', async () => {
+    const shown = issue({ names: deployer });
+    const who = await ask({ shown });
+    expect(JSON.parse(who.text)).toMatchObject({
+      name: 'spiffe://mesh.test/ns/ci/sa/deployer',
+      role: 'editor',
+      namespaces: ['shop'],
+      by: 'certificate',
+    });
+    const apply = (namespace: string): ReturnType<typeof ask> =>
+      ask({
+        shown,
+        method: 'POST',
+        path: `/v1/apply?namespace=${namespace}`,
+        body: serviceEntry('x'),
+      });
+    expect((await apply('shop')).status).toBe(200);
+    expect((await apply('other')).status).toBe(403);
+  });
+
+  it('below a prefix has its role', async () => {
+    const { text } = await ask({ shown: issue({ names: 'URI:spiffe://mesh.test/ns/ops/sa/x' }) });
+    expect(JSON.parse(text)).toMatchObject({ role: 'viewer' });
+  });
+
+  it('that shows a token too is the token', async () => {
+    const headers = { authorization: `Bearer ${ADMIN}` };
+    const { text } = await ask({ shown: issue({ names: deployer }), headers });
+    expect(JSON.parse(text)).toMatchObject({ by: 'bootstrap' });
+  });
+
+  it.each<[string, () => Issued, number]>([
+    ['of another authority', () => issue({ names: deployer }, stranger), 401],
+    ['of another authority, by its name', () => issue({ names: deployer }, namesake), 401],
+    ['that has expired', () => issue({ names: deployer, isExpired: true }), 401],
+    ['of a server', () => issue({ names: deployer, usage: 'serverAuth' }), 401],
+    ['without a name', () => issue({}), 401],
+    ['with a DNS name', () => issue({ names: 'DNS:mesh.test' }), 401],
+    [
+      'with the identity as DNS name',
+      () => issue({ names: 'DNS:spiffe://mesh.test/ns/ci/sa/deployer' }),
+      401,
+    ],
+    [
+      'with two identities',
+      () => issue({ names: `${deployer},URI:spiffe://mesh.test/ns/ops/sa/x` }),
+      401,
+    ],
+    ['with the identity twice', () => issue({ names: `${deployer},${deployer}` }), 401],
+    ['with a comma in a name', () => issue({ names: 'URI:spiffe://mesh.test/ns/x"' }), 401],
+    ['of a web page', () => issue({ names: 'URI:https://mesh.test/ns/ci/sa/deployer' }), 401],
+    ['in capitals', () => issue({ names: 'URI:SPIFFE://mesh.test/ns/ci/sa/deployer' }), 401],
+    ['with a query', () => issue({ names: `${deployer}?x` }), 401],
+    ['with a fragment', () => issue({ names: `${deployer}#x` }), 401],
+    ['with a port', () => issue({ names: 'URI:spiffe://mesh.test:80/ns/ci/sa/deployer' }), 401],
+    ['with a user', () => issue({ names: 'URI:spiffe://x@mesh.test/ns/ci/sa/deployer' }), 401],
+    ['with dots in its path', () => issue({ names: 'URI:spiffe://mesh.test/ns/ops/../ci' }), 401],
+    ['with an encoded slash', () => issue({ names: 'URI:spiffe://mesh.test/ns/ops%2fx' }), 401],
+    ['with a slash at its end', () => issue({ names: `${deployer}/` }), 401],
+    ['with two slashes', () => issue({ names: 'URI:spiffe://mesh.test//ns/ci/sa/deployer' }), 401],
+    ['with NUL', () => issue({ names: `${deployer}\u0000.evil` }), 401],
+    ['with a space', () => issue({ names: `${deployer} ` }), 401],
+    ['with a line break', () => issue({ names: `${deployer}\n` }), 401],
+    ['of a domain alone', () => issue({ names: 'URI:spiffe://mesh.test' }), 401],
+    ['of another domain', () => issue({ names: 'URI:spiffe://other.test/ns/ci/sa/deployer' }), 403],
+    [
+      'of a domain that ends so',
+      () => issue({ names: 'URI:spiffe://evil.mesh.test/ns/ci/sa/deployer' }),
+      403,
+    ],
+    ['whose name begins so', () => issue({ names: `${deployer}-2` }), 403],
+    ['below one that is named', () => issue({ names: `${deployer}/x` }), 403],
+    ['beside a prefix', () => issue({ names: 'URI:spiffe://mesh.test/ns/ops-2/x' }), 403],
+    ['of the prefix itself', () => issue({ names: 'URI:spiffe://mesh.test/ns/ops' }), 403],
+    ['in other letters', () => issue({ names: 'URI:spiffe://mesh.test/NS/ci/sa/deployer' }), 403],
+  ])('with a certificate %s is nobody', async (_what, make, status) => {
+    nowMs += 10_000;
+    expect((await ask({ shown: make() })).status).toBe(status);
+  });
+
+  it('that shows nothing is nobody, whatever it writes into fields', async () => {
+    nowMs += 10_000;
+    const headers = { 'x-forwarded-client-cert': deployer, 'x-client-cert': 'x' };
+    expect((await ask({ headers })).status).toBe(401);
+  });
+
+  it('is not spoken to in an old version', async () => {
+    await expect(ask({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/version|alert|EPROTO/i);
+  });
+});
