@@ -68,6 +68,7 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
           ALLOW_PRIVATE_KEYS: 'true',
           CA_SECRET: secret,
           ...(before === undefined ? {} : { CA_SECRET_OLD: before }),
+          ALLOWED_HOSTS: '127.0.0.1,localhost,[::1]',
         },
         objects: { CONTROL: 'ControlObject' },
         namespaces: ['BLOBS'],

@@ -21,7 +21,7 @@ import {
 } from './attempt.ts';
 import type { EngineStats } from './counters.ts';
 import { RequestCounters } from './counters.ts';
-import { accept, route } from './decide.ts';
+import { accept, routeAsReceived } from './decide.ts';
 import type { Arrival, EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
 import {
@@ -42,6 +42,7 @@ import { directReply, redirectReply, replies, toGrpc, upstreamFailed } from './r
 import { RetryBudget, nextBackoffMs, repeatsLoad } from './retry.ts';
 import { retriesFailure, retriesResponse } from './retry.ts';
 import { applyTraceContext } from './trace-context.ts';
+import { schemeTowards } from './upstream-tls.ts';
 
 export interface Engine {
   begin(arrival: Arrival): Exchange;
@@ -183,7 +184,7 @@ class StateMachine implements Engine {
       const linked = clusters.get(name);
       if (linked === undefined) return [];
       const { cluster } = linked;
-      const scheme = cluster.tls === undefined ? 'http' : 'https';
+      const scheme = schemeTowards(cluster);
       if (cluster.discovery === 'original') return [{ cluster, scheme, endpoint: undefined }];
       const endpoint = linked.balancing.pick([]);
       return endpoint === undefined ? [] : [{ cluster, scheme, endpoint }];
@@ -221,7 +222,7 @@ class StateMachine implements Engine {
   #listenerFilters(x: EngineExchange): Step {
     const step = this.#run(x, x.listenerFilters);
     if (step !== undefined) return step;
-    x.unrouted = route(x);
+    x.unrouted = routeAsReceived(x);
     if (x.grpcWeb !== undefined) {
       x.call = createCall();
       toGrpcRequest(x.request);
