@@ -32,8 +32,8 @@ export function registerAll(program: Command): void {
   registerHarden(program);
   registerExplain(program);
   registerAuth(program);
-  registerCa(program);
   registerSecrets(program);
   registerAudit(program);
+  registerCa(program);
   registerCompletion(program);
 }

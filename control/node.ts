@@ -7,13 +7,13 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
-import { createIdentity } from './identity/index.ts';
 import { createNodeKeys } from './node-keys.ts';
 import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlPlane, Peer } from './plane.ts';
+import type { ControlDependencies, ControlPlane, Peer } from './plane.ts';
+import { createIdentity } from './identity/index.ts';
 import { createSqlStore } from './store/sql.ts';
 import type { SqlDatabase } from './store/sql.ts';
 import { createSqlAudit } from './store/sql-audit.ts';
@@ -55,10 +55,10 @@ export interface NodeControl {
   close(): Promise<void>;
 }
 
-/** How often it is looked whether something is due. */
-const TICK_MS = 30_000;
 /** As a browser writes them in Host. */
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
+/** How often it is looked whether something is due. */
+const TICK_MS = 30_000;
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -120,13 +120,13 @@ function keepTicking(plane: ControlPlane, log: (line: string) => void): () => vo
 const faultText = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
 
-function planeOf(
+function dependenciesOf(
   options: NodeControlOptions,
   database: SqlDatabase,
   streams: NodeStreams,
-): ControlPlane {
+): ControlDependencies {
   const { pointerMaxAgeMs, maxResources, keepRevisions, allowedHosts = [] } = options;
-  return createControlPlane({
+  return {
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
     audit: createSqlAudit(database),
@@ -147,7 +147,7 @@ function planeOf(
     identity: createIdentity({ secret: options.caSecret, secretBefore: options.caSecretBefore }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
-  });
+  };
 }
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
@@ -160,7 +160,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     peerOf,
     log: (line) => options.log(line),
   });
-  const plane = planeOf(options, database, streams);
+  const plane = createControlPlane(dependenciesOf(options, database, streams));
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {

@@ -149,9 +149,9 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   app.get('/healthz', (c) => c.text('ok'));
   services.identity?.addPublicRoutes(app, services);
   guard(app, deps, services.guards);
-  services.identity?.addRoutes(app, services);
   accessRoutes(app);
   loginRoutes(app, services);
+  services.identity?.addRoutes(app, services);
   documentRoutes(app, services);
   watchRoutes(app, services);
   resourceRoutes(app, services);

@@ -1,8 +1,8 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
-import { createIdentity } from './identity/index.ts';
 import { createBindingKeys } from './binding-keys.ts';
 import { readOidcConfig } from './access/oidc.ts';
+import { createIdentity } from './identity/index.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';

@@ -13,8 +13,8 @@ import { requireRole } from '../auth.ts';
 import { parseStrictJson } from '../strict-json.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Inventory } from '../inventory.ts';
-import type { Authority } from '../identity/authority.ts';
 import type { FetchKeys, Keys } from '../keys.ts';
+import type { Authority } from '../identity/authority.ts';
 import type { MeshDomains } from '../mesh-domains.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
@@ -58,6 +58,12 @@ export interface ControlDependencies {
   readonly wakeAt?: (atMs: number) => void;
 }
 
+/** Who is at the other end of a request, as the home knows it: never what the request says of itself. */
+export interface Peer {
+  /** Address that failed logins are counted by. @default all that have none share a count */
+  readonly source?: string;
+}
+
 /** What the certificate authority needs of the control plane. */
 export interface IdentityBase {
   readonly deps: ControlDependencies;
@@ -72,12 +78,6 @@ export interface Identity {
   addRoutes(app: App, services: Services): void;
   /** Does what is due. Called now and then. */
   tick(): Promise<void>;
-}
-
-/** Who is at the other end of a request, as the home knows it: never what the request says of itself. */
-export interface Peer {
-  /** Address that failed logins are counted by. @default all that have none share a count */
-  readonly source?: string;
 }
 
 export interface Env {
@@ -101,8 +101,8 @@ export interface Services {
   readonly fleet: Fleet;
   readonly statuses: Statuses;
   readonly streams: StreamHub;
-  readonly identity?: Identity | undefined;
   readonly guards: Guards;
+  readonly identity?: Identity | undefined;
 }
 
 export interface Guards {

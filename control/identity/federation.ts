@@ -226,12 +226,11 @@ class StoreFederations implements Federations {
   async #get(url: string): Promise<string> {
     this.#requireUrl(url);
     try {
-      return await readAnswer(
-        await this.#options.fetch(url, {
-          signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-          redirect: 'manual',
-        }),
-      );
+      const response = await this.#options.fetch(url, {
+        signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+        redirect: 'manual',
+      });
+      return await readAnswer(response);
     } catch (error) {
       throw new Problem(502, 'bad gateway', `${url}: ${textOf(error)}`);
     }
