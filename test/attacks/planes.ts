@@ -15,12 +15,7 @@ import { filters } from '../../src/presets/node.ts';
 import { createEngine, link } from '../../src/proxy/index.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
 import { endServer, listen, startGateway, startStubControl } from '../fixtures/gateway.ts';
-import {
-  gatewayBefore,
-  gatewayScope,
-  rawClient,
-  startTestProxy,
-} from '../fixtures/node-proxy.ts';
+import { gatewayBefore, gatewayScope, rawClient, startTestProxy } from '../fixtures/node-proxy.ts';
 import { referenceStream } from '../fixtures/reference-parser.ts';
 
 export type Fields = readonly (readonly [name: string, value: string])[];
