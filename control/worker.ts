@@ -93,6 +93,10 @@ export class ControlObject extends DurableObject<ControlEnv> {
   }
 
   override async fetch(request: Request): Promise<Response> {
+    // Alarms come to those that have sockets; who only polls has to be served too.
+    this.#plane.tick().catch((error: unknown) => {
+      log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+    });
     // Set by the platform alone: what a client sends under this name doesn't arrive.
     const source = request.headers.get('cf-connecting-ip');
     return this.#plane.fetch(request, source === null ? {} : { source });
