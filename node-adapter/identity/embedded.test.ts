@@ -127,7 +127,7 @@ it('shows the certificate in force, and keeps connections when it is renewed', a
   const { sidecar, configure } = await start(workload);
   const roots = [workload.material?.authorities ?? ''];
   await configure(trustSettings({ [DOMAIN]: roots }));
-  const [{ port = 0 } = {}] = await sidecar.listen();
+  const [{ port } = { port: 0 }] = await sidecar.listen();
   const first = await call(port, client);
   const shown = first.getPeerX509Certificate();
   expect(shown?.subjectAltName).toBe(`URI:spiffe://${IDENTITY}`);
