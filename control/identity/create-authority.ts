@@ -139,8 +139,13 @@ class StoreAuthority implements LocalAuthority {
 
   async trust(): Promise<TrustSettings | undefined> {
     const { view, domains } = await this.#refreshed();
-    if (this.#trust?.view !== view || this.#trust.domains !== domains)
-      this.#trust = { view, domains, trust: trustOf(view, domains) };
+    if (this.#trust?.view !== view || this.#trust.domains !== domains) {
+      const trust = trustOf(view, domains);
+      const before = this.#trust?.trust;
+      // Another object has everything compiled anew, and most changes of the records are none of proxies'.
+      const isSame = JSON.stringify(before) === JSON.stringify(trust);
+      this.#trust = { view, domains, trust: isSame ? before : trust };
+    }
     return this.#trust.trust;
   }
 

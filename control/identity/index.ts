@@ -42,7 +42,7 @@ export function createIdentity(options: IdentityOptions): (base: IdentityBase) =
       authority,
       addPublicRoutes(app, services) {
         publicRoutes(app, authority, createRevocationLists(core));
-        joinRoutes(app, joiningOf(services), deps.sourceOf ?? (() => 'unknown'));
+        joinRoutes(app, joiningOf(services));
       },
       addRoutes(app, services) {
         const followers = createFollowers(services, startedMs);

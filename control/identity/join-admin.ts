@@ -13,7 +13,7 @@ import type { App, Services } from '../admin/context.ts';
 import { allow } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
 import { readJson } from '../admin/input.ts';
-import { uriFault } from '../keys.ts';
+import { uriFault } from '../key-guard.ts';
 import { Problem } from '../problem.ts';
 import type { JoinTokenRecord } from './join-tokens.ts';
 import type { Joining } from './joining.ts';

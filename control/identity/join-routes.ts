@@ -7,6 +7,7 @@ import {
   MAX_JOIN_BYTES,
   RENEW_PATH,
 } from '../../src/delivery/joining.ts';
+import { sourceOf } from '../access/guard.ts';
 import type { App, Ctx } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
 import { readJson } from '../admin/input.ts';
@@ -36,37 +37,26 @@ const REFUSALS = {
 const NO_STORE = { 'cache-control': 'no-store' } as const;
 const RETRY_SECONDS = '10';
 
-/** Where a request comes from, as the home of the control plane knows it. */
-export type SourceOf = (request: Request) => string;
-
-export function joinRoutes(app: App, joining: Joining, sourceOf: SourceOf): void {
+export function joinRoutes(app: App, joining: Joining): void {
   documentation(app);
-  const sources = new WeakMap<Ctx, string>();
   const limit = bodyLimit({
     maxSize: MAX_JOIN_BYTES,
     onError: () => {
       throw new Problem(413, 'too large', `the body may have ${MAX_JOIN_BYTES} bytes`);
     },
   });
-  for (const path of [JOIN_PATH, RENEW_PATH]) {
-    app.use(path, async (c, next) => {
-      // Whoever limits a body puts another request in its place.
-      sources.set(c, sourceOf(c.req.raw));
-      await next();
-    });
-    app.use(path, limit);
-  }
+  for (const path of [JOIN_PATH, RENEW_PATH]) app.use(path, limit);
   app.get(JOIN_KEY_PATH, async (c) =>
-    c.json(await told(c, joining.joinKey(sourceOf(c.req.raw))), 200, NO_STORE),
+    c.json(await told(c, joining.joinKey(sourceOf(c))), 200, NO_STORE),
   );
   app.post(JOIN_PATH, async (c) => {
     const { jwe } = await readJson(c, joinBody);
-    const answer = await told(c, joining.join(jwe, sources.get(c) ?? ''));
+    const answer = await told(c, joining.join(jwe, sourceOf(c)));
     return c.json({ statement: answer }, 200, NO_STORE);
   });
   app.post(RENEW_PATH, async (c) => {
     const { proof } = await readJson(c, renewBody);
-    const answer = await told(c, joining.renew(proof, sources.get(c) ?? ''));
+    const answer = await told(c, joining.renew(proof, sourceOf(c)));
     return c.json({ statement: answer }, 200, NO_STORE);
   });
 }

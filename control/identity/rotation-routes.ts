@@ -1,12 +1,12 @@
 /** Routes of root rotation and of federation with other trust domains. */
 import { z } from '@hono/zod-openapi';
 import type { App, Ctx, Services } from '../admin/context.ts';
-import { allow } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
 import { readJson } from '../admin/input.ts';
 import { Problem } from '../problem.ts';
 import type { Core } from './core.ts';
 import type { Federations } from './federation.ts';
+import { mayChange, mayRead } from './rights.ts';
 import type { Followers } from './rotation.ts';
 import { advanceRotation, cancelRotation, rotationStatus, startRotation } from './rotation.ts';
 import {
@@ -64,7 +64,7 @@ function advanceRoute(app: App, rotating: Rotating): void {
     refusals: { 409: 'somebody would be cut off; the answer names them' },
   });
   app.post(`${ROTATION}/advance`, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     const { force = false } = await readJson(c, advanceBody);
     await advanceRotation(core, followers, {
       actor: c.get('principal').name,
@@ -86,7 +86,7 @@ export function rotationRoutes(app: App, rotating: Rotating): void {
     refusals: { 404: 'there is no authority' },
   });
   app.get(ROTATION, async (c) => {
-    allow(c, 'viewer');
+    mayRead(c);
     return c.json(await statusOf(rotating));
   });
   describe(app, {
@@ -103,7 +103,7 @@ export function rotationRoutes(app: App, rotating: Rotating): void {
     },
   });
   app.post(ROTATION, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     await startRotation(core, await readJson(c, materialBody), c.get('principal').name);
     return c.json(await statusOf(rotating), 201);
   });
@@ -116,7 +116,7 @@ export function rotationRoutes(app: App, rotating: Rotating): void {
     refusals: { 409: 'it is too late, or none runs' },
   });
   app.delete(ROTATION, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     await cancelRotation(core, c.get('principal').name);
     return c.body(null, 204);
   });
@@ -133,7 +133,7 @@ export function federationRoutes(app: App, federations: Federations): void {
     answer: page,
   });
   app.get(FEDERATION, async (c) => {
-    allow(c, 'viewer');
+    mayRead(c);
     return c.json({ items: await federations.list() });
   });
   describe(app, {
@@ -151,7 +151,7 @@ export function federationRoutes(app: App, federations: Federations): void {
     },
   });
   app.post(FEDERATION, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     await federations.add(await readJson(c, federationBody), c.get('principal').name);
     return c.json({ items: await federations.list() }, 201);
   });
@@ -164,7 +164,7 @@ export function federationRoutes(app: App, federations: Federations): void {
     refusals: { 404: 'there is none' },
   });
   app.delete(`${FEDERATION}/:trustDomain`, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     await federations.remove(c.req.param('trustDomain'), c.get('principal').name);
     return c.body(null, 204);
   });

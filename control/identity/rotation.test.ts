@@ -182,6 +182,17 @@ describe('denial', () => {
 });
 
 describe('upkeep', () => {
+  it("has nothing compiled anew for what proxies needn't know", async () => {
+    const authority = await testAuthority();
+    const before = await authority.trust();
+    await issue(authority);
+    await requestIntermediate(authority.core, 'test');
+    await setUp(authority, authority.root);
+    expect(await authority.trust()).toBe(before);
+    await deny(authority.core, { serial: 'ab', reason: '' }, 'test');
+    expect(await authority.trust()).not.toBe(before);
+  });
+
   it('lets the log forget what ended long ago', async () => {
     let nowMs = Date.now();
     const authority = await testAuthority({ nowMs: () => nowMs });

@@ -1,7 +1,6 @@
 /** The authority's own routes: set up, status, log of certificates, denials, secrets. */
 import { z } from '@hono/zod-openapi';
 import type { App } from '../admin/context.ts';
-import { allow } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
 import { readJson, readQuery } from '../admin/input.ts';
 import { refuse } from './chain.ts';
@@ -12,6 +11,7 @@ import type { Federations } from './federation.ts';
 import { issuedPage } from './issued.ts';
 import { TOKEN_KEY_PREFIX } from './records.ts';
 import { rewrap } from './rewrap.ts';
+import { mayChange, mayRead } from './rights.ts';
 import {
   denied as deniedAnswer,
   denyBody,
@@ -43,7 +43,7 @@ function setupRoutes(app: App, core: Core, federations: Federations): void {
     answer: statusAnswer,
   });
   app.get(AUTHORITY, async (c) => {
-    allow(c, 'viewer');
+    mayRead(c);
     return c.json(await identityStatus(core, await federations.list()));
   });
   describe(app, {
@@ -57,7 +57,7 @@ function setupRoutes(app: App, core: Core, federations: Federations): void {
     refusals: { 503: 'no secret wraps keys' },
   });
   app.post(`${AUTHORITY}/request`, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     const request = await requestIntermediate(core, c.get('principal').name);
     const { trustDomain } = await core.domains();
     return c.json({ trustDomain, request }, 201);
@@ -78,7 +78,7 @@ function setupRoutes(app: App, core: Core, federations: Federations): void {
     },
   });
   app.post(AUTHORITY, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     const material = await readJson(c, materialBody);
     await install(core, material, c.get('principal').name);
     return c.json(await identityStatus(core, await federations.list()), 201);
@@ -95,7 +95,7 @@ function secretRoutes(app: App, core: Core): void {
     refusals: { 503: 'the secret that wraps a key is not given' },
   });
   app.post('/v1/identity/rewrap', async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     return c.json({ keys: await rewrap(core, c.get('principal').name) });
   });
   describe(app, {
@@ -109,7 +109,7 @@ function secretRoutes(app: App, core: Core): void {
     refusals: { 503: 'there is no authority' },
   });
   app.post('/v1/identity/token-keys', async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     const { replace = false } = await readJson(c, tokenKeyBody);
     const view = await core.views.current();
     signingGeneration(view);
@@ -139,7 +139,7 @@ function logRoutes(app: App, core: Core): void {
     refusals: { 400: 'not as wanted' },
   });
   app.get('/v1/identity/issued', async (c) => {
-    allow(c, 'viewer');
+    mayRead(c);
     const { ended, limit = 100, serial, ...query } = readQuery(c, issuedQuery);
     const wanted = serial === undefined ? undefined : readSerial(serial);
     if (serial !== undefined && wanted === undefined)
@@ -163,7 +163,7 @@ function denyRoutes(app: App, core: Core): void {
     answer: z.object({ serials: z.array(deniedAnswer), identities: z.array(deniedAnswer) }),
   });
   app.get(DENIED, async (c) => {
-    allow(c, 'viewer');
+    mayRead(c);
     const { serials, identities } = await core.views.current();
     return c.json({ serials: [...serials.values()], identities: [...identities.values()] });
   });
@@ -178,7 +178,7 @@ function denyRoutes(app: App, core: Core): void {
     refusals: { 400: 'not as wanted', 422: 'no serial or identity, or the list is full' },
   });
   app.post(DENIED, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     const { reason = '', ...subject } = await readJson(c, denyBody);
     return c.json(await deny(core, { ...subject, reason }, c.get('principal').name), 201);
   });
@@ -192,7 +192,7 @@ function denyRoutes(app: App, core: Core): void {
     refusals: { 404: 'it is not denied', 422: 'no serial or identity' },
   });
   app.delete(DENIED, async (c) => {
-    allow(c, 'security-admin');
+    mayChange(c);
     await undeny(core, readQuery(c, undenyQuery), c.get('principal').name);
     return c.body(null, 204);
   });

@@ -119,7 +119,7 @@ class ControlSource implements ConfigSource {
     await this.#options.lastGood.settled();
   }
 
-  async refreshKeys(scope: ProxyScope, uri: string): Promise<void> {
+  async refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void> {
     const key = keyOfScope(scope);
     const feed = this.#feeds.get(key);
     if (feed === undefined) return;
@@ -128,7 +128,7 @@ class ControlSource implements ConfigSource {
     await refreshes.ask(uri, {
       clock: this.#options.clock,
       refresh: async (wanted) => {
-        await feed.refreshKeys(wanted);
+        await feed.refreshKeys(wanted, kid);
         await feed.poll();
       },
     });

@@ -102,8 +102,8 @@ export class ScopeFeed {
       : Promise.resolve();
   }
 
-  refreshKeys(uri: string): Promise<void> {
-    return this.#options.control.refreshKeys(uri);
+  refreshKeys(uri: string, kid: string): Promise<void> {
+    return this.#options.control.refreshKeys(uri, kid);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

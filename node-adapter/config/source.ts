@@ -16,7 +16,7 @@ export interface ConfigSource {
   start(): Promise<void>;
   stop(): Promise<void>;
   /** A token named a kid that no key of the set has; resolves when there may be fresher ones. */
-  refreshKeys(scope: ProxyScope, uri: string): Promise<void>;
+  refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void>;
 }
 
 export type ScopeKey = Pick<ProxyScope, 'type' | 'namespace' | 'name'>;

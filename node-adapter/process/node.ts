@@ -103,7 +103,7 @@ export class MeshNode {
       setup: options.setup,
       owner: {
         handleFor: (host, port) => this.#handleFor(host, port),
-        refreshKeys: (scope, uri) => this.#source.refreshKeys(scope, uri),
+        refreshKeys: (scope, uri, kid) => this.#source.refreshKeys(scope, uri, kid),
         log: (line) => options.log(line),
       },
     });

@@ -30,8 +30,8 @@ const owner: WorkerOwner = {
       throw new ListenError((error as { readonly code?: string }).code ?? 'EIO', host, port);
     }
   },
-  async refreshKeys(scope, uri) {
-    await channel.call('refreshKeys', { scope, uri });
+  async refreshKeys(scope, uri, kid) {
+    await channel.call('refreshKeys', { scope, uri, kid });
   },
   log: (line) => log.write(line),
 };
