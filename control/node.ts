@@ -4,6 +4,7 @@ import { constants } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { isIP } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -19,7 +20,6 @@ import { createControlPlane } from './plane.ts';
 import type { ControlDependencies, ControlPlane, Peer } from './plane.ts';
 import { createIdentity } from './identity/index.ts';
 import { createSqlStore } from './store/sql.ts';
-import { createSourceFinder } from './source.ts';
 import type { SqlDatabase } from './store/sql.ts';
 import { createSqlAudit } from './store/sql-audit.ts';
 import { createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
@@ -38,8 +38,6 @@ export interface NodeControlOptions {
   readonly caSecretBefore?: string;
   /** Of the certificates of workloads. @default 24 hours */
   readonly certificateTtlMs?: number;
-  /** Addresses and blocks of the proxies in front, whose X-Forwarded-For is believed. @default none */
-  readonly trustedProxies?: readonly string[];
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS may be fetched by plain http and from private addresses. @default false */
@@ -54,6 +52,8 @@ export interface NodeControlOptions {
   readonly listen?: string;
   /** @default plaintext */
   readonly tls?: ControlTls;
+  /** Proxies in front whose X-Forwarded-For is believed, counted from here. @default 0: the socket's address */
+  readonly trustedHops?: number;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
   readonly oidc?: string;
   /** @default the machine's */
@@ -140,6 +140,15 @@ function serverOf(tls: ControlTls | undefined, listener: Listener): Server {
     },
     listener,
   );
+}
+
+/** The client's address: the socket's, or as the proxies in front that are trusted wrote it down. */
+function peerAt(incoming: IncomingMessage, trustedHops: number): Peer {
+  const direct = incoming.socket.remoteAddress;
+  const forwarded = String(incoming.headers['x-forwarded-for'] ?? '').split(',');
+  const said = trustedHops === 0 ? undefined : forwarded.at(-trustedHops)?.trim();
+  const source = said !== undefined && isIP(said) > 0 ? said : direct;
+  return { ...(source === undefined ? {} : { source }), ...shownBy(incoming.socket) };
 }
 
 async function answer(
@@ -231,11 +240,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
     toRequest(incoming, options.tls === undefined ? 'http://control' : 'https://control');
-  const findSource = createSourceFinder(options.trustedProxies ?? []);
-  const peerOf = ({ socket, headers }: IncomingMessage): Peer => ({
-    source: findSource(socket.remoteAddress, String(headers['x-forwarded-for'] ?? '')),
-    ...shownBy(socket),
-  });
+  const peerOf = (incoming: IncomingMessage): Peer => peerAt(incoming, options.trustedHops ?? 0);
   const streams = createNodeStreams({
     toRequest: requestOf,
     peerOf,

@@ -85,7 +85,6 @@ export class ControlObject extends DurableObject<ControlEnv> {
         secretBefore: env.CA_SECRET_OLD,
         certificateTtlMs: numberOf(env.CERTIFICATE_TTL_MS),
       }),
-      // Set by the platform, whatever a client sends.
       upgrade: (request, grant) => this.#streams.upgrade(request, grant),
       wakeAt: (atMs) => this.#streams.wakeAt(atMs),
     });

@@ -3,24 +3,23 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { collect } from '../files.ts';
 import type { ControlTls } from '../../control/node.ts';
 import { startControlPlane } from '../../control/node.ts';
 import { keepAuthority } from '../ca/embedded.ts';
 import { authoritySecrets } from '../ca/secret.ts';
-import { parseCidr } from '../../src/lib/cidr.ts';
 import { parseDuration } from '../../src/lib/duration.ts';
 import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
-import { collect } from '../files.ts';
 import { note } from '../output.ts';
 import { untilStopped } from '../until-stopped.ts';
 
 interface ControlOptions {
   readonly port: string;
   readonly dataDir: string;
-  readonly trustedProxy?: readonly string[];
   readonly certificateTtl: string;
+  readonly trustedHops: string;
   readonly listen: string;
   readonly plaintext?: boolean;
   readonly tlsCert?: string;
@@ -91,10 +90,9 @@ function certificateTtlOf(text: string): number {
   return ms;
 }
 
-function blocksOf(blocks: readonly string[]): readonly string[] {
-  const wrong = blocks.find((block) => parseCidr(block) === undefined);
-  if (wrong === undefined) return blocks;
-  throw new CommandError(`--trusted-proxy ${wrong}: want an address or a block, as 10.0.0.0/8`, 2);
+function hopsOf(text: string): number {
+  if (/^\d$/.test(text)) return Number(text);
+  throw new CommandError(`--trusted-hops ${text}: want 0 to 9`, 2);
 }
 
 async function serve(options: ControlOptions): Promise<void> {
@@ -115,8 +113,8 @@ async function serve(options: ControlOptions): Promise<void> {
     ...(tls === undefined ? {} : { tls }),
     ...(options.oidc === undefined ? {} : { oidc: contentOf(options.oidc, '--oidc') }),
     caSecret: secret,
+    trustedHops: hopsOf(options.trustedHops),
     certificateTtlMs: certificateTtlOf(options.certificateTtl),
-    trustedProxies: blocksOf(options.trustedProxy ?? []),
     ...(before === undefined ? {} : { caSecretBefore: before }),
     log: note,
   }).catch((error: unknown) => {
@@ -150,11 +148,7 @@ export function registerControl(program: Command): void {
     .option('--oidc <file>', 'JSON: where people log in')
     .option('--allowed-host <name>', 'a name in Host that is answered (repeatable)', collect)
     .option('--data-dir <folder>', 'where the database and the token are kept', '.lateen')
-    .option(
-      '--trusted-proxy <block>',
-      'whose X-Forwarded-For is believed, as 10.0.0.0/8 (repeatable, default none)',
-      collect,
-    )
+    .option('--trusted-hops <count>', 'proxies in front whose X-Forwarded-For is believed', '0')
     .option('--certificate-ttl <duration>', "of workloads' certificates, 5s to 90d", '24h')
     .action(async (options: ControlOptions) => serve(options));
 }
