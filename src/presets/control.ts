@@ -6,6 +6,8 @@ import { accessPart } from '../policies/access/schema.ts';
 import { bodyCompiler } from '../policies/body/compile.ts';
 import { bodyPart } from '../policies/body/schema.ts';
 import { corsCompiler } from '../policies/cors/compile.ts';
+import { credentialCompiler } from '../policies/credential/compile.ts';
+import { credentialPart } from '../policies/credential/schema.ts';
 import { faultCompiler } from '../policies/fault/compile.ts';
 import { headersCompiler } from '../policies/headers/compile.ts';
 import { headersPart } from '../policies/headers/schema.ts';
@@ -18,7 +20,13 @@ import { gatewayApiKinds } from '../resources/gateway-api/index.ts';
 import { coreKinds, istioKinds, policyKind } from '../resources/index.ts';
 import type { AnyPart } from '../resources/index.ts';
 
-export const policyParts: readonly AnyPart[] = [accessPart, bodyPart, headersPart, mongoPart];
+export const policyParts: readonly AnyPart[] = [
+  accessPart,
+  bodyPart,
+  credentialPart,
+  headersPart,
+  mongoPart,
+];
 
 export const kinds: readonly ResourceKind[] = [
   ...istioKinds,
@@ -28,6 +36,7 @@ export const kinds: readonly ResourceKind[] = [
 ];
 
 export const policyCompilers: readonly PolicyCompiler[] = [
+  credentialCompiler,
   customCompiler,
   jwtCompiler,
   rbacCompiler,

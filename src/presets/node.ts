@@ -3,6 +3,7 @@ import type { PolicyFilter } from '../model/policy.ts';
 import { accessFilter } from '../policies/access/filter.ts';
 import { bodyFilter } from '../policies/body/filter.ts';
 import { corsFilter } from '../policies/cors/filter.ts';
+import { credentialFilter } from '../policies/credential/filter.ts';
 import { faultFilter } from '../policies/fault/filter.ts';
 import { headersFilter } from '../policies/headers/filter.ts';
 import { jwtFilter } from '../policies/jwt/filter.ts';
@@ -11,6 +12,7 @@ import { customFilter } from '../policies/rbac/custom-filter.ts';
 import { rbacFilter } from '../policies/rbac/filter.ts';
 
 export const filters: readonly PolicyFilter[] = [
+  credentialFilter,
   customFilter,
   jwtFilter,
   rbacFilter,

@@ -12,6 +12,7 @@ export interface Rule {
 const portable = ['src/model', 'src/host', 'src/lib'];
 const sourceForDataPlanes = [
   ...portable,
+  'src/credential',
   'src/proxy',
   'src/drivers',
   'src/delivery',
@@ -24,7 +25,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/lib': { may: [] },
   'src/model': { may: ['src/lib', 'src/host'] },
   'src/host': { may: ['src/lib', 'src/model'] },
-  'src/policies': { may: portable, packages: ['jose'] },
+  'src/credential': { may: ['src/lib', 'src/model'] },
+  'src/policies': { may: [...portable, 'src/credential'], packages: ['jose'] },
   'src/config': { may: ['src/model', 'src/lib', 'src/resources'], packages: ['yaml'] },
   'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod', 'yaml'] },
   'src/proxy': { may: portable },

@@ -1,6 +1,6 @@
 /** Verifies one token against one rule; the algorithm is the key's, never the token's alone. */
 import { compactVerify, importJWK } from 'jose';
-import { namesTwice } from './json-names.ts';
+import { namesTwice } from '../../lib/json-names.ts';
 import type { CryptoKey, JWK } from 'jose';
 import type { JwtRuleConfig } from './config.ts';
 
@@ -37,6 +37,12 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   OKP: ['EdDSA', 'Ed25519'],
   oct: ['HS256', 'HS384', 'HS512'],
 };
+const MESH_TYPES: ReadonlySet<string> = new Set([
+  'wit+jwt',
+  'wpt+jwt',
+  'application/wit+jwt',
+  'application/wpt+jwt',
+]);
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -190,6 +196,9 @@ export async function verifyToken({ token, rule, keys, nowMs }: VerifyInput): Pr
     if (!audiencesOf(parsed.claims).some((audience) => wanted.has(audienceKey(audience))))
       return no('Audiences in Jwt are not allowed');
   }
+  // A mesh credential is none for users, and never a bearer's (RFC 8725, 3.11).
+  if (MESH_TYPES.has(String(parsed.header['typ']).toLowerCase()))
+    return no('Jwt verification fails');
   // No extension is known here, and RFC 7515 wants a token refused that insists on one.
   if (parsed.header['crit'] !== undefined) return no('Jwt verification fails');
   if (keys === undefined) return no('Jwks remote fetch is failed');
