@@ -1,8 +1,9 @@
 /** Workload identity tokens: whom the authority of a trust domain says the holder of a key is. */
 import { readBase64Url } from '../lib/base64url.ts';
 import { own } from '../lib/own.ts';
-import { readSpiffeId } from '../lib/spiffe.ts';
+import { identityOf, parseSpiffeId, trustDomainOf } from '../lib/spiffe-id.ts';
 import type { TrustSettings } from '../model/trust.ts';
+import { digestOf } from './digest.ts';
 import type { Fields, Jws } from './jws.ts';
 import { isFields, isShortText, readJws, secondsOf, verifies } from './jws.ts';
 import type { CredentialFault } from './names.ts';
@@ -14,6 +15,8 @@ export interface VerifiedIdentity {
   /** Whose proofs speak for it. */
   readonly key: CryptoKey;
   readonly expMs: number;
+  /** SHA-256 of the token. */
+  readonly tokenHash: string;
 }
 
 const MAX_KID_LENGTH = 256;
@@ -52,6 +55,12 @@ function signerOf(
   return isUsable ? key : undefined;
 }
 
+/** An issuer that calls itself a trust domain is that of its subject. */
+function isIssuerOf(iss: unknown, trustDomain: string): boolean {
+  if (typeof iss !== 'string') return false;
+  return !/^spiffe:/i.test(iss) || parseSpiffeId(iss)?.trustDomain === trustDomain;
+}
+
 export interface IdentityRules {
   readonly trust: Pick<TrustSettings, 'tokenKeys' | 'denied'>;
   readonly skewMs: number;
@@ -81,23 +90,26 @@ export async function verifyIdentityToken(
   const { header, claims } = jws;
   const expMs = timesOf(jws, nowMs, skewMs);
   if (typeof expMs === 'string') return expMs;
-  const { sub, aud, cnf } = claims;
-  const subject = typeof sub === 'string' ? readSpiffeId(sub) : undefined;
+  const { sub, aud, iss, cnf } = claims;
+  const identity = typeof sub === 'string' ? identityOf(sub) : undefined;
   // With an audience it would be a token that is shown by itself.
-  if (subject === undefined || aud !== undefined || !isFields(cnf)) return 'claims';
+  if (identity === undefined || aud !== undefined || !isFields(cnf)) return 'claims';
+  const trustDomain = trustDomainOf(identity);
+  if (iss !== undefined && !isIssuerOf(iss, trustDomain)) return 'claims';
   const { jwk, ...others } = cnf;
   if (Object.keys(others).length > 0 || !isPublicKey(jwk) || jwk['alg'] !== ALGORITHM)
     return 'confirmation_key';
-  const signer = signerOf(header['kid'], subject.trustDomain, trust);
+  const signer = signerOf(header['kid'], trustDomain, trust);
   if (signer === undefined) return 'key_of_domain';
   try {
     if (!(await verifies(jws, await importKey(signer)))) return 'signature';
   } catch {
     return 'key_of_domain';
   }
-  if (trust.denied.identities.includes(subject.identity)) return 'denied';
+  if (trust.denied.identities.includes(identity)) return 'denied';
   try {
-    return { identity: subject.identity, key: await importKey(jwk), expMs };
+    const [key, tokenHash] = await Promise.all([importKey(jwk), digestOf(token)]);
+    return { identity, key, expMs, tokenHash };
   } catch {
     return 'confirmation_key';
   }

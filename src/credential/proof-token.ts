@@ -86,8 +86,8 @@ const isHash = (value: unknown): value is string => typeof value === 'string' &&
 
 export interface ProofInput {
   readonly token: string;
-  /** That it must belong to, and its key. */
-  readonly identityToken: string;
+  /** SHA-256 of the identity token that it must belong to, and its key. */
+  readonly tokenHash: string;
   readonly key: CryptoKey;
   readonly call: ProvenCall;
   readonly nowMs: number;
@@ -108,7 +108,7 @@ export async function verifyProof(input: ProofInput): Promise<VerifiedProof | Cr
   if (typeof aud !== 'string' || !isForCall(aud, call)) return 'target';
   if (!isShortText(htm, MAX_METHOD_LENGTH) || htm !== call.method) return 'method';
   if (htq !== (await digestOf(call.query))) return 'query';
-  if (wth !== (await digestOf(input.identityToken))) return 'token_hash';
+  if (wth !== input.tokenHash) return 'token_hash';
   if (!(await verifies(jws, input.key))) return 'signature';
   return { jti, untilMs, bodyDigest: htd };
 }
@@ -121,7 +121,8 @@ export const audienceOf = ({ scheme, host, port, path }: ProofTarget): string =>
 
 export interface ProofWanted {
   readonly target: ProofTarget;
-  readonly identityToken: string;
+  /** SHA-256 of the identity token. */
+  readonly tokenHash: string;
   /** Private. */
   readonly key: CryptoKey;
   readonly jti: string;
@@ -138,7 +139,7 @@ export async function createProof(wanted: ProofWanted): Promise<string> {
     iat,
     exp: iat + PROOF_LIFETIME_S,
     jti: wanted.jti,
-    wth: await digestOf(wanted.identityToken),
+    wth: wanted.tokenHash,
     htm: target.method,
     htq: await digestOf(target.query),
     ...(body === undefined ? {} : { htd: await digestOf(body) }),

@@ -60,7 +60,7 @@ export class CredentialVerifier {
     if (typeof holder === 'string') return no(holder);
     const proof = await verifyProof({
       token: shown.proofToken,
-      identityToken: shown.identityToken,
+      tokenHash: holder.tokenHash,
       key: holder.key,
       call: shown.call,
       nowMs,

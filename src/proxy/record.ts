@@ -1,5 +1,6 @@
 /** The one place that writes telemetry: one JSON line for each request, and for each connection that isn't read as HTTP. */
 import type { Host } from '../host/host.ts';
+import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 
@@ -105,13 +106,19 @@ function listenerAndRoute({ listener, route }: EngineExchange): string {
   return route?.name === undefined ? first : first + partOf(route, 'route', route.name);
 }
 
+/** As Istio's metrics call it; left out where a plain connection, or nothing, is known. */
+function security({ proof, mutual }: Peer): string {
+  if (mutual === true) return ',"connection_security_policy":"mutual_tls"';
+  return proof === undefined ? '' : `,"connection_security_policy":"${proof}"`;
+}
+
 /** Request and trace ids were checked or made by trace-context.ts: plain tokens. */
 export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): void {
   if (host.accessLog?.isOn === false) return;
   host.log(
     `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
       `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${optional('policy', x.decidedBy)}` +
       `,"request_id":"${x.requestId}","trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }
@@ -127,7 +134,7 @@ export function recordConnection(x: EngineExchange, end: ConnectionEnd, host: Ho
       `${optional('flags', x.flags)}${optional('details', x.details)}${listenerAndRoute(x)}${name}${target}` +
       `,"attempts":${x.attempts},"duration_ms":${host.clock.nowMs() - x.startMs}` +
       `,"bytes_sent":${end.bytesSent},"bytes_received":${end.bytesReceived}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${optional('policy', x.decidedBy)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${optional('policy', x.decidedBy)}` +
       `,"snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }

@@ -319,6 +319,8 @@ describe('identity tokens that hold nothing', () => {
     ],
     ['sub as a list', claims({ sub: [`spiffe://${IDENTITY}`] }), 'claims'],
     ['sub too long', claims({ sub: `spiffe://cluster.local/${'a'.repeat(2048)}` }), 'claims'],
+    ['of the authority of another domain', claims({ iss: 'spiffe://other.test' }), 'claims'],
+    ['with a list as iss', claims({ iss: ['spiffe://cluster.local'] }), 'claims'],
     ['without exp', claims({ exp: undefined }), 'claims'],
     ['exp 0', claims({ exp: 0 }), 'claims'],
     ['exp below 0', claims({ exp: -1 }), 'claims'],
