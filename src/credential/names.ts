@@ -8,8 +8,9 @@ export const PROFILE = 'wimse-wpt/02';
 /** Lower case. */
 export const IDENTITY_HEADER = 'workload-identity-token';
 export const PROOF_HEADER = 'workload-proof-token';
-/** Label of an endpoint that takes credentials: the profile. */
+/** Label of an endpoint that takes credentials: the profile, which no slash may stand in there. */
 export const CREDENTIAL_LABEL = 'lateen.io/credential';
+export const PROFILE_LABEL: string = PROFILE.replace('/', '.');
 /** Label of an endpoint that wants bodies bound too: `sha-256`. */
 export const DIGEST_LABEL = 'lateen.io/credential-digest';
 

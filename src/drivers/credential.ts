@@ -5,7 +5,7 @@ import {
   CREDENTIAL_LABEL,
   DIGEST_LABEL,
   MAX_DIGESTED_BYTES,
-  PROFILE,
+  PROFILE_LABEL,
 } from '../credential/names.ts';
 import type { Exchange } from '../model/exchange.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
@@ -75,8 +75,8 @@ async function attach(
   body: ArrayBuffer | undefined,
 ): Promise<void> {
   const profile = endpoint?.labels?.[CREDENTIAL_LABEL];
-  if (profile !== PROFILE)
-    throw new Error(`the upstream wants credentials of ${profile}, want ${PROFILE}`);
+  if (profile !== PROFILE_LABEL)
+    throw new Error(`the upstream wants credentials of ${profile}, want ${PROFILE_LABEL}`);
   if (source === undefined || cluster === undefined)
     throw new Error('this proxy has no control plane to get a credential from');
   const bytes = body === undefined ? undefined : new Uint8Array(body);
