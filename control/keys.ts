@@ -94,7 +94,7 @@ function parseKeys(text: string): KeySet['keys'] | undefined {
 }
 
 /** Reads no more than the limit, whatever the answer says of its length. */
-async function readLimited(response: Response): Promise<string | undefined> {
+export async function readLimited(response: Response): Promise<string | undefined> {
   if (response.body === null) return '';
   const decoder = new TextDecoder();
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();

@@ -6,9 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
+import { createIdentity } from './identity/index.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
+import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlPlane } from './plane.ts';
+import type { ControlDependencies, ControlPlane } from './plane.ts';
+import type { SqlDatabase } from './store/sql.ts';
 import { createSqlStore } from './store/sql.ts';
 import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { openSqlite } from './store/sqlite.ts';
@@ -20,6 +23,10 @@ export interface NodeControlOptions {
   readonly port: number;
   /** The first administrator's token; only its hash is kept. */
   readonly adminToken: string;
+  /** Wraps the keys of the certificate authority at rest; at least 32 characters. @default none: it signs nothing */
+  readonly caSecret?: string;
+  /** The secret before it, until `lateen ca rewrap`. */
+  readonly caSecretBefore?: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS on private addresses may be fetched. @default false */
@@ -37,6 +44,9 @@ export interface NodeControl {
   readonly url: string;
   close(): Promise<void>;
 }
+
+/** How often it is looked whether something is due. */
+const TICK_MS = 30_000;
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -77,12 +87,25 @@ async function answer(
   await pipeline(Readable.fromWeb(response.body as WebReadable), outgoing).catch(() => undefined);
 }
 
-export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
-  const database = openSqlite(options.database);
-  const requestOf = (incoming: IncomingMessage): Request | undefined =>
-    toRequest(incoming, 'http://control');
-  const streams = createNodeStreams(requestOf, (line) => options.log(line));
-  const plane = createControlPlane({
+/** Returns what ends it. */
+function keepTicking(plane: ControlPlane, log: (line: string) => void): () => void {
+  const timer = setInterval(() => {
+    plane.tick().catch((error: unknown) => log(faultText(error)));
+  }, TICK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+const faultText = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
+
+function dependenciesOf(
+  options: NodeControlOptions,
+  database: SqlDatabase,
+  streams: NodeStreams,
+): ControlDependencies {
+  const { pointerMaxAgeMs, maxResources, keepRevisions } = options;
+  return {
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
     audit: createSqlAudit(database),
@@ -90,17 +113,26 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     nowMs: options.nowMs ?? (() => Date.now()),
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
-    ...(options.pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs: options.pointerMaxAgeMs }),
+    ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
     fetchKeys: (url, init) => fetch(url, init),
-    ...(options.maxResources === undefined ? {} : { maxResources: options.maxResources }),
-    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+    ...(maxResources === undefined ? {} : { maxResources }),
+    ...(keepRevisions === undefined ? {} : { keepRevisions }),
     allowPrivateKeys: options.allowPrivateKeys === true,
     log: (line) => {
       options.log(line);
     },
+    identity: createIdentity({ secret: options.caSecret, secretBefore: options.caSecretBefore }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
-  });
+  };
+}
+
+export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
+  const database = openSqlite(options.database);
+  const requestOf = (incoming: IncomingMessage): Request | undefined =>
+    toRequest(incoming, 'http://control');
+  const streams = createNodeStreams(requestOf, (line) => options.log(line));
+  const plane = createControlPlane(dependenciesOf(options, database, streams));
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {
@@ -108,11 +140,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
       return;
     }
     answer(plane, request, outgoing).catch((error: unknown) => {
-      options.log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+      options.log(faultText(error));
       outgoing.destroy();
     });
   });
   streams.attach(server, plane);
+  const stopTicking = keepTicking(plane, (line) => options.log(line));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
@@ -122,6 +155,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
+      stopTicking();
       await streams.close();
       server.closeAllConnections();
       await new Promise((resolve) => {

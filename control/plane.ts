@@ -16,6 +16,7 @@ import { authenticate } from './auth.ts';
 import { createFleet } from './fleet.ts';
 import { createInventory } from './inventory.ts';
 import { createKeys } from './keys.ts';
+import { createMeshDomains } from './mesh-domains.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
 import { createRegistry } from './registry.ts';
@@ -29,6 +30,8 @@ export interface ControlPlane {
   fetch(request: Request): Promise<Response>;
   /** Where a home brings the sockets of proxies. */
   readonly streams: StreamHub;
+  /** Does what the certificate authority has to do now and then. */
+  tick(): Promise<void>;
 }
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -45,7 +48,13 @@ function createServices(deps: ControlDependencies): Services {
     allowPrivate: deps.allowPrivateKeys === true,
   });
   const inventory = createInventory(deps.store);
-  const push = createPush({ inventory, blobs: deps.blobs, keys });
+  const identity = deps.identity?.({ deps, domains: createMeshDomains(inventory) });
+  const push = createPush({
+    inventory,
+    blobs: deps.blobs,
+    keys,
+    ...(identity === undefined ? {} : { trust: () => identity.authority.trust() }),
+  });
   const registry = createRegistry(deps.nowMs);
   const fleet = createFleet(deps.store, push, registry);
   const statuses = createStatuses(inventory, fleet, deps.nowMs);
@@ -61,7 +70,7 @@ function createServices(deps: ControlDependencies): Services {
     ...(wakeAt === undefined ? {} : { wakeAt }),
   });
   registry.addSource((scope) => streams.instances(scope));
-  return { deps, inventory, keys, push, registry, fleet, statuses, streams };
+  return { deps, inventory, keys, push, registry, fleet, statuses, streams, identity };
 }
 
 /** Old revisions go, so that a mesh that changes for years keeps its size. */
@@ -129,7 +138,7 @@ function openApi(app: App): void {
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
-    description: 'lat_<id>_<secret>; roles viewer, editor, admin, proxy',
+    description: 'lat_<id>_<secret>; roles viewer, operator, editor, security-admin, admin, proxy',
   });
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
@@ -147,7 +156,9 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   const app: App = new OpenAPIHono<Env>();
   app.use(requestId());
   app.get('/healthz', (c) => c.text('ok'));
+  services.identity?.addPublicRoutes(app, services);
   guard(app, deps);
+  services.identity?.addRoutes(app, services);
   documentRoutes(app, services);
   watchRoutes(app, services);
   resourceRoutes(app, services);
@@ -161,5 +172,9 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   openApi(app);
   failures(app, deps);
   keepCompact(deps);
-  return { fetch: async (request) => app.fetch(request), streams: services.streams };
+  return {
+    fetch: async (request) => app.fetch(request),
+    streams: services.streams,
+    tick: async () => services.identity?.tick(),
+  };
 }

@@ -1,5 +1,6 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
+import { createIdentity } from './identity/index.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';
@@ -23,6 +24,10 @@ interface ControlEnv {
   readonly POINTER_MAX_AGE_MS?: string;
   /** @default 5000: what compiles within an object's 128 MB and 30 s. */
   readonly MAX_RESOURCES?: string;
+  /** Secret: wraps the keys of the certificate authority at rest; at least 32 characters. Without it nothing is signed. */
+  readonly CA_SECRET?: string;
+  /** The one before it, until `lateen ca rewrap`. */
+  readonly CA_SECRET_OLD?: string;
   /** `true`: JWKS on private addresses may be fetched. */
   readonly ALLOW_PRIVATE_KEYS?: string;
 }
@@ -61,6 +66,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
+      identity: createIdentity({ secret: env.CA_SECRET, secretBefore: env.CA_SECRET_OLD }),
       upgrade: (request, grant) => this.#streams.upgrade(request, grant),
       wakeAt: (atMs) => this.#streams.wakeAt(atMs),
     });
@@ -83,8 +89,9 @@ export class ControlObject extends DurableObject<ControlEnv> {
     this.#streams.ended(socket);
   }
 
-  alarm(): void {
+  async alarm(): Promise<void> {
     this.#streams.tick();
+    await this.#plane.tick();
   }
 }
 

@@ -7,7 +7,9 @@ import type { Principal, Role } from '../auth.ts';
 import { requireRole } from '../auth.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Inventory } from '../inventory.ts';
+import type { Authority } from '../identity/authority.ts';
 import type { Keys } from '../keys.ts';
+import type { MeshDomains } from '../mesh-domains.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
 import type { Registry } from '../registry.ts';
@@ -41,10 +43,28 @@ export interface ControlDependencies {
   /** JWKS on private addresses may be fetched. @default false */
   readonly allowPrivateKeys?: boolean;
   log: (line: string) => void;
+  /** Brings the certificate authority. @default there is none, and proxies believe nobody */
+  readonly identity?: (base: IdentityBase) => Identity;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
   readonly upgrade?: (request: Request, grant: Grant) => Response;
   /** Has `streams.tick` called then, instead of when it was said last. @default nobody does */
   readonly wakeAt?: (atMs: number) => void;
+}
+
+/** What the certificate authority needs of the control plane. */
+export interface IdentityBase {
+  readonly deps: ControlDependencies;
+  readonly domains: () => Promise<MeshDomains>;
+}
+
+/** The certificate authority as a home brings it: in modules of its own, so that nothing else carries them. */
+export interface Identity {
+  readonly authority: Authority;
+  /** Those that ask for no token. */
+  addPublicRoutes(app: App, services: Services): void;
+  addRoutes(app: App, services: Services): void;
+  /** Does what is due. Called now and then. */
+  tick(): Promise<void>;
 }
 
 export interface Env {
@@ -66,6 +86,7 @@ export interface Services {
   readonly fleet: Fleet;
   readonly statuses: Statuses;
   readonly streams: StreamHub;
+  readonly identity?: Identity | undefined;
 }
 
 const DEFAULT_MAX_RESOURCES = 50_000;

@@ -1,6 +1,7 @@
 /** Describes routes for the OpenAPI document in few words. */
 import { createRoute } from '@hono/zod-openapi';
 import type { RouteConfig, z } from '@hono/zod-openapi';
+import type { Role } from '../auth.ts';
 import type { App } from './context.ts';
 import { documents, problem, sources } from './schemas.ts';
 
@@ -11,7 +12,7 @@ export interface Described {
   /** With `{name}` for parameters. */
   readonly path: string;
   readonly summary: string;
-  readonly role: 'viewer' | 'editor' | 'admin' | 'proxy' | 'nobody';
+  readonly role: Role | 'nobody';
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   /** The body is documents. */

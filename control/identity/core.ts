@@ -1,5 +1,6 @@
 /** What the parts of the authority share. */
 import type { Store, StoreChange } from '../../src/model/store.ts';
+import type { MeshDomains } from '../mesh-domains.ts';
 import { Problem } from '../problem.ts';
 import type { Counters } from './counters.ts';
 import { createCounters } from './counters.ts';
@@ -10,18 +11,11 @@ import { createSigners } from './signers.ts';
 import type { Views } from './view.ts';
 import { createViews } from './view.ts';
 
-/** Which domains a mesh answers to, as its configuration says. */
-export interface MeshDomains {
-  /** Of every identity that is issued. */
-  readonly trustDomain: string;
-  /** Proven by the same roots. */
-  readonly aliases: readonly string[];
-}
-
 export interface AuthorityOptions {
   readonly store: Store;
   nowMs(): number;
   log(line: string): void;
+  /** Of the mesh: every identity that is issued is of its trust domain; the aliases are proven by the same roots. */
   domains(): Promise<MeshDomains>;
   /** Wraps the authority's keys at rest; at least 32 characters. Without it nothing is signed. */
   readonly secret?: string | undefined;

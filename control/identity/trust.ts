@@ -1,6 +1,6 @@
 /** What proxies are to believe, of the authority's records and the mesh's domains. */
 import type { TrustSettings } from '../../src/model/trust.ts';
-import type { MeshDomains } from './core.ts';
+import type { MeshDomains } from '../mesh-domains.ts';
 import type { View } from './view.ts';
 
 /** Generations that peers may have certificates of. */

@@ -32,6 +32,8 @@ export interface View {
   /** The oldest first. */
   readonly tokenKeys: readonly TokenKey[];
   readonly federations: ReadonlyMap<string, Federation>;
+  /** Grows with every change of them. */
+  readonly sequence: number;
 }
 
 export interface Views {
@@ -54,7 +56,7 @@ function one<T>(parts: Parts, key: string): T | undefined {
   return found === undefined ? undefined : (JSON.parse(found.value) as T);
 }
 
-function viewOf(parts: Parts): View {
+function viewOf(parts: Parts, sequence: number): View {
   const byName = (list: readonly Denied[]) => new Map(list.map((entry) => [entry.name, entry]));
   return {
     state: one<AuthorityState>(parts, STATE_KEY),
@@ -69,6 +71,7 @@ function viewOf(parts: Parts): View {
     federations: new Map(
       under<Federation>(parts, FEDERATION_PREFIX).map((entry) => [entry.trustDomain, entry]),
     ),
+    sequence,
   };
 }
 
@@ -96,7 +99,10 @@ class StoreViews implements Views {
       return before.view;
     }
     const listed = await this.#store.list(CA_PREFIX);
-    const view = viewOf(new Map(listed.records.map((record) => [record.key, record])));
+    const view = viewOf(
+      new Map(listed.records.map((record) => [record.key, record])),
+      listed.revision,
+    );
     this.#keep(listed.revision, view);
     return view;
   }
