@@ -18,6 +18,8 @@ export interface TokenRecord {
   readonly expiresMs?: number;
   /** For role proxy: whose configuration it may read. */
   readonly scopes?: readonly ProxyScope[];
+  /** For role proxy: who its proxies are, in the namespace of their scopes. */
+  readonly serviceAccount?: string;
 }
 
 export interface Principal {
@@ -27,6 +29,8 @@ export interface Principal {
   /** Absent for the first administrator's. */
   readonly tokenId?: string;
   readonly expiresMs?: number;
+  /** Of a proxy, in the namespace of its scopes. */
+  readonly serviceAccount?: string;
 }
 
 const RANK: Readonly<Record<Role, number>> = {
@@ -83,13 +87,14 @@ export async function authenticate(
     throw new Problem(401, 'unauthorized', 'the token is not known');
   if (record.expiresMs !== undefined && known.nowMs >= record.expiresMs)
     throw new Problem(401, 'unauthorized', 'the token has expired');
-  const { name, role, scopes = [], expiresMs } = record;
+  const { name, role, scopes = [], expiresMs, serviceAccount } = record;
   return {
     name,
     role,
     scopes,
     tokenId: record.id,
     ...(expiresMs === undefined ? {} : { expiresMs }),
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
   };
 }
 

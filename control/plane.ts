@@ -6,6 +6,7 @@ import type { App, ControlDependencies, Ctx, Env, Services } from './admin/conte
 import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
 import { hostRoutes } from './admin/hosts.ts';
+import { identityTokenRoutes } from './admin/identity-token.ts';
 import { insightRoutes } from './admin/insight.ts';
 import { proxyRoutes } from './admin/proxies.ts';
 import { resourceRoutes } from './admin/resources.ts';
@@ -169,6 +170,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   streamRoutes(app, services);
   proxyRoutes(app, services);
   tokenRoutes(app, services);
+  identityTokenRoutes(app, services);
   openApi(app);
   failures(app, deps);
   keepCompact(deps);

@@ -13,6 +13,7 @@ interface CreateOptions extends GlobalOptions {
   readonly role: string;
   readonly ttl?: string;
   readonly scope?: readonly string[];
+  readonly serviceAccount?: string;
 }
 
 interface Token {
@@ -53,6 +54,7 @@ async function create(name: string, options: CreateOptions): Promise<void> {
       role: options.role,
       ttlSeconds: ttlSeconds(options.ttl),
       scopes: options.scope?.map((text) => parseScope(text)),
+      serviceAccount: options.serviceAccount,
     }),
   });
   note(`token ${body.id} (${body.role}); it is shown only this once`);
@@ -120,6 +122,10 @@ export function registerAuth(program: Command): void {
     .requiredOption('--role <role>', 'viewer, editor, admin or proxy')
     .option('--ttl <duration>', 'as 24h; without it the token holds until it is revoked')
     .option('--scope <json>', 'with --role proxy: whose configuration (repeatable)', collect)
+    .option(
+      '--service-account <name>',
+      'with --role proxy: who the proxy is for others, in the namespace of its scopes',
+    )
     .action(async (name: string, _options: unknown, command: Command) =>
       create(name, globalOptions(command)),
     );

@@ -224,6 +224,7 @@ export const token: Schema = z
     createdMs: z.int(),
     expiresMs: z.int().optional(),
     scopes: z.array(scope).optional(),
+    serviceAccount: z.string().optional(),
     token: z.string().optional().openapi({ description: 'only in the answer that made it' }),
   })
   .openapi('Token');

@@ -13,11 +13,18 @@ import { scope, token as tokenAnswer } from './schemas.ts';
 
 const MAX_TTL_SECONDS = 366 * 24 * 3600;
 
+/** A segment of a SPIFFE ID. */
+const ACCOUNT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
+
+const isOfOne = (scopes: readonly ProxyScope[]): boolean =>
+  new Set(scopes.map(({ namespace }) => namespace)).size === 1;
+
 interface Wanted {
   readonly name: string;
   readonly role: Role;
   readonly ttlSeconds?: number | undefined;
   readonly scopes?: readonly ProxyScope[] | undefined;
+  readonly serviceAccount?: string | undefined;
 }
 
 const createBody: z.ZodType<Wanted> = z
@@ -26,10 +33,15 @@ const createBody: z.ZodType<Wanted> = z
     role: z.enum(['viewer', 'editor', 'admin', 'proxy']),
     ttlSeconds: z.int().min(1).max(MAX_TTL_SECONDS).optional(),
     scopes: z.array(scope).optional(),
+    serviceAccount: z.string().max(253).regex(ACCOUNT).optional(),
   })
   .refine(({ role, scopes = [] }) => (role === 'proxy') === scopes.length > 0, {
     path: ['scopes'],
     message: 'a proxy token needs its scopes {type, namespace, name, labels}, others take none',
+  })
+  .refine(({ serviceAccount, scopes = [] }) => serviceAccount === undefined || isOfOne(scopes), {
+    path: ['serviceAccount'],
+    message: 'a service account is of one namespace: the scopes must be too, and must be there',
   });
 
 function shown({ hash: _hash, ...record }: TokenRecord): Omit<TokenRecord, 'hash'> {
@@ -49,7 +61,7 @@ function createRoute(app: App, { deps }: Services): void {
   });
   app.post('/v1/tokens', async (c) => {
     allow(c, 'admin');
-    const { name, role, ttlSeconds, scopes = [] } = await readJson(c, createBody);
+    const { name, role, ttlSeconds, scopes = [], serviceAccount } = await readJson(c, createBody);
     const id = deps.randomHex(8);
     const token = `lat_${id}_${deps.randomHex(24)}`;
     const createdMs = deps.nowMs();
@@ -61,6 +73,7 @@ function createRoute(app: App, { deps }: Services): void {
       createdMs,
       ...(ttlSeconds === undefined ? {} : { expiresMs: createdMs + ttlSeconds * 1000 }),
       ...(scopes.length === 0 ? {} : { scopes }),
+      ...(serviceAccount === undefined ? {} : { serviceAccount }),
     };
     await deps.store.commit(
       [{ op: 'put', key: TOKEN_PREFIX + id, value: JSON.stringify(record) }],
