@@ -146,6 +146,7 @@ async function prepare(entry: Entry): Promise<Path> {
     const server = new Http1Server(new Connection(services, facts));
     server.attach(asSocket(downstream));
     const owner = {
+      hasAnswered: true,
       onIdle: (free: Http1Client) => void upstreams.idle.push(free),
       onClosed: () => undefined,
       onFault: services.onFault,

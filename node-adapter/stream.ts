@@ -83,9 +83,9 @@ export interface ClientStreamEvents {
   onResponseBody(bytes: Uint8Array, start: number, end: number): void;
   onResponseEnd(trailers: Trailers): void;
   /**
-   * Before the response is whole. `isKept`: it met its connection at a wrong moment. One that had carried attempts before
-   * died without a byte of a response, as when its peer closed it just then; its peer was leaving (GOAWAY), or hadn't
-   * said yet how much it takes. `code`: of the reset that the upstream sent.
+   * Before the response is whole. `isKept`: it met its connection at a wrong moment. One of a peer that had answered
+   * before died without a byte of a response, as when that closed it just then, or died itself; its peer was leaving
+   * (GOAWAY), or hadn't said yet how much it takes. `code`: of the reset that the upstream sent.
    */
   onUpstreamFailure(failure: UpstreamFailure, isKept: boolean, code?: number): void;
   onUpstreamDrain(): void;

@@ -28,6 +28,8 @@ import { latin1, writeRequest } from './heads.ts';
 
 /** What the pool hears of its connection. */
 export interface ClientConnectionOwner {
+  /** Their peer has answered an attempt on one of its connections. */
+  readonly hasAnswered: boolean;
   /** Its attempt is over and it can take another one. */
   onIdle(connection: Http1Client): void;
   onClosed(connection: Http1Client): void;
@@ -341,7 +343,8 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
 
   #fail(failure: UpstreamFailure): void {
     const events = this.#events;
-    const isKept = this.#attempts > 1 && this.#state === 'head' && this.#isUnanswered;
+    const isKnown = this.#attempts > 1 || this.#owner.hasAnswered;
+    const isKept = isKnown && this.#state === 'head' && this.#isUnanswered;
     this.#events = undefined;
     this.close();
     events?.onUpstreamFailure(failure, isKept);

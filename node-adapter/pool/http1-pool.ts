@@ -33,6 +33,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
   readonly #connected = new Set<Http1Client>();
   #connecting = 0;
   #isDraining = false;
+  hasAnswered = false;
 
   constructor(options: HttpPoolOptions) {
     this.#options = options;
@@ -76,6 +77,7 @@ export class Http1Pool implements Pool, ClientConnectionOwner, RoomUser {
   onIdle(connection: Http1Client): void {
     const { maxRequestsPerConnection = 0, idleTimeoutMs = DEFAULT_IDLE_MS } = this.#options.limits;
     const { room } = this.#options;
+    if (connection.attempts > 0) this.hasAnswered = true;
     const isWorn = maxRequestsPerConnection > 0 && connection.attempts >= maxRequestsPerConnection;
     if (isWorn || connection.isOld || (connection.attempts > 0 && room?.passesOn(this) === true)) {
       connection.close();

@@ -1,5 +1,5 @@
-/** Retries that a cluster takes at a time (maxRetries), from the DestinationRule to the client. */
-import { afterEach, expect, it } from 'vitest';
+/** What is sent again to an upstream that failed: by a policy, as often as a cluster takes (maxRetries), and without one. */
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   gatewayBefore,
   rawClient,
@@ -51,4 +51,69 @@ it('leaves the answer of the upstream where one more would be too many', async (
     retryOverflows: 1,
   });
   for (const client of [held, other]) client.socket.destroy();
+});
+
+describe('a new connection that dies under its first request', () => {
+  const DEFAULT_RULES = '[{route: [{destination: {host: back.test}}]}]';
+  /** It hangs up on the first request for /new, and keeps /held without an answer. */
+  async function startHangingUp(): Promise<{
+    readonly ask: (line: string) => Promise<string>;
+    readonly asked: () => number;
+  }> {
+    let asked = 0;
+    const backend = await startBackend((socket, received) => {
+      if (!received.endsWith('\r\n\r\n') || received.includes('/held')) return;
+      if (!received.includes('/new')) socket.write(OK);
+      else if (++asked === 1) socket.resetAndDestroy();
+      else socket.write(OK);
+    });
+    open.push(backend);
+    const proxy = await startTestProxy({ yaml: gatewayBefore(backend.port, DEFAULT_RULES) });
+    open.push(proxy);
+    const ask = async (line: string): Promise<string> => {
+      const client = rawClient(proxy.port);
+      client.write(`${line} HTTP/1.1\r\nHost: shop.test\r\n\r\n`);
+      const text = await client.until(/(?:ok|termination)$/);
+      client.socket.destroy();
+      return text;
+    };
+    // Its connection is kept, and busy with what comes next.
+    const occupied = rawClient(proxy.port);
+    open.push({ close: () => occupied.socket.destroy() });
+    const occupy = async (): Promise<void> => {
+      occupied.write('GET /held HTTP/1.1\r\nHost: shop.test\r\n\r\n');
+      await expect.poll(() => backend.received.join('')).toContain('/held');
+    };
+    return {
+      ask: async (line) => {
+        if (line.startsWith('GET /warm')) {
+          const text = await ask(line);
+          await occupy();
+          return text;
+        }
+        return ask(line);
+      },
+      asked: () => asked,
+    };
+  }
+
+  it('is repeated where the server has answered before, as on a kept one', async () => {
+    const { ask, asked } = await startHangingUp();
+    expect(await ask('GET /warm')).toMatch(/ok$/);
+    expect(await ask('GET /new')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(asked()).toBe(2);
+  });
+
+  it('is not where the method may have done something', async () => {
+    const { ask, asked } = await startHangingUp();
+    expect(await ask('GET /warm')).toMatch(/ok$/);
+    expect(await ask('POST /new')).toMatch(/^HTTP\/1\.1 503 /);
+    expect(asked()).toBe(1);
+  });
+
+  it('is not where the server never answered: that is for the policy to say', async () => {
+    const { ask, asked } = await startHangingUp();
+    expect(await ask('GET /new')).toMatch(/^HTTP\/1\.1 503 /);
+    expect(asked()).toBe(1);
+  });
 });
