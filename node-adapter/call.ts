@@ -105,8 +105,8 @@ class OwnCall implements Waiter, ClientStreamEvents {
   }
 }
 
-/** A call names an endpoint or nothing; the cluster that carries it is known by its address alone. */
-const clusterOf = ({ scheme, endpoint, authority }: Call): Cluster => ({
+/** Of a call that names an endpoint or nothing: what carries it is known by its address alone. */
+const namelessCluster = ({ scheme, endpoint, authority }: Call): Cluster => ({
   name: `call ${scheme}`,
   service: authority,
   port: endpoint?.port ?? 0,
@@ -116,6 +116,31 @@ const clusterOf = ({ scheme, endpoint, authority }: Call): Cluster => ({
   ...(scheme === 'https' ? { tls: { mode: 'SIMPLE' } } : {}),
   origin: { resource: 'mesh', path: 'calls' },
 });
+
+const ofSnapshot = new WeakMap<Cluster, Cluster>();
+
+/** Calls have connections of their own, which speak HTTP/1.1, and TLS as those of requests do. */
+function clusterOf(call: Call): Cluster {
+  const { cluster } = call;
+  if (cluster?.tls === undefined) return namelessCluster(call);
+  let own = ofSnapshot.get(cluster);
+  if (own === undefined) {
+    const { service, subset, port, discovery, balancer, tls, connectTimeoutMs, origin } = cluster;
+    own = {
+      name: `call ${cluster.name}`,
+      service,
+      ...(subset === undefined ? {} : { subset }),
+      port,
+      discovery,
+      balancer,
+      tls,
+      connectTimeoutMs,
+      origin,
+    };
+    ofSnapshot.set(cluster, own);
+  }
+  return own;
+}
 
 export function createCall(upstreams: () => Upstreams): (call: Call) => Promise<CallAnswer> {
   return (call) =>

@@ -198,7 +198,7 @@ describe('MUTUAL', () => {
     const { port, own } = await serve({ mode: 'MUTUAL' });
     expect((await askTls(port, shows(client))).text).toBe('echo:hello');
     expect(own.secured[0]).toMatchObject({ mutual: true, principal: 'mesh.test/ns/a/sa/b' });
-    expect(own.secured[0]?.certificate).toEqual(new X509Certificate(client.certificate).raw);
+    expect(own.secured[0]?.certificate?.der).toEqual(new X509Certificate(client.certificate).raw);
   });
 
   it('refuses none, another authority, an expired one, one for servers', async () => {

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../model/snapshot.ts';
+import type { Cluster, Endpoint } from '../model/snapshot.ts';
 
 /** What a runtime supplies; the core has no other way to the outside. */
 export interface Host {
@@ -16,6 +16,8 @@ export interface Host {
 
 /** A request that a policy makes, as to an external authorizer. */
 export interface Call {
+  /** Of the snapshot, whose TLS settings hold. @default none: TLS by the scheme, the name by the authority */
+  readonly cluster?: Cluster;
   /** Undefined: to the authority itself. */
   readonly endpoint: Endpoint | undefined;
   readonly scheme: 'http' | 'https';

@@ -1,6 +1,7 @@
 /** What a proxy strips and what it adds on the way to a backend. */
 import type { RequestHead } from '../model/head.ts';
 import { isIp } from '../lib/cidr.ts';
+import { tellClientCertificate } from './client-certificate.ts';
 import type { EngineExchange } from './exchange.ts';
 
 /** RFC 9110, 7.6.1. Upgrade and Connection stay for the driver, which knows whether it can upgrade. */
@@ -24,7 +25,7 @@ const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'];
+const IDENTITY = 'x-lateen-identity';
 
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {
@@ -60,7 +61,8 @@ export function stripHopByHop(head: RequestHead): string | undefined {
 /** Headers that steer a proxy come from the mesh alone. */
 export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
   const { request } = x;
-  for (const name of IDENTITY) if (request.has(name)) request.remove(name);
+  if (request.has(IDENTITY)) request.remove(IDENTITY);
+  tellClientCertificate(x);
   if (atEdge) request.removePrefix('x-envoy-');
 }
 

@@ -20,6 +20,7 @@ import type { Balancing } from './balance/balancer.ts';
 import { linkBalancer } from './balance/balancer.ts';
 import type { ListenerTable, ListenersBefore } from './matcher/hosts.ts';
 import { listenerSteps } from './matcher/hosts.ts';
+import { schemeTowards } from './upstream-tls.ts';
 
 export interface LinkOptions {
   readonly host: Host;
@@ -181,10 +182,10 @@ function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkC
     const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
     if (linked === undefined || (endpoint === undefined && !isOriginal))
       throw new Error(`no endpoint of ${name} is healthy`);
-    const scheme = linked.cluster.tls === undefined ? 'http' : 'https';
+    const scheme = schemeTowards(linked.cluster);
     if (endpoint !== undefined) linked.balancing.begin(endpoint);
     try {
-      return await host.dial({ ...request, endpoint, scheme });
+      return await host.dial({ ...request, cluster: linked.cluster, endpoint, scheme });
     } finally {
       if (endpoint !== undefined) linked.balancing.end(endpoint);
     }
