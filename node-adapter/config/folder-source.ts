@@ -51,5 +51,6 @@ export function createFolderSource({ watch, apply, secrets }: FolderSourceOption
     async refreshKeys(_scope, uri) {
       await watching?.refreshKeys(uri);
     },
+    issueToken: () => Promise.reject(new Error('a proxy that reads files has no control plane')),
   };
 }

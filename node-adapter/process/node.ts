@@ -101,6 +101,7 @@ export class MeshNode {
       owner: {
         handleFor: (host, port) => this.#handleFor(host, port),
         refreshKeys: (scope, uri) => this.#source.refreshKeys(scope, uri),
+        issueToken: (key) => this.#source.issueToken(key),
         log: (line) => options.log(line),
       },
     });

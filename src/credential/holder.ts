@@ -3,15 +3,11 @@
  * beside the calls that they serve; one renewal at a time, and a failed one changes nothing while the token lasts.
  */
 import type { Clock, Random } from '../host/host.ts';
+import type { IssuedToken } from '../model/identity.ts';
 import { digestOf } from './digest.ts';
 import { ALGORITHM, IDENTITY_HEADER, KEY_PARAMETERS, PROOF_HEADER } from './names.ts';
 import type { ProofTarget } from './proof-token.ts';
 import { createProof } from './proof-token.ts';
-
-export interface IssuedToken {
-  readonly token: string;
-  readonly expiresMs: number;
-}
 
 export interface CredentialSource {
   /** For one attempt. Rejects when there is nothing to show. @param body to be bound to it */

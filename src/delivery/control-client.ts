@@ -2,6 +2,7 @@
 import { finish } from '../lib/steps.ts';
 import type { Steps } from '../lib/steps.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { IssuedToken } from '../model/identity.ts';
 import type { PartItem } from '../model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../model/snapshot.ts';
 import type { Bundle, BundleHead } from './bundle.ts';
@@ -46,11 +47,6 @@ export interface ControlClient {
   refreshKeys(uri: string): Promise<void>;
   /** A workload identity token for the holder of a key on P-256. @param key its public JWK */
   identityToken(key: Readonly<Record<string, unknown>>): Promise<IssuedToken>;
-}
-
-export interface IssuedToken {
-  readonly token: string;
-  readonly expiresMs: number;
 }
 
 interface Init {

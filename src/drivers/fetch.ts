@@ -4,8 +4,10 @@ import type { BodyStart, Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
-import { isBound, readWhole, withCredential } from './credential.ts';
-import type { Called, CredentialSource } from './credential.ts';
+import type { CredentialSource } from '../credential/holder.ts';
+import type { Called } from '../credential/outgoing.ts';
+import { asksForCredential, bindsBody } from '../credential/outgoing.ts';
+import { attachCredential, readWhole } from './credential.ts';
 import { BodyBound, RequestBody } from './request-body.ts';
 import { WebRequestHead, WebResponseHead } from './web-head.ts';
 
@@ -233,7 +235,7 @@ class Driver implements FetchDriver {
           bound = boundOf(request, x);
           const source = sourceOf(request, x, reading.bodyFor(x));
           body = source instanceof Promise ? await source : source;
-          if (isBound(x)) {
+          if (bindsBody(x)) {
             const bytes = await readWhole(body);
             const refused = this.#unbindable(x, bytes);
             if (refused !== undefined || bytes === undefined) {
@@ -318,12 +320,10 @@ class Driver implements FetchDriver {
     called: Called,
     body: Source,
   ): Promise<boolean> | undefined {
-    const bytes = body instanceof ArrayBuffer ? body : body === null ? EMPTY : undefined;
-    return withCredential(x, request, {
-      called,
-      source: this.#options.credentials,
-      body: isBound(x) ? bytes : undefined,
-    })?.then(
+    if (!asksForCredential(x, called)) return undefined;
+    const whole = body instanceof ArrayBuffer ? body : EMPTY;
+    const bound = bindsBody(x) ? whole : undefined;
+    return attachCredential(request, called, this.#options.credentials, bound).then(
       () => true,
       (error: unknown) => {
         const cause = error instanceof Error ? error.message : 'unknown';

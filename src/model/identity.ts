@@ -23,6 +23,12 @@ export interface Peer {
   readonly isUnreadable?: true;
 }
 
+/** A token that says who the holder of a key is, as an authority gave it. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresMs: number;
+}
+
 export interface PeerTls {
   /** Server name of the ClientHello; '' when none was sent. */
   readonly sni: string;

@@ -59,6 +59,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'node-adapter': {
     may: [
       ...portable,
+      'src/credential',
       'src/proxy',
       'src/delivery',
       'src/http1',
