@@ -9,6 +9,7 @@ import { benchEdge } from './edge.ts';
 import { benchEngine } from './engine.ts';
 import { benchHttp1 } from './http1.ts';
 import { benchHttp2 } from './http2.ts';
+import { benchIssue } from './issue.ts';
 import { benchLoad } from './load/index.ts';
 import { benchObject } from './object.ts';
 import { benchRoutes } from './routes.ts';
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   compile: benchCompile,
   delivery: benchDelivery,
   control: benchControl,
+  issue: benchIssue,
   edge: benchEdge,
   object: benchObject,
   tcp: benchTcp,

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
 import { registerAuth } from './commands/auth.ts';
+import { registerCa } from './commands/ca.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
@@ -27,5 +28,6 @@ export function registerAll(program: Command): void {
   registerAnalyze(program);
   registerExplain(program);
   registerAuth(program);
+  registerCa(program);
   registerCompletion(program);
 }

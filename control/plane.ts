@@ -21,6 +21,7 @@ import { createMeshDomains } from './mesh-domains.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
 import { createRegistry } from './registry.ts';
+import { RESOURCE_PREFIX } from './resources.ts';
 import { createStatuses } from './status.ts';
 import type { StreamHub } from './stream/hub.ts';
 import { createStreamHub } from './stream/hub.ts';
@@ -39,6 +40,8 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const KEPT_REVISIONS = 1000;
 /** Compaction runs once for so many revisions, so there are at most so many more than are kept. */
 const COMPACT_EVERY = 100;
+/** For one that changes configuration there may be so many of certificates, tokens and the like. */
+const OTHERS = 20;
 
 function createServices(deps: ControlDependencies): Services {
   const keys = createKeys({
@@ -74,11 +77,24 @@ function createServices(deps: ControlDependencies): Services {
   return { deps, inventory, keys, push, registry, fleet, statuses, streams, identity };
 }
 
-/** Old revisions go, so that a mesh that changes for years keeps its size. */
+/**
+ * Old revisions go, so that a mesh that changes for years keeps its size. What counts are those that change
+ * configuration: proxies that renew their certificates push no rollback out of reach.
+ */
 function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDependencies): void {
+  /** Revisions of configuration since this process started, the last so many. */
+  const known: number[] = [];
+  const followed = async (revision: number): Promise<void> => {
+    const { events } = await store.eventsAfter(revision - 1, 1);
+    if (events[0]?.key.startsWith(RESOURCE_PREFIX) === true) known.push(revision);
+    if (known.length > keepRevisions) known.shift();
+    if (revision % COMPACT_EVERY !== 0) return;
+    const [oldest = 0] = known.length < keepRevisions ? [] : known;
+    const until = Math.max(oldest - 1, revision - keepRevisions * OTHERS);
+    if (until > 0) await store.compact(until);
+  };
   store.onCommit((revision) => {
-    if (revision % COMPACT_EVERY !== 0 || revision <= keepRevisions) return;
-    store.compact(revision - keepRevisions).catch((error: unknown) => {
+    followed(revision).catch((error: unknown) => {
       log(`compaction failed: ${error instanceof Error ? error.message : 'unknown fault'}`);
     });
   });

@@ -74,6 +74,10 @@ export class ControlObject extends DurableObject<ControlEnv> {
   }
 
   override async fetch(request: Request): Promise<Response> {
+    // Alarms come to those that have sockets; who only polls has to be served too.
+    this.#plane.tick().catch((error: unknown) => {
+      log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+    });
     return this.#plane.fetch(request);
   }
 

@@ -13,8 +13,9 @@ export interface Bundle {
   readonly refreshHintMs?: number;
 }
 
-const MAX_KEYS = 100;
-const MAX_TEXT = 1024 * 1024;
+/** All of it travels in every snapshot. */
+const MAX_KEYS = 32;
+const MAX_TEXT = 128 * 1024;
 const PUBLIC_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'alg'];
 /** What WIT-SVID allows, by curve; EdDSA isn't among it. */
 const ALGORITHM: Readonly<Record<string, string>> = { 'P-256': 'ES256', 'P-384': 'ES384' };

@@ -19,7 +19,7 @@ const DEFAULT_HINT_MS = 300_000;
 const MIN_HINT_MS = 60_000;
 const MAX_HINT_MS = 24 * 3_600_000;
 const RETRY_MS = 60_000;
-const MAX_DOMAINS = 100;
+const MAX_DOMAINS = 50;
 
 export interface FederationStatus {
   readonly trustDomain: string;
@@ -202,6 +202,8 @@ class StoreFederations implements Federations {
     const { core } = this.#options;
     const fault = trustDomainFault(trustDomain);
     if (fault !== undefined) throw refuse(fault);
+    // Roots are kept by domain in plain objects, here and in proxies.
+    if (trustDomain in {}) throw refuse(`trust domain ${trustDomain}: the name is taken`);
     const [own, { federations }] = await Promise.all([core.domains(), core.views.current()]);
     if (trustDomain === own.trustDomain || own.aliases.includes(trustDomain))
       throw new Problem(

@@ -93,6 +93,27 @@ describe('the routes of the authority', () => {
     expect(other.answer.body['detail']).toContain('lateen ca rotate start');
   });
 
+  it('are documented, with who may ask', async () => {
+    const { body } = await control.ask('GET', '/openapi.json');
+    const paths = body['paths'] as Record<string, Record<string, { summary: string }>>;
+    const said = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(
+        ([method, { summary }]) => `${method} ${path} ${/\(([a-z-]+)\)$/.exec(summary)?.[1]}`,
+      ),
+    );
+    for (const route of [
+      'get /v1/identity/bundle nobody',
+      'get /v1/identity/crl nobody',
+      'get /v1/identity/crl/{generation} nobody',
+      'get /v1/identity/authority viewer',
+      'get /v1/identity/issued viewer',
+      'post /v1/identity/authority security-admin',
+      'post /v1/identity/rotation/advance security-admin',
+      'delete /v1/identity/denied security-admin',
+    ])
+      expect(said).toContain(route);
+  });
+
   it('is for security administrators', async () => {
     await setUpAuthority(control);
     const viewer = await tokenOf('viewer');

@@ -103,6 +103,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/presets/control',
       'src/presets/node',
       'src/presets/edge',
+      'control/identity/offline.ts',
       'control/keys.ts',
       'control/node.ts',
       'node-adapter/index.ts',
