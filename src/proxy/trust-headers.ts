@@ -6,26 +6,10 @@ const IDENTITY_TOKEN = 'workload-identity-token';
 const PROOF_TOKEN = 'workload-proof-token';
 
 /** The mesh's own, and what platforms and other proxies say of client certificates (RFC 9440). */
-const NAMES = [
-  IDENTITY_TOKEN,
-  PROOF_TOKEN,
-  'client-cert',
-  'client-cert-chain',
-  'x-lateen-identity',
-  'x-forwarded-client-cert',
-];
-/** A backend like CGI's reads `_` and `-` in a name alike. */
-const UNDERSCORED = NAMES.flatMap((name) => variants(name)).filter((name) => name.includes('_'));
-const STRIPPED = [...NAMES.slice(0, 4), ...UNDERSCORED];
+const STRIPPED = [IDENTITY_TOKEN, PROOF_TOKEN, 'client-cert', 'client-cert-chain'];
+/** A backend like CGI's reads `_` and `-` in a name alike; what becomes of the last two themselves, others say. */
+const LOOKALIKES = [...STRIPPED, 'x-lateen-identity', 'x-forwarded-client-cert'];
 const PLATFORM_PREFIXES = ['cf-client-cert-', 'cf_client_cert_'];
-
-function variants(name: string): string[] {
-  const [first = '', ...rest] = name.split('-');
-  return rest.reduce(
-    (texts, part) => texts.flatMap((text) => [`${text}-${part}`, `${text}_${part}`]),
-    [first],
-  );
-}
 
 function shown(request: RequestHead, name: string): readonly string[] {
   return request.has(name) ? request.getAll(name) : NOTHING;
@@ -40,6 +24,7 @@ export function takeCredential(x: EngineExchange): void {
   if (identityTokens.length + proofTokens.length > 0)
     x.credential = { identityTokens, proofTokens };
   for (const name of STRIPPED) if (request.has(name)) request.remove(name);
+  for (const name of LOOKALIKES) request.removeUnderscored(name);
   // What fronts write for who stands behind them; inside the mesh there are none.
   if (x.listener?.direction === 'inbound' && !request.joinsRepeated) return;
   for (const prefix of PLATFORM_PREFIXES) request.removePrefix(prefix);
