@@ -10,6 +10,7 @@ import { benchEngine } from './engine.ts';
 import { benchHttp1 } from './http1.ts';
 import { benchHttp2 } from './http2.ts';
 import { benchIssue } from './issue.ts';
+import { benchJwt } from './jwt.ts';
 import { benchLoad } from './load/index.ts';
 import { benchObject } from './object.ts';
 import { benchRoutes } from './routes.ts';
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   routes: benchRoutes,
   http1: benchHttp1,
   http2: benchHttp2,
+  jwt: benchJwt,
   compile: benchCompile,
   delivery: benchDelivery,
   control: benchControl,

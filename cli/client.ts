@@ -1,5 +1,5 @@
 /** HTTP client of the control plane's admin API. */
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Diagnostic, Place } from '../src/model/diagnostic.ts';
 import { CommandError } from './errors.ts';
@@ -39,25 +39,71 @@ interface Problem {
 /** Where `lateen up` and `lateen control` leave the administrator's token. */
 export const CREDENTIALS_FILE = 'credentials.json';
 
-function savedCredentials(): Credentials | undefined {
+/** Where `lateen auth login` leaves a person's session. */
+const SESSION_FILE = 'session.json';
+const FOLDER = '.lateen';
+
+/** In this folder or the nearest one above that has it. */
+function findFile(name: string): string | undefined {
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
-    const file = join(folder, '.lateen', CREDENTIALS_FILE);
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+    const file = join(folder, FOLDER, name);
+    if (existsSync(file)) return file;
     if (dirname(folder) === folder) return undefined;
   }
 }
 
-/** Flags, then LATEEN_SERVER and LATEEN_TOKEN, then `.lateen/credentials.json` of this folder or one above. */
-export function resolveCredentials(connection: Connection): Credentials {
-  const saved = savedCredentials();
+function savedCredentials(): Credentials | undefined {
+  const file = findFile(CREDENTIALS_FILE);
+  return file === undefined ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as Credentials);
+}
+
+export interface SavedSession extends Credentials {
+  readonly expiresMs: number;
+}
+
+/** Undefined = there is none, or it is over. */
+export function savedSession():
+  | { readonly file: string; readonly session: SavedSession }
+  | undefined {
+  const file = findFile(SESSION_FILE);
+  if (file === undefined) return undefined;
+  const session = JSON.parse(readFileSync(file, 'utf8')) as SavedSession;
+  return session.expiresMs > Date.now() ? { file, session } : undefined;
+}
+
+/** Readable to its owner alone. */
+export function saveSession(session: SavedSession): void {
+  const file = findFile(SESSION_FILE) ?? join(process.cwd(), FOLDER, SESSION_FILE);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(session), { mode: 0o600 });
+  // A file that was there keeps its mode otherwise.
+  chmodSync(file, 0o600);
+}
+
+export function resolveServer(connection: Connection): string {
   const server =
-    connection.server ?? process.env['LATEEN_SERVER'] ?? saved?.server ?? 'http://127.0.0.1:8090';
-  const token = connection.token ?? process.env['LATEEN_TOKEN'] ?? saved?.token;
+    connection.server ??
+    process.env['LATEEN_SERVER'] ??
+    savedSession()?.session.server ??
+    savedCredentials()?.server ??
+    'http://127.0.0.1:8090';
+  return server.replace(/\/$/, '');
+}
+
+/** Flags, then LATEEN_SERVER and LATEEN_TOKEN, then a session of that server, then `.lateen/credentials.json`. */
+export function resolveCredentials(connection: Connection): Credentials {
+  const server = resolveServer(connection);
+  const session = savedSession()?.session;
+  const token =
+    connection.token ??
+    process.env['LATEEN_TOKEN'] ??
+    (session?.server === server ? session.token : undefined) ??
+    savedCredentials()?.token;
   if (token === undefined)
     throw new CommandError(
-      'no token: start the mesh with `lateen up` in this folder, or give --token or LATEEN_TOKEN',
+      'no token: start the mesh with `lateen up` in this folder, log in with `lateen auth login`, or give --token or LATEEN_TOKEN',
     );
-  return { server: server.replace(/\/$/, ''), token };
+  return { server, token };
 }
 
 export interface RequestOptions {
@@ -84,42 +130,74 @@ function findingsOf(problem: Problem): Diagnostic[] {
   }));
 }
 
+function urlOf(credentials: Credentials, path: string, query: RequestOptions['query']): URL {
+  const url = new URL(credentials.server + path);
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) url.searchParams.set(name, value);
+  return url;
+}
+
+/** @throws CommandError when nobody answers */
+async function send(url: URL, server: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch {
+    throw new CommandError(
+      `no control plane answers at ${server}: is \`lateen up\` running? (--server names another)`,
+    );
+  }
+}
+
+function refusalOf(response: Response, text: string): CommandError {
+  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  const problem: Problem = isJson ? (JSON.parse(text) as Problem) : { title: text.slice(0, 200) };
+  const title = problem.title ?? 'refused';
+  return new CommandError(
+    `${title}${problem.detail === undefined ? '' : `: ${problem.detail}`} (HTTP ${response.status})`,
+    1,
+    findingsOf(problem),
+  );
+}
+
+/** A long answer, as it comes. @throws CommandError on any refusal */
+export async function openLines(
+  credentials: Credentials,
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+): Promise<AsyncIterable<string>> {
+  const url = urlOf(credentials, path, query);
+  const headers = { authorization: `Bearer ${credentials.token}` };
+  const response = await send(url, credentials.server, { headers });
+  if (!response.ok || response.body === null) throw refusalOf(response, await response.text());
+  return textOf(response.body);
+}
+
+async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of body) yield decoder.decode(chunk, { stream: true });
+}
+
 /** @throws CommandError with the API's own findings on any refusal. */
 export async function call<Body>(
   credentials: Credentials,
   path: string,
   options: RequestOptions = {},
 ): Promise<Answer<Body>> {
-  const url = new URL(credentials.server + path);
-  for (const [name, value] of Object.entries(options.query ?? {}))
-    if (value !== undefined) url.searchParams.set(name, value);
-  const headers: Record<string, string> = { authorization: `Bearer ${credentials.token}` };
+  const url = urlOf(credentials, path, options.query);
+  const headers: Record<string, string> =
+    credentials.token === '' ? {} : { authorization: `Bearer ${credentials.token}` };
   if (options.body !== undefined)
     headers['content-type'] = options.contentType ?? 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method: options.method ?? 'GET',
-      headers,
-      ...(options.body === undefined ? {} : { body: options.body }),
-    });
-  } catch {
-    throw new CommandError(
-      `no control plane answers at ${credentials.server}: is \`lateen up\` running? (--server names another)`,
-    );
-  }
+  const response = await send(url, credentials.server, {
+    method: options.method ?? 'GET',
+    headers,
+    ...(options.body === undefined ? {} : { body: options.body }),
+  });
   const text = await response.text();
   const isJson = (response.headers.get('content-type') ?? '').includes('json');
-  if (!response.ok && !(options.accept ?? []).includes(response.status)) {
-    const problem: Problem = isJson ? (JSON.parse(text) as Problem) : { title: text.slice(0, 200) };
-    const title = problem.title ?? 'refused';
-    throw new CommandError(
-      `${title}${problem.detail === undefined ? '' : `: ${problem.detail}`} (HTTP ${response.status})`,
-      1,
-      findingsOf(problem),
-    );
-  }
+  if (!response.ok && !(options.accept ?? []).includes(response.status))
+    throw refusalOf(response, text);
   return {
     status: response.status,
     body: (isJson ? JSON.parse(text) : text) as Body,

@@ -1,6 +1,6 @@
 /** What is said of a resource, in the shape that Kubernetes gives it. */
 export interface Condition {
-  /** Accepted, ResolvedRefs, Enforced, Programmed, and what the Gateway API has besides. */
+  /** Accepted, ResolvedRefs, Enforced, Programmed, JwksStale, and what the Gateway API has besides. */
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
@@ -9,3 +9,6 @@ export interface Condition {
   readonly lastTransitionTime: string;
   readonly observedGeneration: number;
 }
+
+/** Before it is known since when. */
+export type Judgement = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;

@@ -1,131 +1,91 @@
 /** JWKS that policies refer to: fetched here, never by gateways. Stale keys stay in use for a day while their issuer is away. */
 import { canonicalJson } from '../src/lib/canonical-json.ts';
-import { parseCidr, linkCidrs } from '../src/lib/cidr.ts';
 import { hashName } from '../src/lib/hash.ts';
 import { ISSUER_PREFIX } from '../src/lib/key-set-name.ts';
 import type { Blob } from '../src/model/manifest.ts';
 import type { KeyOverlay, KeySet } from '../src/model/snapshot.ts';
 import type { TextCache } from '../src/model/store.ts';
+import { uriFault } from './key-guard.ts';
+import { ageMs, readAnswer, readDiscovery, readKeys } from './key-set.ts';
+import { UnknownKids } from '../src/lib/unknown-kids.ts';
+
+/** Where a URL leads that the mesh itself answers. */
+export interface MeshEndpoint {
+  /** IP, host name, or `binding:NAME`. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** GET without following redirects. */
+export type FetchKeys = (
+  url: string,
+  init: {
+    readonly signal: AbortSignal;
+    readonly redirect: 'manual';
+    /** In place of what the host of the URL resolves to. */
+    readonly endpoint?: MeshEndpoint;
+  },
+) => Promise<Response>;
+
+/** What the configuration says of key sets. */
+export interface KeyUses {
+  /** For each fetch: the longest `timeout` of the rules that use this set, at most 30 s. */
+  timeoutMs(uri: string): Promise<number>;
+  /** First endpoint of the ServiceEntry that has this host and port; undefined = none has, or it has no endpoints. */
+  endpointOf(url: URL): Promise<MeshEndpoint | undefined>;
+}
 
 export interface KeysOptions {
-  /** GET without following redirects. */
-  fetch(
-    url: string,
-    init: { readonly signal: AbortSignal; readonly redirect: 'manual' },
-  ): Promise<Response>;
+  readonly fetch: FetchKeys;
   nowMs(): number;
   log(line: string): void;
   /** Keeps what was fetched over a restart: an issuer may be away then. */
-  readonly cache: TextCache;
-  /** Key sets on loopback and private addresses may be fetched. @default false */
+  readonly cache: Pick<TextCache, 'get' | 'set'>;
+  /** Key sets may be fetched by plain http, and from loopback and private addresses. @default false */
   readonly allowPrivate?: boolean;
+  /** @default 5 s for every fetch, and no service of a mesh answers */
+  readonly uses?: KeyUses;
+}
+
+/** What became of a key set. */
+export interface KeyState {
+  /** Undefined: it was never had, or is too old to be trusted. */
+  readonly fetchedAtMs: number | undefined;
+  /** It is older than its issuer allows. */
+  readonly isStale: boolean;
+  /** Until when it is used. */
+  readonly trustedUntilMs: number;
+  /** Why the last attempt failed; undefined = it didn't. */
+  readonly fault: string | undefined;
+  /** One sentence for each key that was left out. */
+  readonly dropped: readonly string[];
 }
 
 export interface Keys {
   of(uri: string): KeySet | undefined;
+  /** Undefined = nobody asked for it yet. */
+  stateOf(uri: string): KeyState | undefined;
   /** Fetches what is missing and resolves when that was tried; what is old is fetched beside. */
   ensure(uris: readonly string[]): Promise<void>;
-  /** After an unknown kid: fetches again, at most once in 30 s for each set. */
-  refresh(uri: string): Promise<void>;
-  /** Goes up whenever a set changes. */
+  /** After an unknown kid: fetches again, at most once in 30 s for each set, and for that kid once in 5 min. */
+  refresh(uri: string, kid?: string): Promise<void>;
+  /** Goes up whenever a set changes, or ends. */
   readonly generation: number;
   /** Told when it went up. */
   onChange(listener: () => void): void;
 }
 
-const FETCH_TIMEOUT_MS = 5000;
-const MAX_BYTES = 1024 * 1024;
-const MAX_KEYS = 100;
-/** What an answer without max-age counts as. */
-const DEFAULT_AGE_MS = 20 * 60_000;
-const MIN_AGE_MS = 60_000;
-const MAX_AGE_MS = 60 * 60_000;
+export const FETCH_TIMEOUT_MS = 5000;
 /** Of its age: then it is fetched again, before it is old. */
 const REFRESH_SHARE = 0.75;
 /** Keys that couldn't be renewed for so long are not trusted any more. */
 const MAX_STALE_MS = 24 * 60 * 60_000;
-/** After a failure nobody asks again for so long. */
+/** After a failure nobody asks again for so long; twice as long after each further one. */
 const RETRY_MS = 10_000;
+const MAX_RETRY_MS = 300_000;
 const UNKNOWN_KID_MS = 30_000;
-
-const isPrivateAddress = linkCidrs([
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '::1',
-  '::',
-  'fc00::/7',
-  'fe80::/10',
-]);
-
-/** Undefined = may be fetched; else why not. */
-export function uriFault(uri: string, allowPrivate: boolean): string | undefined {
-  let url: URL;
-  try {
-    url = new URL(uri);
-  } catch {
-    return 'it is no URL';
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    return `scheme ${url.protocol} is not http or https`;
-  if (url.username !== '' || url.password !== '') return 'it carries credentials';
-  if (allowPrivate) return undefined;
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  const isLocalName =
-    host === 'localhost' ||
-    host.endsWith('.localhost') ||
-    host.endsWith('.local') ||
-    host.endsWith('.internal');
-  const isPrivate = parseCidr(host) !== undefined && isPrivateAddress(host) !== false;
-  return isLocalName || isPrivate ? 'its host is private' : undefined;
-}
-
-function parseKeys(text: string): KeySet['keys'] | undefined {
-  try {
-    const { keys } = JSON.parse(text) as { keys?: unknown };
-    return Array.isArray(keys) && keys.length <= MAX_KEYS ? (keys as KeySet['keys']) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Reads no more than the limit, whatever the answer says of its length. */
-export async function readLimited(response: Response): Promise<string | undefined> {
-  if (response.body === null) return '';
-  const decoder = new TextDecoder();
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  let text = '';
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.length;
-    if (size > MAX_BYTES) {
-      await reader.cancel();
-      return undefined;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-}
-
-interface Held {
-  readonly set: KeySet;
-  /** From when on it is fetched again. */
-  readonly refreshAtMs: number;
-}
-
-/** Cache-Control: max-age, within bounds. */
-function ageMs(response: Response): number {
-  const seconds = /(?:^|[,\s])max-age=(\d{1,9})/i.exec(
-    response.headers.get('cache-control') ?? '',
-  )?.[1];
-  const age = seconds === undefined ? DEFAULT_AGE_MS : Number(seconds) * 1000;
-  return Math.min(MAX_AGE_MS, Math.max(MIN_AGE_MS, age));
-}
+/** Of more the one that was asked for longest ago is forgotten. */
+const MAX_SETS = 2000;
 
 const CACHE_PREFIX = 'keys/';
 const DISCOVERY_PATH = '/.well-known/openid-configuration';
@@ -135,12 +95,30 @@ function issuerOf(uri: string): string | undefined {
   return uri.startsWith(ISSUER_PREFIX) ? uri.slice(ISSUER_PREFIX.length) : undefined;
 }
 
+interface Held {
+  /** The same while its keys are: who has it needs no other. */
+  readonly set: KeySet;
+  readonly fetchedAtMs: number;
+  /** Until then it is as its issuer wants it. */
+  readonly freshUntilMs: number;
+}
+
+interface Entry {
+  held: Held | undefined;
+  /** From when on it is fetched again. */
+  refreshAtMs: number;
+  triedMs: number;
+  failures: number;
+  fault: string | undefined;
+  dropped: readonly string[];
+  running: Promise<void> | undefined;
+  restored: Promise<void> | undefined;
+  readonly unknownKids: UnknownKids;
+}
+
 class KeyStore implements Keys {
   readonly #options: KeysOptions;
-  readonly #held = new Map<string, Held>();
-  readonly #triedMs = new Map<string, number>();
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #restored = new Map<string, Promise<void>>();
+  readonly #entries = new Map<string, Entry>();
   readonly #listeners: (() => void)[] = [];
   generation = 0;
 
@@ -149,10 +127,22 @@ class KeyStore implements Keys {
   }
 
   of(uri: string): KeySet | undefined {
-    const set = this.#held.get(uri)?.set;
-    const isTrusted =
-      set !== undefined && this.#options.nowMs() - set.fetchedAtMs < MAX_AGE_MS + MAX_STALE_MS;
-    return isTrusted ? set : undefined;
+    const held = this.#entries.get(uri)?.held;
+    return held !== undefined && this.#isTrusted(held) ? held.set : undefined;
+  }
+
+  stateOf(uri: string): KeyState | undefined {
+    const entry = this.#entries.get(uri);
+    if (entry === undefined) return undefined;
+    const { held, fault, dropped } = entry;
+    const freshUntilMs = held?.freshUntilMs ?? 0;
+    return {
+      fetchedAtMs: this.of(uri) === undefined ? undefined : held?.fetchedAtMs,
+      isStale: this.#options.nowMs() >= freshUntilMs,
+      trustedUntilMs: freshUntilMs + MAX_STALE_MS,
+      fault,
+      dropped,
+    };
   }
 
   onChange(listener: () => void): void {
@@ -161,99 +151,146 @@ class KeyStore implements Keys {
 
   async ensure(uris: readonly string[]): Promise<void> {
     await Promise.all(uris.map((uri) => this.#restore(uri)));
-    const nowMs = this.#options.nowMs();
-    const due = uris.filter(
-      (uri) =>
-        nowMs >= (this.#held.get(uri)?.refreshAtMs ?? 0) &&
-        nowMs - (this.#triedMs.get(uri) ?? 0) >= RETRY_MS,
-    );
-    const works = due.map((uri) => ({ uri, work: this.#once(uri) }));
-    await Promise.all(works.filter(({ uri }) => !this.#held.has(uri)).map(({ work }) => work));
+    const missing: Promise<void>[] = [];
+    for (const uri of uris) {
+      const entry = this.#entry(uri);
+      this.#dropExpired(uri, entry);
+      const nowMs = this.#options.nowMs();
+      if (nowMs < entry.refreshAtMs || !this.#mayTry(entry)) continue;
+      const work = this.#once(uri, entry);
+      if (entry.held === undefined) missing.push(work);
+    }
+    await Promise.all(missing);
   }
 
-  async refresh(uri: string): Promise<void> {
-    const running = this.#running.get(uri);
-    if (running !== undefined) return running;
-    const isTooSoon = this.#options.nowMs() - (this.#triedMs.get(uri) ?? 0) < UNKNOWN_KID_MS;
-    return isTooSoon ? undefined : this.#once(uri);
+  async refresh(uri: string, kid = ''): Promise<void> {
+    const entry = this.#entry(uri);
+    if (entry.running !== undefined) return entry.running;
+    const nowMs = this.#options.nowMs();
+    const keys = entry.held?.set.keys;
+    if (nowMs - entry.triedMs < UNKNOWN_KID_MS || !this.#mayTry(entry)) return;
+    if (kid !== '' && entry.unknownKids.has(kid, keys, nowMs)) return;
+    await this.#once(uri, entry);
+    const now = entry.held?.set.keys;
+    if (kid !== '' && now?.some((key) => key['kid'] === kid) !== true)
+      entry.unknownKids.add(kid, now, this.#options.nowMs());
+  }
+
+  #entry(uri: string): Entry {
+    const known = this.#entries.get(uri);
+    // Behind all others: what isn't asked for any more comes to the front.
+    this.#entries.delete(uri);
+    const entry = known ?? {
+      held: undefined,
+      refreshAtMs: 0,
+      triedMs: 0,
+      failures: 0,
+      fault: undefined,
+      dropped: [],
+      running: undefined,
+      restored: undefined,
+      unknownKids: new UnknownKids(),
+    };
+    this.#entries.set(uri, entry);
+    if (this.#entries.size > MAX_SETS) {
+      const [oldest] = this.#entries.keys();
+      if (oldest !== undefined) this.#entries.delete(oldest);
+    }
+    return entry;
+  }
+
+  #isTrusted({ freshUntilMs }: Held): boolean {
+    return this.#options.nowMs() < freshUntilMs + MAX_STALE_MS;
+  }
+
+  #mayTry({ failures, triedMs }: Entry): boolean {
+    if (failures === 0) return true;
+    const waitMs = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(failures - 1, 10));
+    return this.#options.nowMs() - triedMs >= waitMs;
+  }
+
+  /** Proxies are to lose them too. */
+  #dropExpired(uri: string, entry: Entry): void {
+    if (entry.held === undefined || this.#isTrusted(entry.held)) return;
+    entry.held = undefined;
+    this.#options.log(
+      `keys of ${uri} could not be renewed for a day and are not trusted any more: ${entry.fault ?? 'nobody tried'}`,
+    );
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.generation++;
+    for (const listener of this.#listeners) listener();
   }
 
   #restore(uri: string): Promise<void> {
-    let restored = this.#restored.get(uri);
-    if (restored === undefined) {
-      restored = this.#options.cache
-        .get(CACHE_PREFIX + uri)
-        .then((text) => {
-          if (text !== undefined && !this.#held.has(uri))
-            this.#held.set(uri, { set: JSON.parse(text) as KeySet, refreshAtMs: 0 });
-          return undefined;
-        })
-        .catch(() => undefined);
-      this.#restored.set(uri, restored);
-    }
-    return restored;
+    const entry = this.#entry(uri);
+    entry.restored ??= this.#options.cache
+      .get(CACHE_PREFIX + uri)
+      .then((text) => {
+        if (text !== undefined && entry.held === undefined) entry.held = JSON.parse(text) as Held;
+        return undefined;
+      })
+      .catch(() => undefined);
+    return entry.restored;
   }
 
-  #once(uri: string): Promise<void> {
-    let running = this.#running.get(uri);
-    if (running === undefined) {
-      this.#triedMs.set(uri, this.#options.nowMs());
-      running = this.#fetch(uri)
-        .catch((error: unknown) => {
-          this.#options.log(
-            `keys of ${uri} could not be fetched: ${error instanceof Error ? error.message : 'unknown fault'}`,
-          );
-        })
-        .finally(() => this.#running.delete(uri));
-      this.#running.set(uri, running);
-    }
-    return running;
+  #once(uri: string, entry: Entry): Promise<void> {
+    entry.triedMs = this.#options.nowMs();
+    entry.running ??= this.#fetch(uri, entry)
+      .then(() => {
+        entry.failures = 0;
+        entry.fault = undefined;
+        return undefined;
+      })
+      .catch((error: unknown) => {
+        entry.failures++;
+        entry.fault = error instanceof Error ? error.message : 'unknown fault';
+        this.#options.log(`keys of ${uri} could not be fetched: ${entry.fault}`);
+      })
+      .finally(() => {
+        entry.running = undefined;
+      });
+    return entry.running;
   }
 
-  async #get(uri: string): Promise<{ readonly text: string; readonly ageMs: number }> {
-    const fault = uriFault(uri, this.#options.allowPrivate === true);
-    if (fault !== undefined) throw new Error(fault);
-    const response = await this.#options.fetch(uri, {
-      signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  async #get(uri: string, timeoutMs: number): Promise<{ text: string; ageMs: number }> {
+    const { allowPrivate = false, uses, fetch } = this.#options;
+    const endpoint = URL.canParse(uri) ? await uses?.endpointOf(new URL(uri)) : undefined;
+    // Who answers a binding was chosen by who deployed the control plane.
+    const isBound = endpoint?.address.startsWith('binding:') === true;
+    const fault = uriFault(uri, allowPrivate || isBound);
+    if (fault !== undefined) throw new Error(`${uri} is not fetched: ${fault}`);
+    const response = await fetch(uri, {
+      signal: AbortSignal.timeout(timeoutMs),
       redirect: 'manual',
+      ...(endpoint === undefined ? {} : { endpoint }),
     });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Error(`answered ${response.status}`);
-    }
-    const text = await readLimited(response);
-    if (text === undefined) throw new Error(`the answer has more than ${MAX_BYTES} bytes`);
+    const text = await readAnswer(response);
     return { text, ageMs: ageMs(response) };
   }
 
-  /** Where the keys of an issuer are: as its discovery document says, which must be the issuer's own. */
-  async #discover(issuer: string): Promise<string> {
-    const { text } = await this.#get(`${issuer.replace(/\/$/, '')}${DISCOVERY_PATH}`);
-    const document = JSON.parse(text) as { issuer?: unknown; jwks_uri?: unknown };
-    if (document.issuer !== undefined && document.issuer !== issuer)
-      throw new Error(
-        `its discovery document is of issuer ${JSON.stringify(document.issuer)}, want "${issuer}"`,
-      );
-    if (typeof document.jwks_uri !== 'string')
-      throw new Error('its discovery document names no jwks_uri');
-    return document.jwks_uri;
-  }
-
-  async #fetch(uri: string): Promise<void> {
+  async #fetch(uri: string, entry: Entry): Promise<void> {
+    const timeoutMs = (await this.#options.uses?.timeoutMs(uri)) ?? FETCH_TIMEOUT_MS;
     const issuer = issuerOf(uri);
-    const { text, ageMs: age } = await this.#get(
-      issuer === undefined ? uri : await this.#discover(issuer),
-    );
-    const keys = parseKeys(text);
-    if (keys === undefined) throw new Error(`the answer is no key set of at most ${MAX_KEYS} keys`);
+    let target = uri;
+    if (issuer !== undefined) {
+      const { text } = await this.#get(issuer.replace(/\/$/, '') + DISCOVERY_PATH, timeoutMs);
+      target = readDiscovery(text, issuer);
+    }
+    const { text, ageMs: age } = await this.#get(target, timeoutMs);
+    const { keys, dropped } = readKeys(text);
     const nowMs = this.#options.nowMs();
-    const isSame = JSON.stringify(this.#held.get(uri)?.set.keys) === JSON.stringify(keys);
-    const set: KeySet = { keys, fetchedAtMs: nowMs };
-    this.#held.set(uri, { set, refreshAtMs: nowMs + age * REFRESH_SHARE });
-    await this.#options.cache.set(CACHE_PREFIX + uri, JSON.stringify(set));
-    if (isSame) return;
-    this.generation++;
-    for (const listener of this.#listeners) listener();
+    const before = entry.held?.set;
+    const isSame = canonicalJson(before?.keys ?? null) === canonicalJson(keys);
+    const set = isSame && before !== undefined ? before : { keys, fetchedAtMs: nowMs };
+    entry.held = { set, fetchedAtMs: nowMs, freshUntilMs: nowMs + age };
+    entry.refreshAtMs = nowMs + age * REFRESH_SHARE;
+    entry.dropped = dropped;
+    if (!isSame) for (const line of dropped) this.#options.log(`keys of ${uri}: ${line}`);
+    await this.#options.cache.set(CACHE_PREFIX + uri, JSON.stringify(entry.held));
+    if (!isSame) this.#changed();
   }
 }
 

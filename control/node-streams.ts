@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import type { RawData, WebSocket } from 'ws';
 import { MAX_CLIENT_MESSAGE, STREAM_PATH, STREAM_PROTOCOL } from '../src/delivery/messages.ts';
-import type { ControlPlane } from './plane.ts';
+import type { ControlPlane, Peer } from './plane.ts';
 import type { Grant, StreamSocket } from './stream/socket.ts';
 
 export interface NodeStreams {
@@ -17,6 +17,13 @@ export interface NodeStreams {
   /** Brings sockets of the server to the plane from now on. */
   attach(server: Server, plane: ControlPlane): void;
   close(): Promise<void>;
+}
+
+export interface NodeStreamOptions {
+  /** Undefined = it can be none. */
+  readonly toRequest: (incoming: IncomingMessage) => Request | undefined;
+  readonly peerOf: (incoming: IncomingMessage) => Peer;
+  readonly log: (line: string) => void;
 }
 
 /** How often dead sockets are looked for, and keys that are due. */
@@ -74,16 +81,15 @@ class Streams implements NodeStreams {
     handleProtocols: (offered) => (offered.has(STREAM_PROTOCOL) ? STREAM_PROTOCOL : false),
   });
   readonly #toRequest: (incoming: IncomingMessage) => Request | undefined;
+  readonly #peerOf: (incoming: IncomingMessage) => Peer;
   readonly #log: (line: string) => void;
   #plane: ControlPlane | undefined;
   #interval: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    toRequest: (incoming: IncomingMessage) => Request | undefined,
-    log: (line: string) => void,
-  ) {
+  constructor({ toRequest, peerOf, log }: NodeStreamOptions) {
     this.#toRequest = toRequest;
+    this.#peerOf = peerOf;
     this.#log = log;
   }
 
@@ -125,7 +131,7 @@ class Streams implements NodeStreams {
     const response =
       request === undefined
         ? new Response('bad request', { status: 400 })
-        : await this.#plane?.fetch(request);
+        : await this.#plane?.fetch(request, this.#peerOf(incoming));
     const grant = request === undefined ? undefined : this.#granted.get(request);
     if (grant === undefined)
       return refuse(socket, response ?? new Response('not yet', { status: 503 }));
@@ -147,9 +153,6 @@ class Streams implements NodeStreams {
   }
 }
 
-export function createNodeStreams(
-  toRequest: (incoming: IncomingMessage) => Request | undefined,
-  log: (line: string) => void,
-): NodeStreams {
-  return new Streams(toRequest, log);
+export function createNodeStreams(options: NodeStreamOptions): NodeStreams {
+  return new Streams(options);
 }

@@ -2,18 +2,22 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadable } from 'node:stream/web';
-import { createIdentity } from './identity/index.ts';
+import { createNodeKeys } from './node-keys.ts';
+import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlDependencies, ControlPlane } from './plane.ts';
-import type { SqlDatabase } from './store/sql.ts';
+import type { ControlDependencies, ControlPlane, Peer } from './plane.ts';
+import { createIdentity } from './identity/index.ts';
 import { createSqlStore } from './store/sql.ts';
-import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
+import type { SqlDatabase } from './store/sql.ts';
+import { createSqlAudit } from './store/sql-audit.ts';
+import { createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { openSqlite } from './store/sqlite.ts';
 
 export interface NodeControlOptions {
@@ -29,12 +33,18 @@ export interface NodeControlOptions {
   readonly caSecretBefore?: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
-  /** JWKS on private addresses may be fetched. @default false */
+  /** JWKS may be fetched by plain http and from private addresses. @default false */
   readonly allowPrivateKeys?: boolean;
   /** @default 50000 */
   readonly maxResources?: number;
   /** @default 1000 */
   readonly keepRevisions?: number;
+  /** Names in Host that are answered besides those of loopback, without port. */
+  readonly allowedHosts?: readonly string[];
+  /** Proxies in front whose X-Forwarded-For is believed, counted from here. @default 0: the socket's address */
+  readonly trustedHops?: number;
+  /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
+  readonly oidc?: string;
   /** @default the machine's */
   readonly nowMs?: () => number;
   log(line: string): void;
@@ -45,6 +55,8 @@ export interface NodeControl {
   close(): Promise<void>;
 }
 
+/** As a browser writes them in Host. */
+const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
 /** How often it is looked whether something is due. */
 const TICK_MS = 30_000;
 
@@ -71,12 +83,21 @@ function makeRequest(incoming: IncomingMessage, base: string): Request {
   return new Request(new URL(incoming.url ?? '/', base), init);
 }
 
+/** The client's address: the socket's, or as the proxies in front that are trusted wrote it down. */
+function peerAt(incoming: IncomingMessage, trustedHops: number): Peer {
+  const direct = incoming.socket.remoteAddress;
+  const forwarded = String(incoming.headers['x-forwarded-for'] ?? '').split(',');
+  const said = trustedHops === 0 ? undefined : forwarded.at(-trustedHops)?.trim();
+  const source = said !== undefined && isIP(said) > 0 ? said : direct;
+  return source === undefined ? {} : { source };
+}
+
 async function answer(
   plane: ControlPlane,
-  request: Request,
+  { request, peer }: { readonly request: Request; readonly peer: Peer },
   outgoing: ServerResponse,
 ): Promise<void> {
-  const response = await plane.fetch(request);
+  const response = await plane.fetch(request, peer);
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   outgoing.flushHeaders();
   if (response.body === null) {
@@ -104,7 +125,7 @@ function dependenciesOf(
   database: SqlDatabase,
   streams: NodeStreams,
 ): ControlDependencies {
-  const { pointerMaxAgeMs, maxResources, keepRevisions } = options;
+  const { pointerMaxAgeMs, maxResources, keepRevisions, allowedHosts = [] } = options;
   return {
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
@@ -114,7 +135,9 @@ function dependenciesOf(
     randomHex: (length) => randomBytes(length).toString('hex'),
     bootstrapHash: createHash('sha256').update(options.adminToken).digest('hex'),
     ...(pointerMaxAgeMs === undefined ? {} : { pointerMaxAgeMs }),
-    fetchKeys: (url, init) => fetch(url, init),
+    allowedHosts: [...LOOPBACK_HOSTS, ...allowedHosts],
+    ...(options.oidc === undefined ? {} : { oidc: readOidcConfig(options.oidc) }),
+    fetchKeys: createNodeKeys({ allowPrivate: options.allowPrivateKeys === true }),
     ...(maxResources === undefined ? {} : { maxResources }),
     ...(keepRevisions === undefined ? {} : { keepRevisions }),
     allowPrivateKeys: options.allowPrivateKeys === true,
@@ -131,7 +154,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
     toRequest(incoming, 'http://control');
-  const streams = createNodeStreams(requestOf, (line) => options.log(line));
+  const peerOf = (incoming: IncomingMessage): Peer => peerAt(incoming, options.trustedHops ?? 0);
+  const streams = createNodeStreams({
+    toRequest: requestOf,
+    peerOf,
+    log: (line) => options.log(line),
+  });
   const plane = createControlPlane(dependenciesOf(options, database, streams));
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
@@ -139,7 +167,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
       outgoing.writeHead(400, { connection: 'close' }).end();
       return;
     }
-    answer(plane, request, outgoing).catch((error: unknown) => {
+    answer(plane, { request, peer: peerOf(incoming) }, outgoing).catch((error: unknown) => {
       options.log(faultText(error));
       outgoing.destroy();
     });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashName } from '../src/lib/hash.ts';
 import type { NodeControl } from './node.ts';
 import { startControlPlane } from './node.ts';
+import { answerKeys } from '../test/fixtures/keys.ts';
 
 const ADMIN = 'administrator';
 const scope = {
@@ -178,7 +179,7 @@ describe('control plane', () => {
 
   it('fetches the keys that policies refer to, and delivers them as an overlay', async () => {
     const issuer = createServer((_request, response) => {
-      response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'from-issuer' }] }));
+      answerKeys(response, 'from-issuer');
     });
     await new Promise<void>((resolve) => {
       issuer.listen(0, '127.0.0.1', () => {

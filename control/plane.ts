@@ -1,21 +1,27 @@
 /** The control plane as one fetch handler; its homes give it a store and a clock. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
-import type { App, ControlDependencies, Ctx, Env, Services } from './admin/context.ts';
+import { guard, secureAnswers } from './access/guard.ts';
+import { createLastUses } from './access/last-use.ts';
+import { createThrottle } from './access/throttle.ts';
+import { accessRoutes } from './admin/access.ts';
+import { auditRoutes } from './admin/audit.ts';
+import type { App, ControlDependencies, Env, Peer, Services } from './admin/context.ts';
 import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
+import { hardenRoutes } from './admin/harden.ts';
 import { hostRoutes } from './admin/hosts.ts';
 import { identityTokenRoutes } from './admin/identity-token.ts';
 import { insightRoutes } from './admin/insight.ts';
+import { loginRoutes } from './admin/login.ts';
 import { proxyRoutes } from './admin/proxies.ts';
 import { resourceRoutes } from './admin/resources.ts';
 import { streamRoutes } from './admin/stream.ts';
 import { tokenRoutes } from './admin/tokens.ts';
 import { watchRoutes } from './admin/watch.ts';
-import { authenticate } from './auth.ts';
 import { createFleet } from './fleet.ts';
 import { createInventory } from './inventory.ts';
+import { createKeyUses } from './key-uses.ts';
 import { createKeys } from './keys.ts';
 import { createMeshDomains } from './mesh-domains.ts';
 import { Problem, problemResponse } from './problem.ts';
@@ -26,17 +32,17 @@ import { createStatuses } from './status.ts';
 import type { StreamHub } from './stream/hub.ts';
 import { createStreamHub } from './stream/hub.ts';
 
-export type { ControlDependencies } from './admin/context.ts';
+export type { ControlDependencies, Peer } from './admin/context.ts';
 
 export interface ControlPlane {
-  fetch(request: Request): Promise<Response>;
+  /** `peer`: who is at the other end, as this home knows it. */
+  fetch(request: Request, peer?: Peer): Promise<Response>;
   /** Where a home brings the sockets of proxies. */
   readonly streams: StreamHub;
   /** Does what the certificate authority has to do now and then. */
   tick(): Promise<void>;
 }
 
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const KEPT_REVISIONS = 1000;
 /** Compaction runs once for so many revisions, so there are at most so many more than are kept. */
 const COMPACT_EVERY = 100;
@@ -44,14 +50,15 @@ const COMPACT_EVERY = 100;
 const OTHERS = 20;
 
 function createServices(deps: ControlDependencies): Services {
+  const inventory = createInventory(deps.store);
   const keys = createKeys({
+    uses: createKeyUses(inventory),
     fetch: deps.fetchKeys,
     nowMs: deps.nowMs,
     log: deps.log,
     cache: deps.texts,
     allowPrivate: deps.allowPrivateKeys === true,
   });
-  const inventory = createInventory(deps.store);
   const identity = deps.identity?.({ deps, domains: createMeshDomains(inventory) });
   const push = createPush({
     inventory,
@@ -61,7 +68,7 @@ function createServices(deps: ControlDependencies): Services {
   });
   const registry = createRegistry(deps.nowMs);
   const fleet = createFleet(deps.store, push, registry);
-  const statuses = createStatuses(inventory, fleet, deps.nowMs);
+  const statuses = createStatuses({ inventory, fleet, keys, nowMs: deps.nowMs });
   const { store, blobs, nowMs, log, wakeAt } = deps;
   const streams = createStreamHub({
     store,
@@ -74,7 +81,11 @@ function createServices(deps: ControlDependencies): Services {
     ...(wakeAt === undefined ? {} : { wakeAt }),
   });
   registry.addSource((scope) => streams.instances(scope));
-  return { deps, inventory, keys, push, registry, fleet, statuses, streams, identity };
+  const guards = {
+    throttle: createThrottle(nowMs),
+    lastUses: createLastUses(deps.texts, nowMs),
+  };
+  return { deps, inventory, keys, push, registry, fleet, statuses, streams, guards, identity };
 }
 
 /**
@@ -98,43 +109,6 @@ function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDepe
       log(`compaction failed: ${error instanceof Error ? error.message : 'unknown fault'}`);
     });
   });
-}
-
-/** POST because the question has a body; they change nothing. */
-const ASKS = new Set(['/v1/diff', '/v1/explain']);
-
-/** Changes and refusals of known people; proxies' reports and reads are not worth a line each, but for private keys. */
-function isAudited(c: Ctx, status: number): boolean {
-  if (c.get('principal') === undefined) return false;
-  if (c.get('givesSecrets')) return true;
-  if (status === 403) return true;
-  const isRead = c.req.method === 'GET' || ASKS.has(c.req.path);
-  return !isRead && c.get('principal').role !== 'proxy';
-}
-
-function guard(app: App, deps: ControlDependencies): void {
-  app.use('/v1/*', async (c, next) => {
-    await next();
-    const { status } = c.res;
-    if (!isAudited(c, status)) return;
-    const { name, role } = c.get('principal');
-    const { method, path } = c.req;
-    await deps.audit.append({ atMs: deps.nowMs(), actor: name, role, method, path, status });
-  });
-  app.use('/v1/*', async (c, next) => {
-    const { store, bootstrapHash, nowMs } = deps;
-    c.set('principal', await authenticate(c.req.raw, store, { bootstrapHash, nowMs: nowMs() }));
-    await next();
-  });
-  app.use(
-    '/v1/*',
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new Problem(413, 'too large', `a body may have ${MAX_BODY_BYTES} bytes`);
-      },
-    }),
-  );
 }
 
 function failures(app: App, deps: ControlDependencies): void {
@@ -172,15 +146,20 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   const services = createServices(deps);
   const app: App = new OpenAPIHono<Env>();
   app.use(requestId());
+  secureAnswers(app);
   app.get('/healthz', (c) => c.text('ok'));
   services.identity?.addPublicRoutes(app, services);
-  guard(app, deps);
+  guard(app, deps, services.guards);
+  accessRoutes(app);
+  loginRoutes(app, services);
   services.identity?.addRoutes(app, services);
   documentRoutes(app, services);
   watchRoutes(app, services);
   resourceRoutes(app, services);
   historyRoutes(app, services);
+  auditRoutes(app, services);
   insightRoutes(app, services);
+  hardenRoutes(app, services);
   hostRoutes(app, services);
   // Its path is one that a proxy could be named by.
   streamRoutes(app, services);
@@ -191,7 +170,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   failures(app, deps);
   keepCompact(deps);
   return {
-    fetch: async (request) => app.fetch(request),
+    fetch: async (request, peer = {}) => app.fetch(request, peer),
     streams: services.streams,
     tick: async () => services.identity?.tick(),
   };

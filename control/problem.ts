@@ -5,6 +5,7 @@ export class Problem extends Error {
   readonly status: number;
   readonly title: string;
   readonly errors: readonly Diagnostic[];
+  #headers: Readonly<Record<string, string>> = {};
 
   constructor(status: number, title: string, detail: string, errors: readonly Diagnostic[] = []) {
     super(detail);
@@ -12,6 +13,16 @@ export class Problem extends Error {
     this.status = status;
     this.title = title;
     this.errors = errors;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.#headers;
+  }
+
+  /** Fields of the answer besides its body. */
+  with(headers: Readonly<Record<string, string>>): this {
+    this.#headers = headers;
+    return this;
   }
 }
 
@@ -33,7 +44,10 @@ export function problemResponse(problem: Problem, instance: string): Response {
     instance,
     ...(errors.length === 0 ? {} : { errors }),
   };
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  const headers: Record<string, string> = {
+    'content-type': 'application/problem+json',
+    ...problem.headers,
+  };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   return new Response(JSON.stringify(body), { status: problem.status, headers });
 }

@@ -65,7 +65,7 @@ export interface Preview {
 export interface PushOptions {
   readonly inventory: Inventory;
   readonly blobs: BlobStore;
-  readonly keys: Omit<Keys, 'onChange'>;
+  readonly keys: Pick<Keys, 'of' | 'ensure' | 'generation'>;
   /** Whom proxies are to believe: the same object as long as it is the same. @default nobody */
   readonly trust?: () => Promise<TrustSettings | undefined>;
 }

@@ -8,6 +8,8 @@ import type { AdmittedResource, Admission, SourceMap, SourceText } from '../src/
 import type { Diagnostic } from '../src/model/diagnostic.ts';
 import type { Store, StoreChange } from '../src/model/store.ts';
 import { kinds } from '../src/presets/control.ts';
+import type { Target, Verb } from './access/rights.ts';
+import { targetOf } from './access/rights.ts';
 import { Problem } from './problem.ts';
 
 export const RESOURCE_PREFIX = 'r/';
@@ -51,6 +53,8 @@ export interface ApplyOptions {
   readonly namespace: string;
   readonly dryRun: boolean;
   readonly lenient: boolean;
+  /** Undefined = who asks may do it; else why not. */
+  readonly refusal: (verb: Verb, target: Target) => string | undefined;
   readonly actor: string;
   readonly message: string;
   readonly nowMs: number;
@@ -107,6 +111,42 @@ function nextVersion(
   return { ...given, metadata: { ...metadata, creationTimestamp, generation } };
 }
 
+/** One that may not be touched refuses them all. @throws Problem 403 */
+export function requireRights(
+  touched: readonly { readonly verb: Verb; readonly target: Target }[],
+  refusal: ApplyOptions['refusal'],
+): void {
+  const errors = touched.flatMap(({ verb, target }): Diagnostic[] => {
+    const message = refusal(verb, target);
+    if (message === undefined) return [];
+    const { kind, namespace, name = '' } = target;
+    const resource = `${kind.split('/').at(-1) ?? ''} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+    return [{ code: 'LAT0301', level: 'error', message, resource }];
+  });
+  const [first] = errors;
+  if (first === undefined) return;
+  const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`;
+  throw new Problem(403, 'forbidden', `${first.message}${more}; nothing was changed`, errors);
+}
+
+/** What the store holds under the keys of the given resources. */
+async function storedOf(
+  store: Store,
+  resources: readonly Resource[],
+): Promise<Map<string, { readonly value: string; readonly resource: StoredResource }>> {
+  const found = new Map<string, { value: string; resource: StoredResource }>();
+  for (const resource of resources) {
+    const key = keyOf(resource);
+    const record = await store.get(key);
+    if (record !== undefined)
+      found.set(key, {
+        value: record.value,
+        resource: JSON.parse(record.value) as StoredResource,
+      });
+  }
+  return found;
+}
+
 /** More than this home can compile is refused whole, before anything is written. */
 function requireRoom(have: number, options: ApplyOptions): void {
   if (have > options.maxResources)
@@ -122,6 +162,17 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
   const resources = admission.map(({ resource }) => resource);
   requireRoom(resources.length, options);
   const { revision, resources: stored } = await options.stock();
+  const known = await storedOf(store, resources);
+  requireRights(
+    resources.map((resource) => {
+      const before = known.get(keyOf(resource))?.resource;
+      return {
+        verb: before === undefined ? 'create' : 'update',
+        target: targetOf(resource, before),
+      } as const;
+    }),
+    options.refusal,
+  );
   const keys = new Set([...stored, ...resources].map((resource) => keyOf(resource)));
   requireRoom(keys.size, options);
   const condition = options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision };
@@ -130,15 +181,15 @@ export async function applyDocuments(store: Store, options: ApplyOptions): Promi
   for (const admitted of admission) {
     const { resource } = admitted;
     const key = keyOf(resource);
-    const found = await store.get(key);
-    const before = found === undefined ? undefined : (JSON.parse(found.value) as StoredResource);
+    const found = known.get(key);
+    const before = found?.resource;
     const next = nextVersion(resource, before, options.nowMs);
     const source = isFile(options) ? admitted.sourceMap?.() : undefined;
     const value = canonicalJson(source === undefined ? next : { ...next, source });
     // Text that moved is written too, or explanations would point to where it stood once.
     if (found?.value !== value) changes.push({ op: 'put', key, value, ...condition });
-    const { source: _source, ...known } = before ?? {};
-    const isUnchanged = canonicalJson(known) === canonicalJson(next);
+    const { source: _source, ...was } = before ?? {};
+    const isUnchanged = canonicalJson(was) === canonicalJson(next);
     results.push({
       resource: nameOf(resource),
       result: isUnchanged ? 'unchanged' : before === undefined ? 'created' : 'configured',
@@ -168,12 +219,21 @@ export async function applyOne(
   return applyDocuments(store, options);
 }
 
+/** kubectl leaves a whole copy of what it applied there. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 /** Secrets are for the mesh alone: people see their keys. */
 export function redact(resource: Resource): Resource {
-  if (resource.kind !== 'Secret' || resource.data === undefined) return resource;
+  if (resource.kind !== 'Secret') return resource;
+  const { data = {}, metadata } = resource;
+  const { annotations = {} } = metadata;
   return {
     ...resource,
-    data: Object.fromEntries(Object.keys(resource.data).map((key) => [key, '<hidden>'])),
+    metadata:
+      annotations[LAST_APPLIED] === undefined
+        ? metadata
+        : { ...metadata, annotations: { ...annotations, [LAST_APPLIED]: '<hidden>' } },
+    data: Object.fromEntries(Object.keys(data).map((key) => [key, '<hidden>'])),
   };
 }
 
@@ -198,9 +258,16 @@ function findingsWith(
 export async function deleteDocuments(store: Store, options: ApplyOptions): Promise<ApplyResult> {
   const { resources, diagnostics } = admitAll(options);
   const revision = await store.revision();
-  const present: Resource[] = [];
-  for (const { resource } of resources)
-    if ((await store.get(keyOf(resource))) !== undefined) present.push(resource);
+  const given = resources.map(({ resource }) => resource);
+  const known = await storedOf(store, given);
+  requireRights(
+    given.map((resource) => ({
+      verb: 'delete',
+      target: targetOf(resource, known.get(keyOf(resource))?.resource),
+    })),
+    options.refusal,
+  );
+  const present = given.filter((resource) => known.has(keyOf(resource)));
   const results = present.map((resource) => ({
     resource: nameOf(resource),
     result: 'deleted' as const,

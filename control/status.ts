@@ -5,9 +5,11 @@ import type { Diagnostic } from '../src/model/diagnostic.ts';
 import { kinds, policyCompilers } from '../src/presets/control.ts';
 import type { Fleet, Usage } from './fleet.ts';
 import type { Inventory } from './inventory.ts';
-import type { Condition } from './conditions.ts';
+import type { Condition, Judgement } from './conditions.ts';
 import type { Since, TimedApiStatus } from './api-status.ts';
 import { readApiStatuses, timed } from './api-status.ts';
+import type { Keys } from './keys.ts';
+import { judgeKeys } from './key-condition.ts';
 import { keyOf, nameOf } from './resources.ts';
 
 export interface ResourceStatus {
@@ -25,8 +27,6 @@ export interface Statuses {
   /** Everything that analysis finds in what is stored. */
   findings(): Promise<readonly Diagnostic[]>;
 }
-
-type Judgement = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 
 /** References that lead nowhere; the other findings are advice. */
 const UNRESOLVED = new Set(['IST0101', 'IST0161', 'LAT0101']);
@@ -99,7 +99,14 @@ function joined(own: readonly Condition[], judged: readonly Condition[]): Condit
   return [...kept, ...own.filter(({ type }) => !types.has(type))];
 }
 
-export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => number): Statuses {
+export interface StatusOptions {
+  readonly inventory: Inventory;
+  readonly fleet: Fleet;
+  readonly keys: Pick<Keys, 'stateOf'>;
+  readonly nowMs: () => number;
+}
+
+export function createStatuses({ inventory, fleet, keys, nowMs }: StatusOptions): Statuses {
   let analysed: { readonly revision: number; readonly found: readonly Diagnostic[] } | undefined;
   let api:
     | { readonly revision: number; readonly of: ReturnType<typeof readApiStatuses> }
@@ -143,6 +150,7 @@ export function createStatuses(inventory: Inventory, fleet: Fleet, nowMs: () => 
         resolved(found),
         enforced(found, usage),
         programmed(usage),
+        ...judgeKeys(resource, keys),
       ].map((judgement) => ({
         ...judgement,
         lastTransitionTime: since(name, judgement),

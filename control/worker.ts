@@ -1,5 +1,7 @@
 /** The control plane on Workers: one Durable Object holds the truth and does the work. */
 import { DurableObject } from 'cloudflare:workers';
+import { createBindingKeys } from './binding-keys.ts';
+import { readOidcConfig } from './access/oidc.ts';
 import { createIdentity } from './identity/index.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
@@ -8,7 +10,8 @@ import { createControlPlane } from './plane.ts';
 import type { KvNamespace } from './store/kv.ts';
 import { createKvBlobs } from './store/kv.ts';
 import { createSqlStore } from './store/sql.ts';
-import { createSqlAudit, createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
+import { createSqlAudit } from './store/sql-audit.ts';
+import { createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
 import { databaseOf } from './store/object.ts';
 import type { ObjectStorage } from './store/object.ts';
 
@@ -28,8 +31,12 @@ interface ControlEnv {
   readonly CA_SECRET?: string;
   /** The one before it, until `lateen ca rewrap`. */
   readonly CA_SECRET_OLD?: string;
-  /** `true`: JWKS on private addresses may be fetched. */
+  /** `true`: JWKS may be fetched by plain http and from private addresses. */
   readonly ALLOW_PRIVATE_KEYS?: string;
+  /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
+  readonly OIDC?: string;
+  /** Names in Host that are answered, separated by commas. @default any that leads here */
+  readonly ALLOWED_HOSTS?: string;
 }
 
 const log = (line: string): void => {
@@ -62,7 +69,9 @@ export class ControlObject extends DurableObject<ControlEnv> {
       randomHex,
       bootstrapHash: env.BOOTSTRAP_HASH,
       pointerMaxAgeMs: Number(env.POINTER_MAX_AGE_MS ?? '5000'),
-      fetchKeys: (url, init) => fetch(url, init),
+      fetchKeys: createBindingKeys(env),
+      ...(env.OIDC === undefined ? {} : { oidc: readOidcConfig(env.OIDC) }),
+      ...(env.ALLOWED_HOSTS === undefined ? {} : { allowedHosts: env.ALLOWED_HOSTS.split(',') }),
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
@@ -78,7 +87,9 @@ export class ControlObject extends DurableObject<ControlEnv> {
     this.#plane.tick().catch((error: unknown) => {
       log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
     });
-    return this.#plane.fetch(request);
+    // Set by the platform alone: what a client sends under this name doesn't arrive.
+    const source = request.headers.get('cf-connecting-ip');
+    return this.#plane.fetch(request, source === null ? {} : { source });
   }
 
   webSocketMessage(socket: ObjectSocket, message: string | ArrayBuffer): void {

@@ -13,6 +13,7 @@ it('sends nothing by a connection that comes when its time is over', async () =>
   const call = {
     method: 'GET',
     scheme: 'http',
+    cluster: { service: 'authorizer.test', port: 80 },
     authority: 'authorizer.test',
     target: '/check',
     headers: [],

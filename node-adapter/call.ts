@@ -7,7 +7,7 @@ import type { Cluster } from '../src/model/snapshot.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { Upstreams } from './pool/upstreams.ts';
 import { enterTurn, leaveTurn } from './sockets/turn.ts';
-import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream.ts';
+import type { ClientStream, ClientStreamEvents, OutgoingRequest, Trailers } from './stream.ts';
 
 interface CallOutcome {
   readonly resolve: (answer: CallAnswer) => void;
@@ -19,6 +19,7 @@ class OwnCall implements Waiter, ClientStreamEvents {
   readonly #outcome: CallOutcome;
   #stream: ClientStream | undefined;
   #head: ResponseHead | undefined;
+  #trailers: Trailers = NO_TRAILERS;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isOver = false;
@@ -71,7 +72,8 @@ class OwnCall implements Waiter, ClientStreamEvents {
     this.#answer();
     stream?.abort();
   }
-  onResponseEnd(): void {
+  onResponseEnd(trailers: Trailers): void {
+    this.#trailers = trailers;
     this.#answer();
   }
   onUpstreamFailure(failure: string): void {
@@ -101,45 +103,23 @@ class OwnCall implements Waiter, ClientStreamEvents {
       status: this.#head.status,
       headers,
       body: Buffer.concat(this.#chunks),
+      trailers: this.#trailers,
     });
   }
 }
 
-/** Of a call that names an endpoint or nothing: what carries it is known by its address alone. */
-const namelessCluster = ({ scheme, endpoint, authority }: Call): Cluster => ({
-  name: `call ${scheme}`,
-  service: authority,
-  port: endpoint?.port ?? 0,
-  discovery: 'endpoints',
-  balancer: 'RANDOM',
-  connectTimeoutMs: 10_000,
-  ...(scheme === 'https' ? { tls: { mode: 'SIMPLE' } } : {}),
-  origin: { resource: 'mesh', path: 'calls' },
-});
+/** Clusters are never changed. */
+const overHttp2 = new WeakMap<Cluster, Cluster>();
 
-const ofSnapshot = new WeakMap<Cluster, Cluster>();
-
-/** Calls have connections of their own, which speak HTTP/1.1, and TLS as those of requests do. */
-function clusterOf(call: Call): Cluster {
-  const { cluster } = call;
-  if (cluster?.tls === undefined) return namelessCluster(call);
-  let own = ofSnapshot.get(cluster);
-  if (own === undefined) {
-    const { service, subset, port, discovery, balancer, tls, connectTimeoutMs, origin } = cluster;
-    own = {
-      name: `call ${cluster.name}`,
-      service,
-      ...(subset === undefined ? {} : { subset }),
-      port,
-      discovery,
-      balancer,
-      tls,
-      connectTimeoutMs,
-      origin,
-    };
-    ofSnapshot.set(cluster, own);
+/** Under a name of its own: clients' requests go on over the pools of the cluster's own protocol. */
+function clusterOf({ cluster, overHttp2: isWanted = false }: Call): Cluster {
+  if (!isWanted || cluster.protocol === 'http2') return cluster;
+  let spoken = overHttp2.get(cluster);
+  if (spoken === undefined) {
+    spoken = { ...cluster, name: `${cluster.name} http2`, protocol: 'http2' };
+    overHttp2.set(cluster, spoken);
   }
-  return own;
+  return spoken;
 }
 
 export function createCall(upstreams: () => Upstreams): (call: Call) => Promise<CallAnswer> {
@@ -156,11 +136,10 @@ export function createCall(upstreams: () => Upstreams): (call: Call) => Promise<
       };
       enterTurn();
       try {
-        const target = {
-          cluster: clusterOf(call),
-          endpoint: call.endpoint,
-          authority: call.authority,
-        };
+        const cluster = clusterOf(call);
+        // Whom the connection is for, and not whom a client asked for.
+        const authority = `${cluster.service}:${cluster.port}`;
+        const target = { cluster, endpoint: call.endpoint, authority };
         const stream = upstreams().acquireFor(target, own);
         if (stream !== undefined) own.onStream(stream);
       } finally {

@@ -1,6 +1,7 @@
 /** What Node supplies to the engine. */
 import { randomFillSync } from 'node:crypto';
 import type { Call, CallAnswer, Host } from '../src/host/host.ts';
+import { checkFor } from './signatures.ts';
 import { turnNowMs } from './sockets/turn.ts';
 
 const POOL_BYTES = 4096;
@@ -57,5 +58,6 @@ export function createNodeHost(options: NodeHostOptions): Host {
       );
     },
     dial,
+    checkFor,
   };
 }

@@ -33,3 +33,6 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   lingerTimeoutMs: 2000,
   expiryGraceMs: 10_000,
 };
+
+/** That one connection may begin while others wait: requests of a read beyond them are begun behind what others sent. */
+export const REQUESTS_A_TURN = 16;

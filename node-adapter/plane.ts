@@ -31,7 +31,9 @@ export interface PlaneOptions {
   readonly host: Host;
   readonly scope: ProxyScope;
   /** Asks for fresher keys of a set. @default nobody can be asked */
-  readonly refreshKeys?: (uri: string) => Promise<void>;
+  readonly refreshKeys?: (uri: string, kid: string) => Promise<void>;
+  /** Entries of Secrets that policies read. @default nobody has any */
+  readonly secret?: (name: string) => Readonly<Record<string, string>> | undefined;
   /** Endpoints that are tried for one carried connection. @default 1 */
   readonly connectAttempts?: number;
   /** Of the thread, where others have work for it, too. @default its own */
@@ -52,7 +54,7 @@ export class Plane {
   #given = 0;
   #isClosed = false;
 
-  constructor({ host, scope, refreshKeys, connectAttempts, slices }: PlaneOptions) {
+  constructor({ host, scope, refreshKeys, secret, connectAttempts, slices }: PlaneOptions) {
     this.scope = scope;
     this.#slices = slices ?? new Slices();
     this.engine = createEngine({ host });
@@ -66,6 +68,7 @@ export class Plane {
       currentKeys: () => this.#keys,
       bridgesGrpcWeb: true,
       ...(refreshKeys === undefined ? {} : { refreshKeys }),
+      ...(secret === undefined ? {} : { secret }),
     });
   }
 

@@ -12,12 +12,17 @@ export interface Secrets {
 
 const FIELDS = ['certificate', 'key', 'authorities', 'revoked'] as const;
 
+function isSameValues(a: SecretMaterial['values'] = {}, b: SecretMaterial['values'] = {}): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
 export function isSameMaterial(
   a: SecretMaterial | undefined,
   b: SecretMaterial | undefined,
 ): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return FIELDS.every((field) => a[field] === b[field]);
+  return FIELDS.every((field) => a[field] === b[field]) && isSameValues(a.values, b.values);
 }
 
 /** Secrets that are handed over with a configuration. */

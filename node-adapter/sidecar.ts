@@ -5,6 +5,7 @@
 import type { CredentialFiles } from '../src/lib/file-credential.ts';
 import { CredentialHolder } from '../src/credential/holder.ts';
 import type { IssuedToken } from '../src/model/identity.ts';
+import { valuesName } from '../src/lib/secret-values.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
 import type { LinkedSnapshot } from '../src/proxy/index.ts';
@@ -93,7 +94,7 @@ export interface SidecarOptions {
   /** Whether a proxy in front of gateway, inbound and service ports says whom it stands for. @default nobody does */
   readonly proxyProtocol?: 'required' | 'allowed';
   /** Asks the control plane for fresher keys. @default nobody can be asked */
-  readonly refreshKeys?: (scope: ProxyScope, uri: string) => Promise<void>;
+  readonly refreshKeys?: (scope: ProxyScope, uri: string, kid: string) => Promise<void>;
   /** Asks the control plane for an identity token that names a key. @default nobody can be asked */
   readonly issueToken?: (key: Readonly<Record<string, unknown>>) => Promise<IssuedToken>;
   /** @default onread, where this Node can */
@@ -332,9 +333,10 @@ export class Sidecar {
       host: this.#host,
       scope,
       slices: this.#slices,
+      secret: (name) => this.#secrets.get(valuesName(name))?.values,
       ...(refreshKeys === undefined
         ? {}
-        : { refreshKeys: (uri: string) => refreshKeys(scope, uri) }),
+        : { refreshKeys: (uri: string, kid: string) => refreshKeys(scope, uri, kid) }),
     });
     plane.onApplied(({ named }) => {
       this.#trust.update(scope.type, named.snapshot.mesh);

@@ -1,4 +1,4 @@
-/** auth token: who may ask the control plane for what. */
+/** auth: who may ask the control plane for what. */
 import type { Command } from 'commander';
 import { parseDuration } from '../../src/lib/duration.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
@@ -7,11 +7,14 @@ import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { collect } from '../files.ts';
+import { findKind } from '../kinds.ts';
 import { note, outputFormat, printData, table } from '../output.ts';
+import { registerLogin } from './login.ts';
 
 interface CreateOptions extends GlobalOptions {
   readonly role: string;
   readonly ttl?: string;
+  readonly namespaces?: readonly string[];
   readonly scope?: readonly string[];
   readonly serviceAccount?: string;
 }
@@ -22,9 +25,27 @@ interface Token {
   readonly role: string;
   readonly createdMs: number;
   readonly expiresMs?: number;
+  readonly lastUsedMs?: number;
+  readonly namespaces?: readonly string[];
   readonly scopes?: readonly ProxyScope[];
   readonly token?: string;
 }
+
+const time = (ms: number | undefined): string =>
+  ms === undefined ? 'never' : new Date(ms).toISOString();
+
+/** What isn't a kind and has rights. */
+const AREAS = new Set([
+  'proxies',
+  'rollouts',
+  'history',
+  'analysis',
+  'tokens',
+  'audit',
+  'identities',
+  'join-tokens',
+  'authority',
+]);
 
 function parseScope(text: string): unknown {
   try {
@@ -46,6 +67,11 @@ function ttlSeconds(text: string | undefined): number | undefined {
 }
 
 /** The token alone goes to stdout, so that a script can keep it. */
+function printToken({ id, role, expiresMs, token = '' }: Token): void {
+  note(`token ${id} (${role}), until ${time(expiresMs)}; it is shown only this once`);
+  process.stdout.write(`${token}\n`);
+}
+
 async function create(name: string, options: CreateOptions): Promise<void> {
   const { body } = await call<Token>(resolveCredentials(options), '/v1/tokens', {
     method: 'POST',
@@ -53,12 +79,28 @@ async function create(name: string, options: CreateOptions): Promise<void> {
       name,
       role: options.role,
       ttlSeconds: ttlSeconds(options.ttl),
+      namespaces: options.namespaces?.flatMap((text) => text.split(',')),
       scopes: options.scope?.map((text) => parseScope(text)),
       serviceAccount: options.serviceAccount,
     }),
   });
-  note(`token ${body.id} (${body.role}); it is shown only this once`);
-  process.stdout.write(`${body.token ?? ''}\n`);
+  printToken(body);
+}
+
+async function rotate(
+  id: string,
+  options: GlobalOptions & { readonly overlap: string },
+): Promise<void> {
+  const ms = parseDuration(options.overlap);
+  if (ms === undefined || ms < 0)
+    throw new CommandError(`--overlap ${options.overlap}: want a duration, as 1h`, 2);
+  const { body } = await call<Token & { readonly oldExpiresMs?: number }>(
+    resolveCredentials(options),
+    `/v1/tokens/${encodeURIComponent(id)}/rotate`,
+    { method: 'POST', body: JSON.stringify({ overlapSeconds: Math.floor(ms / 1000) }) },
+  );
+  note(`token ${id} holds until ${time(body.oldExpiresMs)}`);
+  printToken(body);
 }
 
 async function list(options: GlobalOptions): Promise<void> {
@@ -71,17 +113,19 @@ async function list(options: GlobalOptions): Promise<void> {
     printData(body.items, format);
     return;
   }
-  const time = (ms: number | undefined): string =>
-    ms === undefined ? 'never' : new Date(ms).toISOString();
-  const rows = body.items.map(({ id, name, role, createdMs, expiresMs, scopes = [] }) => [
-    id,
-    name,
-    role,
-    time(createdMs),
-    time(expiresMs),
-    scopes.map((scope) => `${scope.type}/${scope.namespace}/${scope.name}`).join(' '),
+  const rows = body.items.map((one) => [
+    one.id,
+    one.name,
+    one.role,
+    time(one.createdMs),
+    time(one.expiresMs),
+    time(one.lastUsedMs),
+    one.scopes === undefined
+      ? (one.namespaces ?? ['*']).join(' ')
+      : one.scopes.map((scope) => `${scope.type}/${scope.namespace}/${scope.name}`).join(' '),
   ]);
-  process.stdout.write(table(['ID', 'NAME', 'ROLE', 'CREATED', 'EXPIRES', 'SCOPES'], rows));
+  const header = ['ID', 'NAME', 'ROLE', 'CREATED', 'EXPIRES', 'LAST USED', 'REACHES'];
+  process.stdout.write(table(header, rows));
 }
 
 async function revoke(id: string, options: GlobalOptions): Promise<void> {
@@ -91,36 +135,61 @@ async function revoke(id: string, options: GlobalOptions): Promise<void> {
   process.stdout.write(`token ${id} revoked\n`);
 }
 
-interface AuditPage {
-  readonly items: readonly {
-    readonly atMs: number;
-    readonly actor: string;
-    readonly role: string;
-    readonly method: string;
-    readonly path: string;
-    readonly status: number;
-  }[];
+interface Whoami {
+  readonly name: string;
+  readonly role: string;
+  readonly namespaces?: readonly string[];
+  readonly expiresMs?: number;
+  readonly by: string;
 }
 
-async function audit(options: GlobalOptions): Promise<void> {
-  const { body } = await call<AuditPage>(resolveCredentials(options), '/v1/audit');
-  const rows = body.items.map(({ atMs, actor, role, method, path, status }) => [
-    new Date(atMs).toISOString(),
-    actor,
-    role,
-    String(status),
-    `${method} ${path}`,
-  ]);
-  process.stdout.write(table(['TIME', 'ACTOR', 'ROLE', 'STATUS', 'REQUEST'], rows));
+async function whoami(options: GlobalOptions): Promise<void> {
+  const { body } = await call<Whoami>(resolveCredentials(options), '/v1/access/whoami');
+  const format = outputFormat(options.output);
+  if (format !== 'text') {
+    printData(body, format);
+    return;
+  }
+  const { name, role, namespaces, expiresMs, by } = body;
+  const where = namespaces === undefined ? 'all namespaces' : namespaces.join(', ');
+  process.stdout.write(`${name} (${role}, ${where}), by ${by}, until ${time(expiresMs)}\n`);
+}
+
+/** The answer is the exit code too, as kubectl's. */
+async function canI(verb: string, kind: string, options: GlobalOptions): Promise<void> {
+  const known = AREAS.has(kind) ? { kind } : kindNamed(kind);
+  const { body } = await call<{
+    readonly allowed: boolean;
+    readonly reason?: string;
+    readonly note?: string;
+  }>(resolveCredentials(options), '/v1/access/can-i', {
+    method: 'POST',
+    body: JSON.stringify({ verb, ...known, namespace: options.namespace }),
+  });
+  process.stdout.write(body.allowed ? 'yes\n' : 'no\n');
+  const why = body.reason ?? body.note;
+  if (why !== undefined) note(why);
+  if (!body.allowed) process.exitCode = 1;
+}
+
+/** A kind as people write it: `vs`, `virtualservices`, `VirtualService`. */
+function kindNamed(text: string): { readonly kind: string; readonly group?: string } {
+  const { kind, group } = findKind(text);
+  return { kind, group };
 }
 
 export function registerAuth(program: Command): void {
-  const auth = program.command('auth').description('tokens and who used them');
+  const auth = program.command('auth').description('tokens, and what they may');
+  registerLogin(auth);
   const token = auth.command('token').description('bearer tokens of the admin API');
   withConnection(token.command('create <name>'))
     .description('make a token; it is printed once')
-    .requiredOption('--role <role>', 'viewer, editor, admin or proxy')
-    .option('--ttl <duration>', 'as 24h; without it the token holds until it is revoked')
+    .requiredOption('--role <role>', 'viewer, operator, editor, security-admin, admin or proxy')
+    .option(
+      '--ttl <duration>',
+      'as 24h; without it 90 days, 30 of security-admin and admin; a proxy token holds until it is revoked',
+    )
+    .option('--namespaces <names>', 'what it reaches, separated by commas; else all', collect)
     .option('--scope <json>', 'with --role proxy: whose configuration (repeatable)', collect)
     .option(
       '--service-account <name>',
@@ -138,7 +207,22 @@ export function registerAuth(program: Command): void {
     .action(async (id: string, _options: unknown, command: Command) =>
       revoke(id, globalOptions(command)),
     );
-  withConnection(auth.command('audit'))
-    .description('who did or was refused what')
-    .action(async (_options: unknown, command: Command) => audit(globalOptions(command)));
+  withConnection(token.command('rotate <id>'))
+    .description('a token in the place of another; the old one holds a while beside it')
+    .option('--overlap <duration>', 'how long', '1h')
+    .action(async (id: string, _options: unknown, command: Command) =>
+      rotate(id, globalOptions(command)),
+    );
+  withConnection(auth.command('whoami'))
+    .description('whom the control plane takes you for')
+    .option('-o, --output <format>', 'json or yaml')
+    .action(async (_options: unknown, command: Command) => whoami(globalOptions(command)));
+  withConnection(auth.command('can-i <verb> <kind>'))
+    .description(
+      'may you do that? verbs get, list, watch, create, update, delete, operate; kinds, or tokens, audit, history, proxies, ...; exit code 1 for no',
+    )
+    .option('-n, --namespace <name>', 'in this namespace; else in all of them')
+    .action(async (verb: string, kind: string, _options: unknown, command: Command) =>
+      canI(verb, kind, globalOptions(command)),
+    );
 }

@@ -19,6 +19,7 @@ import type { CompiledFiles, Compiling } from './compiling.ts';
 import { FileCompiler } from './file-compiler.ts';
 import type { FolderWatch } from './folder.ts';
 import { watchFolder } from './folder.ts';
+import { answerKeys } from '../../test/fixtures/keys.ts';
 
 const scope: ProxyScope = { type: 'sidecar-outbound', namespace: 'default', name: 'a', labels: {} };
 const gateway: ProxyScope = {
@@ -194,7 +195,7 @@ describe('a folder as configuration', () => {
 
   it('brings the secrets that are named, and fetches key sets', async () => {
     const issuer = createServer((_request, response) => {
-      response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'one' }] }));
+      answerKeys(response, 'one');
     });
     await new Promise<void>((resolve) => {
       issuer.listen(0, '127.0.0.1', resolve);

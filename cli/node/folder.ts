@@ -24,7 +24,7 @@ export type OnConfiguration = (
 export interface FolderWatch {
   stop(): void;
   /** A token named a kid that no key has. */
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
 }
 
 /** How often key sets are looked at whose issuers may have others by now. */
@@ -126,8 +126,8 @@ class Folder implements FolderWatch {
     clearInterval(this.#timer);
   }
 
-  async refreshKeys(uri: string): Promise<void> {
-    await this.#keys.refresh(uri);
+  async refreshKeys(uri: string, kid: string): Promise<void> {
+    await this.#keys.refresh(uri, kid);
     await this.#turn;
   }
 

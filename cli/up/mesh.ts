@@ -66,6 +66,7 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
           BOOTSTRAP_HASH: createHash('sha256').update(credentials.token).digest('hex'),
           POINTER_MAX_AGE_MS: '0',
           ALLOW_PRIVATE_KEYS: 'true',
+          ALLOWED_HOSTS: '127.0.0.1,localhost,[::1]',
           CA_SECRET: secret,
           ...(before === undefined ? {} : { CA_SECRET_OLD: before }),
         },

@@ -406,12 +406,21 @@ describe('OpenAPI document', () => {
     // Those of the certificate authority have a test of their own.
     const paths = Object.keys(document.paths).filter((path) => !path.startsWith('/v1/identity/'));
     expect(paths.sort()).toEqual([
+      '/v1/access/can-i',
+      '/v1/access/whoami',
       '/v1/analyze',
       '/v1/apply',
       '/v1/audit',
+      '/v1/audit/ends',
+      '/v1/audit/export',
+      '/v1/auth/config',
+      '/v1/auth/login',
+      '/v1/auth/logout',
+      '/v1/auth/session',
       '/v1/describe',
       '/v1/diff',
       '/v1/explain',
+      '/v1/harden',
       '/v1/history',
       '/v1/proxies',
       '/v1/proxies/stream',
@@ -427,6 +436,7 @@ describe('OpenAPI document', () => {
       '/v1/rollback',
       '/v1/tokens',
       '/v1/tokens/{id}',
+      '/v1/tokens/{id}/rotate',
       '/v1/watch',
     ]);
     for (const methods of Object.values(document.paths))

@@ -35,7 +35,10 @@ function responses(route: Described): RouteConfig['responses'] {
   const refusals = {
     ...(route.role === 'nobody'
       ? {}
-      : { 401: 'no token, or one that is not known', 403: `the role is not ${route.role}` }),
+      : {
+          401: 'no token, or one that is not known',
+          403: `the role is not ${route.role}, or it is of other namespaces`,
+        }),
     ...route.refusals,
   };
   return {

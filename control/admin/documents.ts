@@ -3,10 +3,11 @@ import { z } from '@hono/zod-openapi';
 import { diffResources } from '../../src/config/diff.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
 import { kinds } from '../../src/presets/control.ts';
+import { targetOf } from '../access/rights.ts';
 import { Problem } from '../problem.ts';
-import { applyDocuments, deleteDocuments, nameOf } from '../resources.ts';
+import { applyDocuments, deleteDocuments, nameOf, requireRights } from '../resources.ts';
 import type { App, Services } from './context.ts';
-import { allow, applyOptions, readSources } from './context.ts';
+import { applyOptions, permitChange, permitSome, readSources, refusalFor } from './context.ts';
 import { describe } from './describe.ts';
 import { applyResult, changes } from './schemas.ts';
 
@@ -39,12 +40,12 @@ export function documentRoutes(app: App, services: Services): void {
   } as const;
   describe(app, { ...common, method: 'post', summary: 'create or change, as one transaction' });
   app.post('/v1/apply', async (c) => {
-    allow(c, 'editor');
+    permitChange(c);
     return c.json(await applyDocuments(store, await applyOptions(c, services)));
   });
   describe(app, { ...common, method: 'delete', summary: 'delete what the documents name' });
   app.delete('/v1/apply', async (c) => {
-    allow(c, 'editor');
+    permitChange(c);
     return c.json(await deleteDocuments(store, await applyOptions(c, services)));
   });
   describe(app, {
@@ -56,7 +57,7 @@ export function documentRoutes(app: App, services: Services): void {
     answer: changes,
   });
   app.post('/v1/diff', async (c) => {
-    allow(c, 'viewer');
+    permitSome(c, 'get', 'configuration');
     const admission = readConfig(await readSources(c), {
       kinds,
       defaultNamespace: c.req.query('namespace') ?? 'default',
@@ -65,6 +66,11 @@ export function documentRoutes(app: App, services: Services): void {
     if (errors.length > 0)
       throw new Problem(422, 'invalid configuration', `${errors.length} faults`, errors);
     const given = admission.resources.map(({ resource }) => resource);
+    const refusal = refusalFor(c);
+    requireRights(
+      given.map((resource) => ({ verb: 'get', target: targetOf(resource) })),
+      refusal,
+    );
     const names = new Set(given.map((resource) => nameOf(resource)));
     const { resources } = await services.inventory.current();
     const before = resources.filter((resource) => names.has(nameOf(resource)));

@@ -3,10 +3,11 @@ import { z } from '@hono/zod-openapi';
 import { describeHost, unknownHostText } from '../../src/config/describe/index.ts';
 import { Problem } from '../problem.ts';
 import type { App, Services } from './context.ts';
-import { allow } from './context.ts';
+import { permit, permitSome, sees } from './context.ts';
 import { describe } from './describe.ts';
 import { readQuery } from './input.ts';
 import { diagnostic } from './schemas.ts';
+import { sift } from './sift.ts';
 
 const MAX_HOST = 253;
 
@@ -98,13 +99,19 @@ export function hostRoutes(app: App, services: Services): void {
     refusals: { 404: 'nothing knows the host; the detail names similar ones' },
   });
   app.get('/v1/describe', async (c) => {
-    allow(c, 'viewer');
+    permitSome(c, 'get', 'analysis');
     const { host, namespace } = readQuery(c, hostQuery);
+    const { namespaces } = c.get('principal');
+    if (namespace !== undefined) permit(c, 'get', { kind: 'analysis', namespace });
     const { resources } = await services.inventory.current();
     const asked = { resources, host, ...(namespace === undefined ? {} : { namespace }) };
     const findings = await services.statuses.findings();
     const description = describeHost({ ...asked, findings });
-    if (description !== undefined) return c.json(description);
-    throw new Problem(404, 'not found', unknownHostText(asked));
+    if (description !== undefined && sees(c, description.namespace))
+      return c.json(sift(c, description) as typeof description);
+    // What others' hosts are called is not said.
+    const detail =
+      namespaces === undefined ? unknownHostText(asked) : `nothing of yours knows host ${host}`;
+    throw new Problem(404, 'not found', detail);
   });
 }

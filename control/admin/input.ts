@@ -2,6 +2,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import { Problem } from '../problem.ts';
+import { parseStrictJson } from '../strict-json.ts';
 import type { Ctx } from './context.ts';
 
 function pathText(path: readonly PropertyKey[]): string {
@@ -32,13 +33,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
 
 /** @throws Problem 400 with the places that are wrong. */
 export async function readJson<T>(c: Ctx, schema: z.ZodType<T>): Promise<T> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await c.req.text());
-  } catch {
-    throw new Problem(400, 'bad request', 'the body is no JSON');
-  }
-  return parse(schema, value, 'body');
+  return parse(schema, parseStrictJson(await c.req.text()), 'body');
 }
 
 /** @throws Problem 400 with the parameters that are wrong. */

@@ -10,10 +10,11 @@ import { createPlaces } from '../places.ts';
 import { Problem } from '../problem.ts';
 import { pointerName } from '../../src/delivery/pointer.ts';
 import type { App, Services } from './context.ts';
-import { allow } from './context.ts';
+import { permit, permitSome } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson, readQuery } from './input.ts';
 import { decision, diagnostic, scope } from './schemas.ts';
+import { seesResource, siftDecision } from './sift.ts';
 
 type ProxyName = Pick<ProxyScope, 'namespace' | 'name'> & {
   readonly type?: ProxyScope['type'] | undefined;
@@ -147,8 +148,13 @@ export function insightRoutes(app: App, services: Services): void {
     refusals: { 404: 'no such proxy, or none that runs anything', 410: 'what it runs is not kept' },
   });
   app.post('/v1/explain', async (c) => {
-    allow(c, 'viewer');
-    return c.json(await answer(await readJson(c, question), services));
+    permitSome(c, 'get', 'analysis');
+    const asked = await readJson(c, question);
+    permit(c, 'get', {
+      kind: 'analysis',
+      namespace: asked.scope?.namespace ?? asked.proxy?.namespace ?? '',
+    });
+    return c.json(siftDecision(c, await answer(asked, services)));
   });
   describe(app, {
     method: 'get',
@@ -159,12 +165,13 @@ export function insightRoutes(app: App, services: Services): void {
     answer: z.object({ items: z.array(diagnostic) }),
   });
   app.get('/v1/analyze', async (c) => {
-    allow(c, 'viewer');
+    permitSome(c, 'list', 'analysis');
     const { namespace, resource } = readQuery(c, analyzeQuery);
     const all = await services.statuses.findings();
     const placeOf = createPlaces(services.deps.store, services.inventory);
     const wanted = all.filter(
       (finding) =>
+        seesResource(c, finding.resource) &&
         (resource === undefined || finding.resource === resource) &&
         (namespace === undefined || finding.resource?.split(' ')[1]?.split('/')[0] === namespace),
     );

@@ -7,7 +7,7 @@ import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { Problem } from '../problem.ts';
 import { scopeKey } from '../registry.ts';
 import type { App, Ctx, Services } from './context.ts';
-import { allow } from './context.ts';
+import { allow, permitSome, sees } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson } from './input.ts';
 import { diagnostic, pointer as pointerAnswer, proxyPage } from './schemas.ts';
@@ -35,7 +35,11 @@ const blobsBody: z.ZodType<{ names: string[] }> = z.strictObject({
   names: z.array(z.string().min(1).max(MAX_INSTANCE)).min(1).max(MAX_BLOBS),
 });
 
-const keysBody: z.ZodType<{ uri: string }> = z.strictObject({ uri: z.string().max(2048) });
+const keysBody: z.ZodType<{ uri: string; kid?: string | undefined }> = z.strictObject({
+  uri: z.string().max(2048),
+  /** That no key has. */
+  kid: z.string().max(16_384).optional(),
+});
 
 /** The scope that a path names, if it is the token's. @throws Problem 403 */
 export function scopeFor(c: Ctx): ProxyScope {
@@ -149,7 +153,8 @@ export function proxyRoutes(app: App, services: Services): void {
   describe(app, {
     method: 'post',
     path: `${PROXY}/keys`,
-    summary: 'a token named a kid that no key has: fetch that key set again, at most once in 30 s',
+    summary:
+      'a token named a kid that no key has: fetch that key set again, at most once in 30 s, and for that kid once in 5 min',
     role: 'proxy',
     body: keysBody,
     status: 204,
@@ -157,11 +162,11 @@ export function proxyRoutes(app: App, services: Services): void {
   });
   app.post(`${PROXY_PATH}/keys`, async (c) => {
     const scope = scopeFor(c);
-    const { uri } = await readJson(c, keysBody);
+    const { uri, kid } = await readJson(c, keysBody);
     const { jwksUris } = await push.compiledFor(scope);
     if (!jwksUris.includes(uri))
       throw new Problem(404, 'not found', 'no policy of this proxy uses that key set');
-    await keys.refresh(uri);
+    await keys.refresh(uri, kid);
     return c.body(null, 204);
   });
   describe(app, {
@@ -172,7 +177,8 @@ export function proxyRoutes(app: App, services: Services): void {
     answer: proxyPage,
   });
   app.get('/v1/proxies', async (c) => {
-    allow(c, 'viewer');
-    return c.json({ items: await fleet.status() });
+    permitSome(c, 'list', 'proxies');
+    const items = await fleet.status();
+    return c.json({ items: items.filter(({ scope }) => sees(c, scope.namespace)) });
   });
 }

@@ -142,21 +142,37 @@ export const historyPage: Schema = z
   })
   .openapi('HistoryPage');
 
-export const auditPage: Schema = z
+export const auditEntry: Schema = z
   .object({
-    items: z.array(
-      z.object({
-        seq: z.int(),
-        atMs: z.int(),
-        actor: z.string(),
-        role: z.string(),
-        method: z.string(),
-        path: z.string(),
-        status: z.int(),
-      }),
-    ),
+    seq: z.int(),
+    atMs: z.int(),
+    actor: z.string(),
+    role: z.string().openapi({ description: 'none: nobody who was known' }),
+    method: z.string(),
+    path: z.string(),
+    status: z.int(),
+    tokenId: z.string().optional(),
+    source: z.string().optional(),
+    requestId: z.string().optional(),
+    query: z.string().optional(),
+    dryRun: z.literal(true).optional(),
+    count: z.int().optional().openapi({ description: 'refusals that this line stands for' }),
+    previous: z
+      .string()
+      .openapi({ description: 'SHA-256 of the canonical JSON of the entry before' }),
   })
-  .openapi('AuditPage');
+  .openapi('AuditEntry');
+
+export const auditPage: Schema = z.object({ items: z.array(auditEntry) }).openapi('AuditPage');
+
+const auditPoint = z.object({ seq: z.int(), hash: z.string() });
+
+export const auditEnds: Schema = z
+  .object({
+    head: auditPoint.openapi({ description: 'the last entry' }),
+    anchor: auditPoint.openapi({ description: 'the last one that was dropped; seq 0: none' }),
+  })
+  .openapi('AuditEnds');
 
 export const pointer: Schema = z
   .object({ snapshot: z.string(), endpoints: z.string(), keys: z.string() })
@@ -220,9 +236,18 @@ export const token: Schema = z
   .object({
     id: z.string(),
     name: z.string(),
-    role: z.enum(['viewer', 'editor', 'admin', 'proxy']),
+    role: z.enum(['viewer', 'operator', 'editor', 'security-admin', 'admin', 'proxy']),
     createdMs: z.int(),
     expiresMs: z.int().optional(),
+    namespaces: z.array(z.string()).optional().openapi({ description: 'absent: all' }),
+    isSession: z.literal(true).optional().openapi({ description: "made by a person's login" }),
+    rotatedFrom: z.string().optional(),
+    oldExpiresMs: z
+      .int()
+      .optional()
+      .openapi({ description: 'of a rotation: when the old one ends' }),
+    lastUsedMs: z.int().optional().openapi({ description: 'to the minute' }),
+    lastSource: z.string().optional(),
     scopes: z.array(scope).optional(),
     serviceAccount: z.string().optional(),
     token: z.string().optional().openapi({ description: 'only in the answer that made it' }),

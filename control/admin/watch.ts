@@ -2,10 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import type { Resource } from '../../src/model/api.ts';
 import type { Store, StoreEvent } from '../../src/model/store.ts';
+import { isClusterWide } from '../access/rights.ts';
+import { isStillGood } from '../auth.ts';
 import { Problem } from '../problem.ts';
 import { RESOURCE_PREFIX, readResource, redact } from '../resources.ts';
 import type { App, Ctx, Services } from './context.ts';
-import { allow } from './context.ts';
+import { permitSome, sees } from './context.ts';
 import { describe } from './describe.ts';
 import { readQuery } from './input.ts';
 import { selects } from './selector.ts';
@@ -38,6 +40,8 @@ interface Watcher {
   cursor: number;
   /** Does a key (and what is stored under it) concern the watcher? */
   readonly concerns: (event: StoreEvent) => boolean;
+  /** Is the credential that opened it still one? */
+  readonly isGood: () => Promise<boolean>;
   /** Keys whose record exists at the cursor: tells ADDED from MODIFIED. */
   readonly known: Set<string>;
 }
@@ -71,6 +75,10 @@ async function nextMessages(watcher: Watcher, ended: AbortSignal): Promise<strin
   const committed = waitForCommit(watcher.store, ended);
   try {
     for (;;) {
+      if (!(await watcher.isGood())) {
+        const data = { status: 401, detail: 'the credential was revoked or has expired' };
+        return frame({ type: 'ERROR', data });
+      }
       const { compacted, events } = await watcher.store.eventsAfter(watcher.cursor, BATCH);
       if (compacted) {
         const data = { status: 410, detail: `revision ${watcher.cursor} is not kept: list again` };
@@ -171,12 +179,14 @@ function streamOf(watcher: Watcher, onEnd: () => void): ReadableStream<Uint8Arra
   });
 }
 
-function concernsOf(query: z.infer<typeof watchQuery>): Watcher['concerns'] {
+function concernsOf(c: Ctx, query: z.infer<typeof watchQuery>): Watcher['concerns'] {
   const matches = selects(query.labelSelector ?? '');
   const wanted = [query.group === '' ? 'core' : query.group, query.kind, query.namespace];
   return ({ key, value }) => {
     if (!key.startsWith(RESOURCE_PREFIX)) return false;
     const parts = key.slice(RESOURCE_PREFIX.length).split('/');
+    const [group = '', kind = '', namespace] = parts;
+    if (!sees(c, isClusterWide(`${group}/${kind}`) ? undefined : namespace)) return false;
     if (!wanted.every((part, index) => part === undefined || part === parts[index])) return false;
     return value === undefined || matches(JSON.parse(value) as Resource);
   };
@@ -222,14 +232,24 @@ export function watchRoutes(app: App, { deps }: Services): void {
     refusals: { 410: 'the revision is not kept any more', 503: 'too many watchers' },
   });
   app.get('/v1/watch', async (c) => {
-    allow(c, 'viewer');
+    permitSome(c, 'watch', 'configuration');
     const query = readQuery(c, watchQuery);
+    if (query.namespace !== undefined && !sees(c, query.namespace))
+      throw new Problem(403, 'forbidden', `the credential is not of namespace ${query.namespace}`);
     const cursor = await startRevision(c, store, query.revision);
     if (watchers >= MAX_WATCHERS)
       throw new Problem(503, 'unavailable', `${MAX_WATCHERS} watch already`);
     watchers++;
     const known = await knownAt(store, cursor);
-    const body = streamOf({ store, cursor, known, concerns: concernsOf(query) }, () => {
+    const principal = c.get('principal');
+    const watcher: Watcher = {
+      store,
+      cursor,
+      known,
+      concerns: concernsOf(c, query),
+      isGood: () => isStillGood(principal, store, deps.nowMs()),
+    };
+    const body = streamOf(watcher, () => {
       watchers--;
     });
     return c.body(body, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

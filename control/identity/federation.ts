@@ -4,7 +4,8 @@
  */
 import { trustDomainFault } from '../../src/lib/spiffe-id.ts';
 import type { ControlDependencies } from '../admin/context.ts';
-import { readLimited, uriFault } from '../keys.ts';
+import { uriFault } from '../key-guard.ts';
+import { readAnswer } from '../key-set.ts';
 import { Problem } from '../problem.ts';
 import type { Bundle } from './bundle.ts';
 import { readBundle } from './bundle.ts';
@@ -225,23 +226,15 @@ class StoreFederations implements Federations {
   /** @throws Problem 502 */
   async #get(url: string): Promise<string> {
     this.#requireUrl(url);
-    let response: Response;
     try {
-      response = await this.#options.fetch(url, {
+      const response = await this.#options.fetch(url, {
         signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
         redirect: 'manual',
       });
+      return await readAnswer(response);
     } catch (error) {
       throw new Problem(502, 'bad gateway', `${url}: ${textOf(error)}`);
     }
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Problem(502, 'bad gateway', `${url}: it answered ${response.status}, want 200`);
-    }
-    const text = await readLimited(response);
-    if (text === undefined)
-      throw new Problem(502, 'bad gateway', `${url}: the answer is too large`);
-    return text;
   }
 }
 

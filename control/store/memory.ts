@@ -1,4 +1,5 @@
 /** The Store port in plain maps: for tests and for meshes that live as long as their process. */
+import { CHAIN_START, pointOf } from '../../src/lib/audit-chain.ts';
 import type {
   AuditEntry,
   AuditLog,
@@ -142,21 +143,28 @@ export function createMemoryBlobs(): BlobStore {
   };
 }
 
-const KEPT_AUDIT = 100_000;
-
-export function createMemoryAudit(): AuditLog {
+export function createMemoryAudit(options: { readonly kept?: number } = {}): AuditLog {
+  const { kept = 100_000 } = options;
   const entries: AuditEntry[] = [];
-  let seq = 0;
+  let anchor = CHAIN_START;
+  let head = CHAIN_START;
   return {
     async append(entry) {
-      entries.push({ seq: ++seq, ...entry });
-      if (entries.length > KEPT_AUDIT) entries.shift();
+      const next: AuditEntry = { seq: head.seq + 1, ...entry, previous: head.hash };
+      entries.push(next);
+      head = pointOf(next);
+      const [oldest] = entries;
+      if (entries.length <= kept || oldest === undefined) return;
+      entries.shift();
+      anchor = pointOf(oldest);
     },
     list: async ({ limit, before = Number.MAX_SAFE_INTEGER }) =>
       entries
         .filter((entry) => entry.seq < before)
         .toReversed()
         .slice(0, limit),
+    read: async ({ limit, after }) => entries.filter((entry) => entry.seq > after).slice(0, limit),
+    ends: async () => ({ head, anchor }),
   };
 }
 
@@ -165,5 +173,6 @@ export function createMemoryTexts(): TextCache {
   return {
     get: async (name) => texts.get(name),
     set: async (name, text) => void texts.set(name, text),
+    delete: async (name) => void texts.delete(name),
   };
 }

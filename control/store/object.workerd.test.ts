@@ -1,13 +1,14 @@
 /** The stores in a Durable Object's SQLite, inside workerd. */
 import { env } from 'cloudflare:workers';
 import { runInDurableObject } from 'cloudflare:test';
-import { storeSuite } from '../../test/contract/store-suite.ts';
+import { KEPT_AUDIT, storeSuite } from '../../test/contract/store-suite.ts';
 import type { Stores } from '../../test/contract/store-suite.ts';
 import type { AuditLog, BlobStore, Store } from '../../src/model/store.ts';
 import type { ObjectStorage } from './object.ts';
 import { databaseOf } from './object.ts';
 import { createSqlStore } from './sql.ts';
-import { createSqlAudit, createSqlBlobs } from './sql-blobs.ts';
+import { createSqlAudit } from './sql-audit.ts';
+import { createSqlBlobs } from './sql-blobs.ts';
 
 let count = 0;
 
@@ -24,7 +25,7 @@ function objectStores(): Stores {
       stores ??= {
         store: createSqlStore(database),
         blobs: createSqlBlobs(database),
-        audit: createSqlAudit(database),
+        audit: createSqlAudit(database, { kept: KEPT_AUDIT }),
       };
       return work(stores);
     });
@@ -59,6 +60,8 @@ function objectStores(): Stores {
   const audit: AuditLog = {
     append: (entry) => within((own) => own.audit.append(entry)),
     list: (options) => within((own) => own.audit.list(options)),
+    read: (options) => within((own) => own.audit.read(options)),
+    ends: () => within((own) => own.audit.ends()),
   };
   return { store, blobs, audit };
 }

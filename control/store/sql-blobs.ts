@@ -1,14 +1,11 @@
-/** Blobs, audit log and text cache over the same small SQL surface as the store. */
-import type { AuditEntry, AuditLog, BlobStore, TextCache } from '../../src/model/store.ts';
-import type { SqlDatabase, SqlRow } from './sql.ts';
+/** Blobs and text cache over the same small SQL surface as the store. */
+import type { BlobStore, TextCache } from '../../src/model/store.ts';
+import type { SqlDatabase } from './sql.ts';
 
 /** In UTF-16 units; three bytes each at most stay under a Durable Object's 2 MB for a value. */
 const PART_LENGTH = 600_000;
 /** So many blobs stay besides those in use: a proxy may have read its pointer just before they changed. */
 const KEPT_BLOBS = 64;
-const KEPT_AUDIT = 100_000;
-/** The log is cut once for so many entries. */
-const AUDIT_SLACK = 1000;
 
 export interface SqlBlobs extends BlobStore {
   has(name: string): boolean;
@@ -81,49 +78,6 @@ export function createSqlBlobs(database: SqlDatabase): SqlBlobs {
   return new BlobTable(database);
 }
 
-function toEntry(row: SqlRow): AuditEntry {
-  const text = (name: string): string => String(row[name] ?? '');
-  return {
-    seq: Number(row['seq']),
-    atMs: Number(row['at']),
-    actor: text('actor'),
-    role: text('role'),
-    method: text('method'),
-    path: text('path'),
-    status: Number(row['status']),
-  };
-}
-
-export function createSqlAudit(database: SqlDatabase): AuditLog {
-  database.all(
-    'CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, role TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL)',
-  );
-  return {
-    async append({ atMs, actor, role, method, path, status }) {
-      database.all(
-        'INSERT INTO audit (at, actor, role, method, path, status) VALUES (?, ?, ?, ?, ?, ?)',
-        atMs,
-        actor,
-        role,
-        method,
-        path,
-        status,
-      );
-      const last = Number(database.all('SELECT MAX(seq) AS seq FROM audit')[0]?.['seq'] ?? 0);
-      if (last % AUDIT_SLACK === 0)
-        database.all('DELETE FROM audit WHERE seq <= ?', last - KEPT_AUDIT);
-    },
-    async list({ limit, before }) {
-      const rows = database.all(
-        'SELECT * FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?',
-        before ?? Number.MAX_SAFE_INTEGER,
-        limit,
-      );
-      return rows.map((row) => toEntry(row));
-    },
-  };
-}
-
 export function createSqlTexts(database: SqlDatabase): TextCache {
   database.all('CREATE TABLE IF NOT EXISTS texts (name TEXT PRIMARY KEY, value TEXT NOT NULL)');
   return {
@@ -137,6 +91,9 @@ export function createSqlTexts(database: SqlDatabase): TextCache {
         name,
         text,
       );
+    },
+    async delete(name) {
+      database.all('DELETE FROM texts WHERE name = ?', name);
     },
   };
 }

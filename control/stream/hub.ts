@@ -200,21 +200,28 @@ class Hub implements StreamHub {
     return scopes;
   }
 
-  /** A token that is gone takes its sockets along at once, whatever else is being pushed. */
+  /** A token that is gone takes its sockets along at once, whatever else is being pushed; one that was rotated ends when it says. */
   async #revoke(revision: number): Promise<void> {
     const { events } = await this.#options.store.eventsAfter(revision - 1, MAX_EVENTS);
     const changed = events.filter(({ key }) => key.startsWith(TOKEN_PREFIX));
-    const gone = new Set<string>();
-    for (const { key, op } of changed) {
+    const ends = new Map<string, TokenRecord | undefined>();
+    for (const { key, value } of changed) {
       const id = key.slice(TOKEN_PREFIX.length);
       this.#scopes.delete(id);
-      if (op === 'delete') gone.add(id);
+      ends.set(id, value === undefined ? undefined : (JSON.parse(value) as TokenRecord));
     }
-    for (const [socket, session] of this.#sessions)
-      if (gone.has(session.tokenId)) {
+    for (const [socket, session] of this.#sessions) {
+      if (!ends.has(session.tokenId)) continue;
+      const record = ends.get(session.tokenId);
+      if (record === undefined) {
         session.close(CLOSE.token, 'the token was revoked');
         this.ended(socket);
+      } else {
+        session.expireAt(record.expiresMs);
+        this.#wakeBy(this.#nextOf(session));
+        if (session.isOver) this.ended(socket);
       }
+    }
   }
 
   #changed(): void {

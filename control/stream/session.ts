@@ -60,7 +60,7 @@ function kept(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
 
 export class Session {
   readonly tokenId: string;
-  readonly expiresMs: number | undefined;
+  #expiresMs: number | undefined;
   readonly #socket: StreamSocket;
   readonly #services: SessionServices;
   readonly #subscriptions = new Map<string, SavedSubscription>();
@@ -75,7 +75,7 @@ export class Session {
     this.#socket = socket;
     this.#services = services;
     this.tokenId = saved.tokenId;
-    this.expiresMs = saved.expiresMs;
+    this.#expiresMs = saved.expiresMs;
     this.#heardMs = saved.heardMs;
     this.#nonces = saved.nonces;
     this.#usesKeys = saved.usesKeys;
@@ -122,7 +122,7 @@ export class Session {
 
   /** Why it has to end, if it has to; else when to ask again. */
   due(nowMs: number): number | undefined {
-    const { expiresMs = Number.POSITIVE_INFINITY } = this;
+    const expiresMs = this.#expiresMs ?? Number.POSITIVE_INFINITY;
     if (nowMs >= expiresMs) this.close(CLOSE.token, 'the token has expired');
     if (nowMs - this.#lastHeardMs() > SILENT_MS)
       this.close(CLOSE.timeout, `nothing was heard for ${SILENT_MS / 1000} s`);
@@ -144,6 +144,14 @@ export class Session {
     } catch {
       // It is closed already.
     }
+  }
+
+  /** Its token ends at another time than was known when it opened. */
+  expireAt(atMs: number | undefined): void {
+    if (this.#expiresMs === atMs) return;
+    this.#expiresMs = atMs;
+    this.#save();
+    if (atMs !== undefined) this.#services.onDue(atMs);
   }
 
   /** The peer is gone. */
@@ -261,7 +269,8 @@ export class Session {
   }
 
   #save(): void {
-    const { tokenId, expiresMs } = this;
+    const { tokenId } = this;
+    const expiresMs = this.#expiresMs;
     this.#socket.save({
       tokenId,
       ...(expiresMs === undefined ? {} : { expiresMs }),

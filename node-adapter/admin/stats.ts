@@ -1,5 +1,6 @@
 /** Counters of a proxy, as Prometheus reads them. */
 import type { EngineStats, RequestCounts } from '../../src/proxy/index.ts';
+import { authorizationText } from './authorization-stats.ts';
 import { carriedText } from './carried-stats.ts';
 import { mongoText } from './mongo-stats.ts';
 import { metric } from './prometheus.ts';
@@ -192,6 +193,7 @@ export function prometheusText(sidecar: Sidecar): string {
       ),
     ),
     carriedText(sidecar.planes),
+    authorizationText(sidecar.planes),
     mongoText(sidecar.mongo.stats()),
     ofProcess(),
   ].join('');

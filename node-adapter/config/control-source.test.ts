@@ -29,6 +29,7 @@ import { createControlSource } from './control-source.ts';
 import { createLastGood, noLastGood } from './last-good.ts';
 import type { ConfigSource } from './source.ts';
 import { applyWith } from './source.ts';
+import { answerKeys } from '../../test/fixtures/keys.ts';
 
 const scope: ProxyScope = { type: 'sidecar-outbound', namespace: 'default', name: 'a', labels: {} };
 const gateway: ProxyScope = {
@@ -113,7 +114,11 @@ function proxy({
   const secrets = new GivenSecrets();
   const planes: Plane[] = scopes.map(
     (own) =>
-      new Plane({ host, scope: own, refreshKeys: (uri) => made.source.refreshKeys(own, uri) }),
+      new Plane({
+        host,
+        scope: own,
+        refreshKeys: (uri, kid) => made.source.refreshKeys(own, uri, kid),
+      }),
   );
   const inForce = applyWith(
     async (own, configuration) => {
@@ -232,7 +237,7 @@ describe('configuration from a control plane', () => {
     await expect.poll(status).toMatchObject({ state: 'SYNCED' });
     await one.source.stop();
     await apply(serviceEntry('second'));
-    await one.source.refreshKeys(scope, 'https://issuer.test/jwks.json');
+    await one.source.refreshKeys(scope, 'https://issuer.test/jwks.json', 'new');
     expect(one.applied).toBe(1);
     expect(services(one.planes[0])).not.toContain('second.example.com');
     expect(one.lines).toEqual([]);
@@ -320,7 +325,7 @@ describe('configuration from a control plane', () => {
     let fetched = 0;
     const issuer = createServer((_request, response) => {
       fetched++;
-      response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid }] }));
+      answerKeys(response, kid);
     });
     servers.push(issuer);
     await new Promise<void>((resolve) => {
@@ -338,7 +343,7 @@ describe('configuration from a control plane', () => {
     kid = 'new';
     aheadMs = 40_000;
     const before = one.planes[0]?.linked?.pointer.keys;
-    await Promise.all([1, 2, 3].map(() => one.source.refreshKeys(gateway, uri)));
+    await Promise.all([1, 2, 3].map(() => one.source.refreshKeys(gateway, uri, 'new')));
     expect(one.planes[0]?.linked?.pointer.keys).not.toBe(before);
     expect(fetched).toBe(2);
   });

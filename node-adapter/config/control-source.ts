@@ -128,7 +128,7 @@ class ControlSource implements ConfigSource {
       : feed.issueToken(key);
   }
 
-  async refreshKeys(scope: ProxyScope, uri: string): Promise<void> {
+  async refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void> {
     const key = keyOfScope(scope);
     const feed = this.#feeds.get(key);
     if (feed === undefined) return;
@@ -137,7 +137,7 @@ class ControlSource implements ConfigSource {
     await refreshes.ask(uri, {
       clock: this.#options.clock,
       refresh: async (wanted) => {
-        await feed.refreshKeys(wanted);
+        await feed.refreshKeys(wanted, kid);
         await feed.poll();
       },
     });

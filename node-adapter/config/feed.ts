@@ -107,8 +107,8 @@ export class ScopeFeed {
     return this.#options.control.identityToken(key);
   }
 
-  refreshKeys(uri: string): Promise<void> {
-    return this.#options.control.refreshKeys(uri);
+  refreshKeys(uri: string, kid: string): Promise<void> {
+    return this.#options.control.refreshKeys(uri, kid);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

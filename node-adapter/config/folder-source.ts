@@ -17,7 +17,7 @@ export type Give = (
 
 export interface Watching {
   stop(): void;
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
 }
 
 export interface FolderSourceOptions {
@@ -48,8 +48,8 @@ export function createFolderSource({ watch, apply, secrets }: FolderSourceOption
       watching?.stop();
       return Promise.resolve();
     },
-    async refreshKeys(_scope, uri) {
-      await watching?.refreshKeys(uri);
+    async refreshKeys(_scope, uri, kid) {
+      await watching?.refreshKeys(uri, kid);
     },
     issueToken: () => Promise.reject(new Error('a proxy that reads files has no control plane')),
   };

@@ -8,10 +8,14 @@ const TIMEOUT_MS = 5000;
 const MAX_LENGTH = 8 * 1024 * 1024;
 const FIELDS = ['certificate', 'key', 'authorities', 'revoked'] as const;
 
+const isTexts = (value: unknown): boolean =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+
 function isMaterial(value: unknown): value is SecretMaterial {
   return (
     isRecord(value) &&
-    FIELDS.every((field) => value[field] === undefined || typeof value[field] === 'string')
+    FIELDS.every((field) => value[field] === undefined || typeof value[field] === 'string') &&
+    (value['values'] === undefined || isTexts(value['values']))
   );
 }
 

@@ -17,7 +17,7 @@ export interface ConfigSource {
   start(): Promise<void>;
   stop(): Promise<void>;
   /** A token named a kid that no key of the set has; resolves when there may be fresher ones. */
-  refreshKeys(scope: ProxyScope, uri: string): Promise<void>;
+  refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void>;
   /** Of the control plane, for the holder of a key (its public JWK). Rejects where there is none, or it gives none. */
   issueToken(key: PublicKey): Promise<IssuedToken>;
 }

@@ -1,4 +1,5 @@
 /** HTTP/1.1 from a socket to a socket, byte by byte. */
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Socket } from 'node:net';
 import type { TestBackend, TestProxy, TestProxyOptions } from '../../test/fixtures/node-proxy.ts';
@@ -485,5 +486,29 @@ describe('timers', () => {
     const text = await client.closed;
     expect(text.match(/200 OK/g)).toHaveLength(2);
     expect(text).toMatch(/connection: close\r\n\r\nok$/i);
+  });
+});
+
+describe('many requests of one read', () => {
+  const NO_ROUTE =
+    '[{match: [{uri: {prefix: /there}}], route: [{destination: {host: back.test}}]}]';
+
+  it('are all answered, in turns with those of others', async () => {
+    const { proxy } = await before(onHeadEnd(OK), { rules: NO_ROUTE });
+    const greedy = rawClient(proxy.port);
+    const modest = rawClient(proxy.port);
+    const count = 1000;
+    // Both connections stand, so that the next turn of the loop finds bytes on both.
+    await Promise.all([greedy, modest].map(({ socket }) => once(socket, 'connect')));
+    let before200 = -1;
+    modest.socket.once('data', () => {
+      before200 = greedy.text.split('HTTP/1.1 404').length - 1;
+    });
+    greedy.write(get('/none').repeat(count));
+    modest.write(get('/there'));
+    await modest.until(/ok$/);
+    await expect.poll(() => greedy.text.split('HTTP/1.1 404').length).toBe(count + 1);
+    expect(before200).toBeLessThan(count);
+    for (const client of [greedy, modest]) client.socket.destroy();
   });
 });

@@ -10,6 +10,7 @@ import {
 import type { BodySink, ParseOptions, RawRequestHead, Trailers } from '../../src/http1/index.ts';
 import type { LocalReply } from '../../src/model/exchange.ts';
 import type { ResponseHead } from '../../src/model/head.ts';
+import { REQUESTS_A_TURN } from '../limits.ts';
 import type { ServerContext } from '../server-context.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn, takeTurn, turnNowMs } from '../sockets/turn.ts';
@@ -128,12 +129,9 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     // An answer that doesn't want the rest of the body: what comes of it is thrown away.
     const isLeft = this.#state === 'body' && (isEnd || head.status >= 400);
     this.#closes ||= isLeft || this.#isLast();
-    const { text, framing } = writeResponse(head, {
-      method: this.request.method,
-      minorVersion: this.request.minorVersion,
-      isEnd,
-      closes: this.#closes,
-    });
+    const { method, minorVersion } = this.request;
+    const answered = { method, minorVersion, isEnd, closes: this.#closes };
+    const { text, framing } = writeResponse(head, answered);
     this.#side.outbox.text(text);
     this.#side.out.begin(framing);
     this.#side.await(this.#context.limits.streamIdleTimeoutMs);
@@ -207,9 +205,22 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #read(bytes: Buffer, length: number): void {
     this.#isReading = true;
+    const most = this.#requests + REQUESTS_A_TURN;
     let at = 0;
-    while (at < length) at = this.#readOn(bytes, at, length);
+    while (at < length && !(this.#requests >= most && this.#state === 'head'))
+      at = this.#readOn(bytes, at, length);
     this.#isReading = false;
+    if (at < length) this.#readLater(bytes.latin1Slice(at, length));
+  }
+
+  /** Requests that need no upstream are answered as fast as they are read: others have their turn first. */
+  #readLater(text: string): void {
+    this.#ahead = text;
+    this.#side.pause();
+    setImmediate(() => {
+      this.#side.resume();
+      if (this.#state === 'head') this.#readAhead();
+    });
   }
 
   /** How far it came; a state that takes nothing keeps the rest. */
@@ -220,7 +231,8 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
       case 'body':
         return this.#readBody(bytes, at, length);
       case 'answer':
-        this.#keepAhead(bytes.latin1Slice(at, length));
+        this.#ahead += bytes.latin1Slice(at, length);
+        if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#side.pause();
         return length;
       case 'raw':
         this.#side.await(this.#context.limits.streamIdleTimeoutMs);
@@ -310,11 +322,6 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
     events?.onClientGone();
   }
 
-  #keepAhead(text: string): void {
-    this.#ahead += text;
-    if (this.#ahead.length > this.#context.limits.pipelinedBytes) this.#side.pause();
-  }
-
   #refuse(fault: HeadFault): void {
     this.#context.onRefused(fault);
     this.#side.outbox.text(this.#context.refusal(fault));
@@ -378,19 +385,16 @@ export class Http1Server implements BytesReader, ServerStream, BodySink {
 
   #onClientDone(): void {
     this.#isClientDone = true;
+    const hasGivenUp = Date.now() - this.#wholeMs > HALF_CLOSE_MS;
     this.#inTurn(() => {
       if (this.#state === 'raw') this.#events?.onRequestEnd(NO_TRAILERS);
-      else if (this.#state === 'body' || this.#hasGivenUp()) {
+      else if (this.#state === 'body' || (this.#state === 'answer' && hasGivenUp)) {
         const events = this.#events;
         this.#events = undefined;
         this.#drop();
         events?.onClientGone();
       } else if (this.#state !== 'answer') this.#close();
     });
-  }
-
-  #hasGivenUp(): boolean {
-    return this.#state === 'answer' && Date.now() - this.#wholeMs > HALF_CLOSE_MS;
   }
 
   #onClosed(): void {

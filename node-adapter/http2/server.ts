@@ -8,6 +8,7 @@ import {
   ServerConnection,
 } from '../../src/http2/index.ts';
 import type { Http2Limits, Http2RequestHead, ServerOwner } from '../../src/http2/index.ts';
+import { REQUESTS_A_TURN } from '../limits.ts';
 import type { ServerContext } from '../server-context.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { BytesReader } from '../sockets/reading.ts';
@@ -23,6 +24,8 @@ const LOOKS_PER_TIMEOUT = 4;
 /** How long a client that was told of the end may go on opening streams. */
 const END_NOTICE_MS = 1000;
 const PING_BYTES = 8;
+/** Of who has just asked for very much so much is read at a time: some requests of the smallest kind. */
+const GREEDY_BYTES = 1024;
 
 const done = new ConnectionFault(ErrorCode.noError, 'done');
 
@@ -40,6 +43,7 @@ export class Http2Server implements BytesReader, ServerOwner, ServerStreamHost {
   wire!: Wire;
   #socket!: Socket;
   #requests = 0;
+  #isGreedy = false;
   #isDraining = false;
   #hasGoneAway = false;
   #isClosed = false;
@@ -89,15 +93,28 @@ export class Http2Server implements BytesReader, ServerOwner, ServerStreamHost {
   }
 
   onBytes(bytes: Buffer, length: number): void {
+    const before = this.#requests;
+    const end = this.#isGreedy ? Math.min(length, GREEDY_BYTES) : length;
     enterTurn();
     try {
-      this.connection.read(bytes, 0, length);
+      this.connection.read(bytes, 0, end);
     } catch (error) {
       this.#onFault(error);
     } finally {
       leaveTurn();
     }
+    this.#isGreedy = this.#requests - before > REQUESTS_A_TURN;
+    if (end < length) this.#readLater(Buffer.from(bytes.subarray(end, length)));
     if (!this.#isLooking && !this.#isClosed && this.connection.isWithinHead) this.#startLooking();
+  }
+
+  /** Requests that need no upstream are answered as fast as they are read: others have their turn first. */
+  #readLater(bytes: Buffer): void {
+    this.#socket.pause();
+    setImmediate(() => {
+      this.#socket.resume();
+      if (!this.#isClosed) this.onBytes(bytes, bytes.length);
+    });
   }
 
   /** Streams that are open end by themselves; a little later no other one is taken. */

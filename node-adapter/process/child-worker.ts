@@ -71,8 +71,12 @@ export class ChildWorker implements Worker {
       return 'handle' in at ? { value: null, handle: at.handle } : { value: at };
     });
     this.#channel.answer('refreshKeys', async (given) => {
-      const { scope, uri } = given as { readonly scope: ProxyScope; readonly uri: string };
-      await owner.refreshKeys(scope, uri);
+      const { scope, uri, kid } = given as {
+        readonly scope: ProxyScope;
+        readonly uri: string;
+        readonly kid: string;
+      };
+      await owner.refreshKeys(scope, uri, kid);
       return { value: null };
     });
     this.#channel.answer('issueToken', async (given) => {

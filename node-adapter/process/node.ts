@@ -100,7 +100,7 @@ export class MeshNode {
       setup: options.setup,
       owner: {
         handleFor: (host, port) => this.#handleFor(host, port),
-        refreshKeys: (scope, uri) => this.#source.refreshKeys(scope, uri),
+        refreshKeys: (scope, uri, kid) => this.#source.refreshKeys(scope, uri, kid),
         issueToken: (key) => this.#source.issueToken(key),
         log: (line) => options.log(line),
       },

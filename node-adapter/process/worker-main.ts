@@ -31,8 +31,8 @@ const owner: WorkerOwner = {
       throw new ListenError((error as { readonly code?: string }).code ?? 'EIO', host, port);
     }
   },
-  async refreshKeys(scope, uri) {
-    await channel.call('refreshKeys', { scope, uri });
+  async refreshKeys(scope, uri, kid) {
+    await channel.call('refreshKeys', { scope, uri, kid });
   },
   async issueToken(key) {
     const { value } = await channel.call('issueToken', { key });

@@ -19,7 +19,7 @@ import type { FrontPlan, WorkerSetup } from './setup.ts';
 export interface WorkerOwner {
   /** @throws ListenError */
   handleFor(host: string, port: number): Promise<ListenAt>;
-  refreshKeys(scope: ProxyScope, uri: string): Promise<void>;
+  refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void>;
   issueToken(key: PublicKey): Promise<IssuedToken>;
   log(line: string): void;
 }
@@ -77,7 +77,7 @@ export class LocalWorker implements Worker {
       log: (line) => owner.log(line),
       accessLog: own.accessLog,
       secrets: own.secrets,
-      refreshKeys: (scope, uri) => owner.refreshKeys(scope, uri),
+      refreshKeys: (scope, uri, kid) => owner.refreshKeys(scope, uri, kid),
       issueToken: (key) => owner.issueToken(key),
     });
     return new LocalWorker(sidecar, owner, own);

@@ -5,6 +5,7 @@ import type { Exchange } from '../../src/model/exchange.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
 import type { ConnectionEnd, MongoCarried } from '../../src/proxy/index.ts';
 import { Deadline } from '../sockets/deadlines.ts';
+import { takeTurn } from '../sockets/turn.ts';
 import { Branch } from './branch.ts';
 import type { BranchOwner } from './branch.ts';
 import type {
@@ -87,6 +88,25 @@ class Carried implements CarriedConnection, FlowEvents, CarriedControl {
   }
 
   start(): void {
+    const { waiting } = this.#x;
+    if (waiting === undefined) {
+      this.#decided();
+      return;
+    }
+    // Nothing is read meanwhile, but whoever waits should see that a client has gone.
+    this.#client.pause();
+    const decide = (): void => {
+      if (!this.#isOver && !this.#client.destroyed) this.#decided();
+    };
+    void waiting.then(() =>
+      takeTurn(decide, (error) => {
+        this.#services.onFault(error);
+        this.#client.destroy();
+      }),
+    );
+  }
+
+  #decided(): void {
     if (this.#x.reply !== undefined) {
       this.#client.destroy();
       return;

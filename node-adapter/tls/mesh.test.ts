@@ -1,17 +1,24 @@
 /** Mutual TLS between sidecars: who speaks it to whom, and how long what was proven stands. */
 import { once } from 'node:events';
-import { createServer as createHttpServer, request as httpRequest } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startMeshProxy, trustSettings } from '../../test/fixtures/mesh-proxy.ts';
+import {
+  MTLS,
+  ask,
+  peers,
+  scopeOf,
+  serviceAt,
+  startMeshProxy,
+  trustSettings,
+} from '../../test/fixtures/mesh-proxy.ts';
 import type { MeshProxy } from '../../test/fixtures/mesh-proxy.ts';
 import { Pki } from '../../test/fixtures/pki.ts';
 import type { Issued } from '../../test/fixtures/pki.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { TrustSettings } from '../../src/model/trust.ts';
 
 const pki = new Pki();
@@ -33,33 +40,6 @@ const issue = (identity: string, authority = root): Issued =>
 const serialOf = ({ certificate }: Issued): string =>
   new X509Certificate(certificate).serialNumber.toLowerCase().replace(/^0+/, '');
 
-const scopeOf = (type: ProxyScope['type'], name: string): ProxyScope => ({
-  type,
-  namespace: 'default',
-  name,
-  labels: { app: name },
-  service: `${name}.test`,
-});
-
-/** The service, at the inbound port of its sidecar. */
-const serviceAt = (port: number, labels: string, account = 'api'): string => `
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: api}
-spec:
-  hosts: [api.test]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [{address: 127.0.0.1, ports: {http: ${port}}, labels: {${labels}}, serviceAccount: ${account}}]
-`;
-const MTLS = 'security.istio.io/tlsMode: istio';
-const peers = (mode: string): string => `---
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default}
-spec: {mtls: {mode: ${mode}}}
-`;
 const portPeers = (mode: string, ofPort: string): string => `---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -89,6 +69,7 @@ interface Server {
   readonly shown?: Issued;
   readonly authorities?: string;
   readonly trust?: TrustSettings;
+  readonly service?: string;
 }
 
 async function serve({
@@ -96,12 +77,13 @@ async function serve({
   shown = issue(API),
   authorities = root.certificate,
   trust,
+  service = serviceAt(80, MTLS),
 }: Server = {}): Promise<MeshProxy> {
   const proxy = await startMeshProxy({
     scope: scopeOf('sidecar-inbound', 'api'),
     fronts: [{ kind: 'inbound', at: { host: '127.0.0.1', port: 0 }, listenerPort: 80 }],
     app: { host: '127.0.0.1', port: appPort },
-    yaml: serviceAt(80, MTLS) + (mode.startsWith('---') ? mode : peers(mode)),
+    yaml: service + (mode.startsWith('---') ? mode : peers(mode)),
     given: { workload: { ...shown, authorities } },
     limits: { expiryGraceMs: GRACE_MS },
     ...(trust === undefined ? {} : { trust }),
@@ -130,28 +112,6 @@ async function caller(options: Client): Promise<MeshProxy> {
   });
   open.push(proxy);
   return proxy;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
-function ask(
-  { ports: [port = 0] }: MeshProxy,
-  path = '/',
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const asked = httpRequest({ host: '127.0.0.1', port, path, headers }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      response.on('error', reject);
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
 }
 
 const connectionsOf = ({ sidecar }: MeshProxy): number =>
@@ -364,17 +324,47 @@ describe('what holds no more', () => {
     await expect.poll(() => server.lines.join('\n')).toContain('client_certificate_denied');
   });
 
-  it('a server that is denied: pooled connections end, and nothing is sent to it any more', async () => {
+  it.each(['HTTP', 'HTTP2'])(
+    'a server that is denied: connections of %s end, and it gets none any more',
+    async (protocol) => {
+      const shown = issue(API);
+      const server = await serve({ shown });
+      const yaml = serviceAt(server.ports[0] ?? 0, MTLS).replace(
+        'protocol: HTTP',
+        `protocol: ${protocol}`,
+      );
+      const proxy = await caller({ yaml, trust: trustSettings(roots) });
+      await ask(proxy);
+      expect(connectionsOf(proxy)).toBe(1);
+      await proxy.configure(yaml, trustSettings(roots, { serials: [serialOf(shown)] }));
+      await expect.poll(() => connectionsOf(proxy)).toBe(0);
+      expect((await ask(proxy)).text).toContain(REFUSED);
+      expect(seen).toHaveLength(1);
+    },
+  );
+
+  it('a server that is denied: what is carried to it is cut', async () => {
+    const echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+    echo.listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    open.push(echo);
+    appPort = (echo.address() as AddressInfo).port;
     const shown = issue(API);
-    const server = await serve({ shown });
-    const yaml = serviceAt(server.ports[0] ?? 0, MTLS);
+    const asTcp = (yaml: string): string =>
+      yaml
+        .replace('name: http, protocol: HTTP', 'name: tcp, protocol: TCP')
+        .replace('{http:', '{tcp:');
+    const server = await serve({ shown, service: asTcp(serviceAt(80, MTLS)) });
+    const yaml = asTcp(serviceAt(server.ports[0] ?? 0, MTLS));
     const proxy = await caller({ yaml, trust: trustSettings(roots) });
-    await ask(proxy);
-    expect(connectionsOf(proxy)).toBe(1);
+    const client = connectPlain(proxy.ports[0] ?? 0, '127.0.0.1');
+    open.push({ close: () => client.destroy() });
+    let heard = '';
+    client.on('error', () => undefined).on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    client.write('hello');
+    await expect.poll(() => heard).toBe('hello');
     await proxy.configure(yaml, trustSettings(roots, { serials: [serialOf(shown)] }));
-    await expect.poll(() => connectionsOf(proxy)).toBe(0);
-    expect((await ask(proxy)).text).toContain(REFUSED);
-    expect(seen).toHaveLength(1);
+    await expect.poll(() => client.closed).toBe(true);
   });
 
   it('an authority that is dropped takes along what it certified, both ways', async () => {

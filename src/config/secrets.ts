@@ -1,10 +1,12 @@
 /** Certificates and keys that a proxy may have: of exactly the Secrets that its snapshot names. They travel apart, and never in a snapshot. */
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { hashName } from '../lib/hash.ts';
+import { VALUES_PREFIX, valuesName } from '../lib/secret-values.ts';
 import type { Resource } from '../model/api.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { SecretBundle, SecretMaterial } from '../model/secret.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
+import { filtersIn } from './filters-in.ts';
 
 /** As Istio has it: the authorities of `x` may stand in a Secret of their own. */
 const AUTHORITIES_SUFFIX = '-cacert';
@@ -20,7 +22,7 @@ function isGranted({ origins = [] }: Pick<Listener, 'origins'>): boolean {
 /** Paths of files, and kinds that aren't Secrets, are nobody's to give. */
 const isSecret = (credential: string): boolean => /^[^/:]+(?:\/[^/:]+)?$/.test(credential);
 
-/** `namespace/name` of every Secret that a snapshot names, sorted. */
+/** `namespace/name` of every Secret that a snapshot names, sorted; what policies read by `valuesName`. */
 export function secretNames({ scope, listeners, clusters }: Snapshot): readonly string[] {
   const names = new Set<string>();
   const own = `${scope.namespace}/`;
@@ -34,7 +36,21 @@ export function secretNames({ scope, listeners, clusters }: Snapshot): readonly 
     add(listener.tls?.authorityName, isGranted(listener));
   }
   for (const { tls } of clusters) add(tls?.credentialName, false);
+  for (const { secrets = [] } of filtersIn(listeners))
+    for (const name of secrets) names.add(valuesName(name));
   return [...names].sort();
+}
+
+const ownName = (name: string): string =>
+  name.startsWith(VALUES_PREFIX) ? name.slice(VALUES_PREFIX.length) : name;
+
+/** The key of a certificate is for handshakes alone. */
+const HANDSHAKE_KEYS = new Set(['tls.key', 'key']);
+
+function valuesOf(secret: Resource | undefined): SecretMaterial | undefined {
+  if (secret === undefined) return undefined;
+  const entries = Object.entries(secret.data ?? {}).filter(([name]) => !HANDSHAKE_KEYS.has(name));
+  return { values: Object.fromEntries(entries) };
 }
 
 function textsOf(
@@ -73,13 +89,13 @@ function secretsAmong(resources: readonly Resource[]): ReadonlyMap<string, Resou
 export function secretsOf(names: readonly string[], resources: readonly Resource[]): SecretBundle {
   const all = secretsAmong(resources);
   const found = names.map((name) => {
-    const secret = all.get(name);
+    const secret = all.get(ownName(name));
     const authorities = all.get(`${name}${AUTHORITIES_SUFFIX}`);
     const revision = (one: Resource | undefined): string => one?.metadata.resourceVersion ?? '';
     return { name, secret, authorities, at: [name, revision(secret), revision(authorities)] };
   });
   const secrets = found.flatMap(({ name, secret, authorities }) => {
-    const texts = textsOf(secret, authorities);
+    const texts = name.startsWith(VALUES_PREFIX) ? valuesOf(secret) : textsOf(secret, authorities);
     return texts === undefined ? [] : [[name, texts] as const];
   });
   return {
@@ -95,6 +111,7 @@ export function misplacedSecrets(
 ): readonly Diagnostic[] {
   const all = secretsAmong(resources);
   return names
+    .map((name) => ownName(name))
     .filter((name) => !all.has(name))
     .flatMap((name): Diagnostic[] => {
       const suffix = name.slice(name.indexOf('/'));

@@ -1,5 +1,5 @@
 /** Workload identity tokens: whom the authority of a trust domain says the holder of a key is. */
-import { readBase64Url } from '../lib/base64url.ts';
+import { decodeBase64url } from '../lib/base64url.ts';
 import { own } from '../lib/own.ts';
 import { identityOf, parseSpiffeId, trustDomainOf } from '../lib/spiffe-id.ts';
 import type { TrustSettings } from '../model/trust.ts';
@@ -30,7 +30,7 @@ function isPublicKey(key: unknown): key is Fields {
   if (key['d'] !== undefined) return false;
   return ['x', 'y'].every((name) => {
     const value = key[name];
-    return typeof value === 'string' && readBase64Url(value)?.length === COORDINATE_BYTES;
+    return typeof value === 'string' && decodeBase64url(value)?.length === COORDINATE_BYTES;
   });
 }
 

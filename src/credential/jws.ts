@@ -1,6 +1,6 @@
 /** A compact JWS, read strictly (RFC 7515, RFC 8725): one reading for each text, or none. */
-import { readBase64Url } from '../lib/base64url.ts';
-import { namesTwice } from '../lib/json-names.ts';
+import { decodeBase64url } from '../lib/base64url.ts';
+import { isPlain } from '../lib/json-names.ts';
 import type { CredentialFault } from './names.ts';
 import { ALGORITHM, MAX_TOKEN_LENGTH, SIGNATURE_PARAMETERS } from './names.ts';
 
@@ -15,6 +15,7 @@ export interface Jws {
 }
 
 const SIGNATURE_BYTES = 64;
+const MAX_DEPTH = 64;
 /** Keys that a token brings along are nobody's. */
 const FOREIGN_KEYS = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 
@@ -25,13 +26,13 @@ export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readJson(part: string): Fields | undefined {
-  const bytes = readBase64Url(part);
+  const bytes = decodeBase64url(part);
   if (bytes === undefined) return undefined;
   try {
     const text = decoder.decode(bytes);
     const value: unknown = JSON.parse(text);
     // Two parsers may disagree on which of two equal names counts.
-    return isFields(value) && !namesTwice(text) ? value : undefined;
+    return isFields(value) && isPlain(text, value, MAX_DEPTH) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -45,7 +46,7 @@ export function readJws(token: string, type: string): Jws | CredentialFault {
     return 'malformed';
   const header = readJson(first);
   const claims = readJson(second);
-  const signature = readBase64Url(third);
+  const signature = decodeBase64url(third);
   if (header === undefined || claims === undefined || signature === undefined) return 'malformed';
   if (header['typ'] !== type) return 'type';
   if (header['alg'] !== ALGORITHM) return 'algorithm';

@@ -1,5 +1,5 @@
 /** Proofs of possession: one for each call, bound to where it goes and what it asks for. */
-import { writeBase64Url } from '../lib/base64url.ts';
+import { encodeBase64url } from '../lib/base64url.ts';
 import { digestOf } from './digest.ts';
 import type { Jws } from './jws.ts';
 import { isShortText, readJws, secondsOf, verifies } from './jws.ts';
@@ -145,9 +145,9 @@ export async function createProof(wanted: ProofWanted): Promise<string> {
     ...(body === undefined ? {} : { htd: await digestOf(body) }),
   };
   const signed = [{ alg: ALGORITHM, typ: PROOF_TYPE }, claims]
-    .map((part) => writeBase64Url(encoder.encode(JSON.stringify(part))))
+    .map((part) => encodeBase64url(encoder.encode(JSON.stringify(part))))
     .join('.');
   const { key } = wanted;
   const signature = await crypto.subtle.sign(SIGNATURE_PARAMETERS, key, encoder.encode(signed));
-  return `${signed}.${writeBase64Url(new Uint8Array(signature))}`;
+  return `${signed}.${encodeBase64url(new Uint8Array(signature))}`;
 }

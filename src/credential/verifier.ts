@@ -1,5 +1,5 @@
 /** Verifies the credentials of calls, and remembers what it has seen: tokens until they end, proofs until nobody takes them. */
-import { readBase64Url } from '../lib/base64url.ts';
+import { decodeBase64url } from '../lib/base64url.ts';
 import type { TrustSettings } from '../model/trust.ts';
 import type { VerifiedIdentity } from './identity-token.ts';
 import { verifyIdentityToken } from './identity-token.ts';
@@ -104,6 +104,6 @@ export class CredentialVerifier {
 
 async function isDigest(wanted: string, body: Uint8Array<ArrayBuffer>): Promise<boolean> {
   const found = new Uint8Array(await crypto.subtle.digest('SHA-256', body));
-  const bytes = readBase64Url(wanted);
+  const bytes = decodeBase64url(wanted);
   return bytes !== undefined && sameBytes(found, bytes);
 }

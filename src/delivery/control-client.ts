@@ -44,7 +44,7 @@ export interface ControlClient {
   bundle(pointer: Pointer, known: Bundle | undefined, sent?: Texts): Promise<Bundle>;
   acknowledge(ack: Acknowledgement): Promise<void>;
   /** The control plane fetches a key set again, if it may; resolves when it has tried. */
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
   /** A workload identity token for the holder of a key on P-256. @param key its public JWK */
   identityToken(key: Readonly<Record<string, unknown>>): Promise<IssuedToken>;
 }
@@ -126,8 +126,8 @@ class HttpControlClient implements ControlClient {
     await this.#post('ack', { ...ack, instance: this.#options.instance });
   }
 
-  async refreshKeys(uri: string): Promise<void> {
-    await this.#post('keys', { uri });
+  async refreshKeys(uri: string, kid: string): Promise<void> {
+    await this.#post('keys', { uri, kid });
   }
 
   async identityToken(key: Readonly<Record<string, unknown>>): Promise<IssuedToken> {

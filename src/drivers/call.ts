@@ -25,12 +25,10 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
   return body.subarray(0, maxBytes);
 }
 
-function urlOf({ endpoint, scheme, authority, target }: Call): string {
-  const host =
-    endpoint === undefined || endpoint.address.startsWith('binding:')
-      ? authority
-      : hostPort(endpoint);
-  return `${scheme}://${host}${target}`;
+/** A binding leads to its worker whatever the URL says; without one the request goes to where the URL says. */
+function hostOf({ endpoint, cluster, authority }: Call): string {
+  if (endpoint === undefined) return `${cluster.service}:${cluster.port}`;
+  return endpoint.address.startsWith('binding:') ? authority : hostPort(endpoint);
 }
 
 /** The authority travels beside the URL's host, as it does on requests of clients. */
@@ -39,7 +37,7 @@ function requestOf(call: Call, signal: AbortSignal): Request {
   for (const [name, value] of call.headers) headers.append(name, value);
   headers.set('x-forwarded-host', call.authority);
   const mayHaveBody = call.method !== 'GET' && call.method !== 'HEAD';
-  return new Request(urlOf(call), {
+  return new Request(`${call.scheme}://${hostOf(call)}${call.target}`, {
     method: call.method,
     headers,
     redirect: 'manual',
@@ -50,6 +48,7 @@ function requestOf(call: Call, signal: AbortSignal): Request {
 
 export function createCall(dial: Dial, clock: Host['clock']): Host['dial'] {
   return async (call): Promise<CallAnswer> => {
+    if (call.overHttp2 === true) throw new Error("a Web fetch doesn't say what it is carried by");
     const timer = new AbortController();
     let isOver = false;
     void clock.sleep(call.timeoutMs).then(() => {

@@ -26,6 +26,8 @@ class WebHeaders implements HeaderBlock {
   getAll(name: string): readonly string[] {
     const edited = this.#edits?.get(name);
     if (edited !== undefined) return edited;
+    // The one field whose repeats a comma doesn't join (RFC 9110, 5.3).
+    if (name === 'set-cookie') return this.#received.getSetCookie();
     const value = this.#read(name);
     return value === null ? [] : [value];
   }

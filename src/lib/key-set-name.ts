@@ -3,8 +3,22 @@
 /** Before an issuer whose discovery document says where its keys are. */
 export const ISSUER_PREFIX = 'issuer:';
 
-/** '' where a rule names neither. */
-export function keySetName(rule: { readonly jwksUri?: string; readonly issuer?: string }): string {
-  if ((rule.jwksUri ?? '') !== '') return rule.jwksUri ?? '';
+/** What of a rule says where its keys are; both spellings of one field are admitted. */
+export interface KeySource {
+  readonly jwksUri?: string;
+  readonly jwks_uri?: string;
+  readonly jwks?: string;
+  readonly issuer?: string;
+}
+
+export function jwksUriOf({ jwksUri = '', jwks_uri: other = '' }: KeySource): string {
+  return jwksUri === '' ? other : jwksUri;
+}
+
+/** '' where a rule has its keys inline, or names neither. */
+export function keySetName(rule: KeySource): string {
+  if ((rule.jwks ?? '') !== '') return '';
+  const uri = jwksUriOf(rule);
+  if (uri !== '') return uri;
   return (rule.issuer ?? '') === '' ? '' : `${ISSUER_PREFIX}${rule.issuer ?? ''}`;
 }

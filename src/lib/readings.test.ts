@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { otherValues, plainPath } from './readings.ts';
+import { hidesDots, otherValues, plainPath } from './readings.ts';
 
 describe('another reading', () => {
   it.each([
@@ -23,4 +23,23 @@ describe('another reading', () => {
     expect(otherValues(['a, b'], false)).toBeUndefined();
     expect(otherValues([], true)).toBeUndefined();
   });
+});
+
+it.each<[string, boolean]>([
+  ['/a/../b', false],
+  ['/a/..', false],
+  ['/a/..b/c', false],
+  ['/a/...', false],
+  ['/a/%2e%2e/b', true],
+  ['/a/.%2E/b', true],
+  ['/a/..%2fb', true],
+  ['/a/..%5Cb', true],
+  ['/a%2f../b', true],
+  ['/a\\..\\b', true],
+  ['/a/..;/b', true],
+  ['/a/../..%2fb', true],
+  ['/a%2fb', false],
+  ['/a/%252e%252e/b', false],
+])('dots hide in %s: %s', (path, expected) => {
+  expect(hidesDots(path)).toBe(expected);
 });

@@ -28,6 +28,18 @@ export function plainPath(path: string): string | undefined {
   return text === path ? undefined : text;
 }
 
+const CLIMB = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=($|[;/\\]|%2f|%5c))/gi;
+
+/**
+ * Does a dot segment hide in a path: behind an encoded or back-to-front separator, in an encoding of its own, before
+ * parameters? A plain one that is still there was left on purpose.
+ */
+export function hidesDots(path: string): boolean {
+  for (const [segment, end = ''] of path.matchAll(CLIMB))
+    if (segment !== '/..' || (end !== '' && end !== '/')) return true;
+  return false;
+}
+
 /** Repeats of a field as one value, or a value that the runtime joined as several; undefined where that is all the same. */
 export function otherValues(
   values: readonly string[],

@@ -12,6 +12,8 @@ export interface JwtRule {
   readonly issuer?: string;
   readonly audiences?: readonly string[];
   readonly jwksUri?: string;
+  /** Another spelling of `jwksUri`. */
+  readonly jwks_uri?: string;
   readonly jwks?: string;
   readonly fromHeaders?: readonly { readonly name: string; readonly prefix?: string }[];
   readonly fromParams?: readonly string[];

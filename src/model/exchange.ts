@@ -62,6 +62,37 @@ export interface GrpcCall {
   holdsHead: boolean;
 }
 
+/** What a policy in dry run would have done. */
+export interface ShadowResult {
+  readonly result: 'allowed' | 'denied';
+  /** `ns[shop]-policy[trial]-rule[0]`, the rule that decided; absent = none did. */
+  readonly policyId?: string;
+}
+
+/** What policies said of a request beside the decision itself: for logs and counters. */
+export interface PolicyMarks {
+  readonly shadowAllow?: ShadowResult;
+  readonly shadowDeny?: ShadowResult;
+  /** An AUDIT policy that matched, as a policy id. */
+  readonly audit?: string;
+  /** Authorizers that were asked, in order. */
+  readonly asked?: readonly AskedMark[];
+}
+
+export interface AskedMark {
+  /** Name of the extension provider. */
+  readonly provider: string;
+  /** `failure_mode_allowed`: it failed, and failOpen let the request pass. */
+  readonly result: 'ok' | 'denied' | 'error' | 'failure_mode_allowed';
+}
+
+/** What a request was before a filter wrote on it that has no say in its route. */
+export interface AsReceived {
+  /** Values by lower-case name; none = it wasn't there. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly query: string;
+}
+
 /** One line of why; collected only when asked for (explain). */
 export interface TraceStep {
   readonly step:
@@ -146,6 +177,12 @@ export interface Exchange {
   details: string;
   /** `namespace/name` of the policy that decided. */
   decidedBy: string;
+  /** Number of the rule that did, of policies that have rules. */
+  decidedRule?: number;
+  /** Where policies said something; few exchanges have any. */
+  marks?: PolicyMarks;
+  /** Routes are chosen by this where it says something. */
+  asReceived?: AsReceived;
   /** Private state of policies, by the index that link was given. */
   readonly slots: unknown[];
   readonly trace: TraceStep[] | undefined;

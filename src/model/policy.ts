@@ -9,12 +9,16 @@ import type {
   RequestAuthenticationSpec,
   Resource,
 } from './api.ts';
+import type { Authorizer } from './authorizer.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import type { Exchange, LocalReply } from './exchange.ts';
 import type { MongoRules } from './mongo.ts';
 import type { FilterConfig, KeySet, MeshSettings, Origin } from './snapshot.ts';
 
-/** Who calls; then Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router. */
+/**
+ * Who calls; then Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router.
+ * Parts of a lateen.io Policy before `authz` run before AuthorizationPolicy judges, by the route that a request takes as it came.
+ */
 export const PHASES = [
   'peer',
   'authz-custom',
@@ -26,39 +30,6 @@ export const PHASES = [
   'headers',
 ] as const;
 export type Phase = (typeof PHASES)[number];
-
-/** What CUSTOM policies ask, by the name of an extension provider of the mesh settings. */
-export type Authorizer = HttpAuthorizer | { readonly kind: 'unusable'; readonly reason: string };
-
-/** Header names are lower case; in lists of names a `*` may stand at the end or the beginning. */
-export interface HttpAuthorizer {
-  readonly kind: 'http';
-  /** Host that the mesh knows, lower case. */
-  readonly service: string;
-  readonly port: number;
-  /** @default 600,000, as Istio sets it */
-  readonly timeoutMs: number;
-  readonly pathPrefix: string;
-  /** Requests pass when no answer comes. @default false */
-  readonly failOpen: boolean;
-  /** @default 403 */
-  readonly statusOnError: number;
-  /** Of the request, sent to the authorizer. */
-  readonly requestHeaders: readonly string[];
-  /** Sent besides, with these values. */
-  readonly additionalHeaders: readonly (readonly [name: string, value: string])[];
-  readonly body?: {
-    readonly maxBytes: number;
-    /** A larger body is cut off instead of refused with 413. */
-    readonly allowPartial: boolean;
-  };
-  /** Of the answer: onto the request when it allows. */
-  readonly upstreamOnAllow: readonly string[];
-  /** Onto the response when it allows. */
-  readonly downstreamOnAllow: readonly string[];
-  /** Onto the response when it refuses; empty = all. */
-  readonly downstreamOnDeny: readonly string[];
-}
 
 export interface Audience {
   /** Lower case. */
@@ -80,6 +51,8 @@ export interface WorkloadPolicyInput {
   part?(key: string): { readonly policy: string; readonly part: unknown } | undefined;
   /** Undefined: no provider has the name. */
   authorizer(name: string): Authorizer | undefined;
+  /** May a workload have several of them? All must allow then. @default false */
+  readonly severalAuthorizers?: boolean;
   /** Cluster of a service that a filter calls; undefined where the workload sees no such service or port. */
   callable(host: string, port: number): string | undefined;
   /** Where something was compiled from. */
@@ -173,14 +146,17 @@ export interface Filter {
   /** Sees upstream responses and local replies (then `x.response` is a head over the reply). */
   response?(x: Exchange): void;
   /** Of a connection that isn't read as HTTP: only its peer, port and TLS are there to judge. False closes it; `x.details` may say why. */
-  connection?(x: Exchange): boolean;
+  connection?(x: Exchange): boolean | Promise<boolean>;
   /** Of a connection that speaks MongoDB's protocol: what becomes of its operations. */
   readonly mongo?: MongoRules;
   done?(x: Exchange): void;
 }
 
 /** The cluster says where to and how. */
-export type ClusterCall = Omit<Call, 'endpoint' | 'scheme'>;
+export interface ClusterCall extends Omit<Call, 'cluster' | 'endpoint' | 'scheme'> {
+  /** Rejects where the cluster isn't spoken to by TLS, nor is a service binding. @default false */
+  readonly needsTls?: boolean;
+}
 
 export interface LinkContext {
   readonly host: Host;
@@ -190,9 +166,11 @@ export interface LinkContext {
   /** Keys delivered as an overlay; undefined while none were fetched. */
   keys(uri: string): KeySet | undefined;
   /** Asks the control plane for fresher keys after an unknown kid; single-flight, rate-limited; resolves when done. */
-  refreshKeys(uri: string): Promise<void>;
+  refreshKeys(uri: string, kid: string): Promise<void>;
   /** Sends a request to an endpoint of a cluster; rejects when no endpoint is healthy or no answer comes in time. */
   call(cluster: string, request: ClusterCall): Promise<CallAnswer>;
+  /** Entries of a Secret that the filter's config names under `secrets`, `namespace/name`; undefined while nobody gave it. The same object while they are the same. */
+  secret?(name: string): Readonly<Record<string, string>> | undefined;
 }
 
 export interface PolicyFilter {

@@ -9,6 +9,8 @@ export interface SecretMaterial {
   readonly authorities?: string;
   /** Revocation list of those authorities. */
   readonly revoked?: string;
+  /** Every entry, of one that policies read; it goes by `valuesName`. Private keys of certificates aren't among them. */
+  readonly values?: Readonly<Record<string, string>>;
 }
 
 export interface SecretBundle {

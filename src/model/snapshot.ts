@@ -378,6 +378,10 @@ export interface FilterConfig {
   readonly config: unknown;
   /** Of a listener: runs once the route is known, and leaves the request to the route's own filter of this kind. */
   readonly yields?: true;
+  /** Secrets that the filter reads, `namespace/name`: their entries reach the proxy by the channel of secrets. */
+  readonly secrets?: readonly string[];
+  /** Key sets that the filter holds tokens against (`src/lib/key-set-name.ts`). */
+  readonly keySets?: readonly string[];
 }
 
 export interface Endpoint {

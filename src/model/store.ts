@@ -103,24 +103,49 @@ export interface AuditEntry {
   readonly seq: number;
   readonly atMs: number;
   readonly actor: string;
+  /** `none`: nobody who was known. */
   readonly role: string;
   readonly method: string;
   readonly path: string;
   readonly status: number;
+  /** Absent for the first administrator, and for who showed a certificate or nothing. */
+  readonly tokenId?: string;
+  /** Address that asked, as this home knows it. */
+  readonly source?: string;
+  readonly requestId?: string;
+  /** Without what could be a secret. */
+  readonly query?: string;
+  readonly dryRun?: true;
+  /** One line stands for so many refusals of a source. */
+  readonly count?: number;
+  /** SHA-256 (hex) of the canonical JSON of the entry before, with its own `previous`; the first has zeros. */
+  readonly previous: string;
 }
 
 /** Append-only; the oldest entries go when there are more than a home keeps (100,000). */
 export interface AuditLog {
-  append(entry: Omit<AuditEntry, 'seq'>): Promise<void>;
+  /** Chains the entry to the last one; appends at once make one chain all the same. */
+  append(entry: Omit<AuditEntry, 'seq' | 'previous'>): Promise<void>;
   /** Newest first; `before` = seq of the last entry of the page before. */
   list(options: {
     readonly limit: number;
     readonly before?: number;
   }): Promise<readonly AuditEntry[]>;
+  /** Oldest first, from the one after `after`. */
+  read(options: { readonly limit: number; readonly after: number }): Promise<readonly AuditEntry[]>;
+  /** The last entry, and the last one that was dropped; zeros where there is none. */
+  ends(): Promise<{ readonly head: AuditPoint; readonly anchor: AuditPoint }>;
+}
+
+/** An entry by its number and the SHA-256 of its canonical JSON. */
+export interface AuditPoint {
+  readonly seq: number;
+  readonly hash: string;
 }
 
 /** Small texts that may be lost and change often, outside the revisions: fetched keys, for when their issuer is away. */
 export interface TextCache {
   get(name: string): Promise<string | undefined>;
   set(name: string, text: string): Promise<void>;
+  delete(name: string): Promise<void>;
 }

@@ -1,4 +1,6 @@
 /** How many connections that aren't read as HTTP were carried and how they ended, by listener and by cluster. */
+import type { AuthorizationCounts } from './authorization-counters.ts';
+import { AuthorizationCounters } from './authorization-counters.ts';
 import type { EngineExchange } from './exchange.ts';
 import type { ConnectionEnd } from './record.ts';
 
@@ -14,6 +16,8 @@ export interface ConnectionCounts {
   readonly bytesReceived: number;
   /** By response flags as logged; only those that occurred. */
   readonly flags: Readonly<Record<string, number>>;
+  /** Of listeners; absent where no policy had a say. */
+  readonly authorization?: AuthorizationCounts;
 }
 
 export interface ConnectionStats {
@@ -32,6 +36,12 @@ class Counts {
   #bytesSent = 0;
   #bytesReceived = 0;
   readonly #flags = new Map<string, number>();
+  #authorization: AuthorizationCounters | undefined;
+
+  addAuthorization(x: EngineExchange): void {
+    this.#authorization ??= new AuthorizationCounters();
+    this.#authorization.add(x);
+  }
 
   begin(): void {
     this.connections++;
@@ -54,6 +64,7 @@ class Counts {
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,
       flags: Object.fromEntries(this.#flags),
+      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization.view() }),
     };
   }
 }
@@ -109,7 +120,9 @@ export class ConnectionCounters {
   /** @param joined whether its cluster counts it */
   end(x: EngineExchange, bytes: ConnectionEnd, joined: boolean): void {
     const { bytesSent, bytesReceived, branched = NO_BYTES } = bytes;
-    this.#listeners.of(x.listener?.name ?? '').end(x.flags, bytesSent, bytesReceived);
+    const listener = this.#listeners.of(x.listener?.name ?? '');
+    listener.end(x.flags, bytesSent, bytesReceived);
+    if (AuthorizationCounters.concerns(x)) listener.addAuthorization(x);
     if (joined && x.cluster !== undefined)
       this.#clusters
         .of(x.cluster.name)

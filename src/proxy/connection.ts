@@ -3,6 +3,7 @@ import { RequestHeaderList } from '../lib/header-list.ts';
 import type { Host } from '../host/host.ts';
 import type { Exchange, LocalReply } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
+import type { Filter } from '../model/policy.ts';
 import type { FilterConfig, Route } from '../model/snapshot.ts';
 import { beginAttempt, beginPassthrough, drawDestination } from './attempt.ts';
 import {
@@ -34,26 +35,38 @@ export interface ConnectionArrival {
 const NO_FILTERS: readonly FilterConfig[] = [];
 const NO_HEAD = { method: '', scheme: 'http', authority: '', target: '/' } as const;
 
-/** With `reply` the connection is closed; else it goes to `endpoint`, or where the client wanted. */
+/**
+ * With `reply` the connection is closed; else it goes to `endpoint`, or where the client wanted. Where `waiting` is set,
+ * a filter asks somebody: it is decided when that has settled, which never fails.
+ */
 export function decideConnection(arrival: ConnectionArrival, host: Host): Exchange {
   const head = new RequestHeaderList(NO_HEAD, []);
   const x = createExchange({ ...arrival, head }, host.clock.nowMs());
   const refused = decide(x, arrival, host);
-  if (refused === undefined) return x;
+  if (refused instanceof Promise)
+    x.waiting = refused.then(
+      (late) => settle(x, late),
+      () => settle(x, closed('', 'filter_failed')),
+    );
+  else settle(x, refused);
+  return x;
+}
+
+function settle(x: EngineExchange, refused: LocalReply | undefined): void {
+  x.waiting = undefined;
+  if (refused === undefined) return;
   x.reply = refused;
   x.flags = refused.flag;
   x.details = refused.details;
   x.trace?.push({ step: 'reply', name: 'close', outcome: 'chosen', detail: refused.details });
-  return x;
 }
 
 function decide(
   x: EngineExchange,
-  { destinationIp, host: wanted }: ConnectionArrival,
+  arrival: ConnectionArrival,
   host: Host,
-): LocalReply | undefined {
-  const sni = x.peer.tls?.sni;
-  const linked = x.linked.listeners.find(x.port, sni);
+): LocalReply | undefined | Promise<LocalReply | undefined> {
+  const linked = x.linked.listeners.find(x.port, x.peer.tls?.sni);
   if (linked === undefined) {
     traceNoListener(x);
     return passOrClose(x, isLetThrough(x), 'no_listener');
@@ -66,13 +79,41 @@ function decide(
   if (lacksClientCertificate(x, listener)) return closed('NR', 'no_client_certificate');
   const { linked: snapshot } = x;
   // No route of a connection has filters of its own that a listener's could yield to.
-  for (const filters of [
-    snapshot.filtersOf(listener.filters),
-    snapshot.routeFiltersOf(listener.filters, NO_FILTERS),
-  ])
-    for (const filter of filters)
-      if (filter.connection?.(x) === false)
-        return closed('', x.details === '' ? 'rbac_access_denied' : x.details);
+  const filters = [
+    ...snapshot.filtersOf(listener.filters),
+    ...snapshot.routeFiltersOf(listener.filters, NO_FILTERS),
+  ];
+  const passes = allPass(x, filters, 0);
+  const onward = (isPassed: boolean): LocalReply | undefined =>
+    isPassed
+      ? routeConnection(x, linked, arrival, host)
+      : closed(x.flags, x.details === '' ? 'rbac_access_denied' : x.details);
+  return typeof passes === 'boolean' ? onward(passes) : passes.then(onward);
+}
+
+/** A promise only where a filter really waits. */
+function allPass(
+  x: EngineExchange,
+  filters: readonly Filter[],
+  from: number,
+): boolean | Promise<boolean> {
+  for (let i = from; i < filters.length; i++) {
+    const answer = filters[i]?.connection?.(x);
+    if (answer === false) return false;
+    if (answer instanceof Promise)
+      return answer.then((isPassed) => isPassed && allPass(x, filters, i + 1));
+  }
+  return true;
+}
+
+function routeConnection(
+  x: EngineExchange,
+  linked: LinkedListener,
+  { destinationIp, host: wanted }: ConnectionArrival,
+  host: Host,
+): LocalReply | undefined {
+  const { listener } = linked;
+  const sni = x.peer.tls?.sni;
   const own = wanted === undefined ? undefined : routeTo(linked, wanted);
   if (own?.action.kind === 'forward') {
     x.route = own;

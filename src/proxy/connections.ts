@@ -18,7 +18,10 @@ import { recordConnection } from './record.ts';
 import { closed } from './rescue.ts';
 
 export interface Connections {
-  /** Decides. With `reply` the connection is closed; it ends by `onEnd` all the same. */
+  /**
+   * Decides. With `reply` the connection is closed; it ends by `onEnd` all the same. Where `waiting` is set, it isn't
+   * decided before that has settled.
+   */
   begin(arrival: ConnectionArrival): Exchange;
   /** What MongoDB's operations over the connection meet; undefined = it isn't known to carry any. */
   mongoOf(x: Exchange): MongoCarried | undefined;
@@ -71,7 +74,8 @@ class ConnectionMachine implements Connections {
   begin(arrival: ConnectionArrival): Exchange {
     const x = decideConnection(arrival, this.#host) as EngineExchange;
     this.#counters.begin(x);
-    if (x.reply === undefined) this.#join(x);
+    if (x.waiting === undefined) this.#decided(x);
+    else x.waiting = x.waiting.then(() => this.#decided(x));
     return x;
   }
 
@@ -150,6 +154,12 @@ class ConnectionMachine implements Connections {
     return this.#counters.view();
   }
 
+  /** A client that didn't wait for it has ended, and counts nowhere any more. */
+  #decided(x: EngineExchange): void {
+    if (x.stage === 'done') endAttempt(x);
+    else if (x.reply === undefined) this.#join(x);
+  }
+
   #join(x: EngineExchange): void {
     const { cluster } = x;
     if (cluster === undefined) return;
@@ -183,6 +193,7 @@ class ConnectionMachine implements Connections {
   }
 
   #settle(x: EngineExchange, end: ConnectionEnd): void {
+    x.stage = 'done';
     endAttempt(x);
     if (end.flag !== undefined && x.reply === undefined) x.flags = end.flag;
     if (end.details !== undefined && x.reply === undefined) x.details = end.details;

@@ -6,6 +6,8 @@
  */
 import { NO_STATUS } from '../lib/grpc-status.ts';
 import type { Cluster, Listener } from '../model/snapshot.ts';
+import type { AuthorizationCounts } from './authorization-counters.ts';
+import { AuthorizationCounters } from './authorization-counters.ts';
 import type { EngineExchange } from './exchange.ts';
 
 /** Requests of one listener or cluster, as plain JSON. */
@@ -19,6 +21,8 @@ export interface RequestCounts {
   readonly grpc?: Readonly<Record<string, number>>;
   /** Retries that were not made since as many were under way as may be; absent where there were none. */
   readonly retryOverflows?: number;
+  /** Of listeners; absent where no policy had a say. */
+  readonly authorization?: AuthorizationCounts;
 }
 
 export interface EngineStats {
@@ -40,6 +44,7 @@ class Counts {
   readonly #classes: number[] = CLASSES.map(() => 0);
   #flags: Map<string, number> | undefined;
   #grpc: Map<number, number> | undefined;
+  #authorization: AuthorizationCounters | undefined;
   retryOverflows = 0;
 
   add(statusClass: number, flags: string): void {
@@ -54,6 +59,11 @@ class Counts {
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
 
+  addAuthorization(x: EngineExchange): void {
+    this.#authorization ??= new AuthorizationCounters();
+    this.#authorization.add(x);
+  }
+
   view(): RequestCounts {
     const seen = CLASSES.map((name, index) => [name, this.#classes[index] as number] as const);
     return {
@@ -62,6 +72,7 @@ class Counts {
       flags: Object.fromEntries(this.#flags ?? []),
       ...(this.#grpc === undefined ? {} : { grpc: Object.fromEntries(this.#grpc) }),
       ...(this.retryOverflows === 0 ? {} : { retryOverflows: this.retryOverflows }),
+      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization.view() }),
     };
   }
 
@@ -121,6 +132,7 @@ export class RequestCounters {
     const listener = this.#listeners.of(x.listener ?? NO_LISTENER);
     listener.add(statusClass, x.flags);
     if (call !== undefined) listener.addCall(call.status);
+    if (AuthorizationCounters.concerns(x)) listener.addAuthorization(x);
     if (cluster === undefined) return;
     const counts = this.#clusters.of(cluster);
     counts.add(statusClass, x.flags);

@@ -176,7 +176,18 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   const type = x.request.get('content-type');
   if (isGrpcType(type)) x.call = createCall();
   if (linked.listener.grpcWeb === true) bridge(x);
+  if (x.linked.asksFirst(linked.listener)) chooseFront(x, linked.listener);
   return undefined;
+}
+
+/** Who asks may decide on the route, and the route says how that is asked: it is the one taken by nobody in particular. */
+function chooseFront(x: EngineExchange, { filters }: Listener): void {
+  const traced = x.trace?.length ?? 0;
+  const first = findHost(x)?.matcher.match(x)?.filters ?? NO_FILTERS;
+  if (x.trace !== undefined) x.trace.length = traced;
+  x.firstRoute = first;
+  x.listenerFilters = x.linked.frontFiltersOf(filters, first);
+  x.routeFilters = x.linked.filtersBehind(filters, { first, route: NO_FILTERS });
 }
 
 function bridge(x: EngineExchange): void {
@@ -207,6 +218,29 @@ function httpsLocation(x: EngineExchange): LocalReply {
   };
 }
 
+/** What was written since has no say: the route is chosen by the request as it came, which then is again what it was. */
+export function routeAsReceived(x: EngineExchange): ReturnType<typeof route> {
+  const { asReceived, query } = x;
+  if (asReceived === undefined) return route(x);
+  const written = new Map(
+    [...asReceived.headers.keys()].map((name) => [name, x.request.getAll(name)]),
+  );
+  put(x, asReceived.headers);
+  x.query = asReceived.query;
+  const found = route(x);
+  put(x, written);
+  x.query = query;
+  return found;
+}
+
+function put({ request }: EngineExchange, headers: ReadonlyMap<string, readonly string[]>): void {
+  for (const [name, [first, ...others]] of headers) {
+    if (first === undefined) request.remove(name);
+    else request.set(name, first);
+    for (const value of others) request.add(name, value);
+  }
+}
+
 /** Virtual host and route; a reply when there is none, `passthrough` when the host is let through as it is. */
 export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined {
   if (x.listener === undefined) return 'passthrough';
@@ -229,6 +263,10 @@ export function route(x: EngineExchange): LocalReply | 'passthrough' | undefined
   if (matched === undefined) return replies.noRoute;
   x.route = matched;
   if (matched.grpcWeb === true) bridge(x);
-  x.routeFilters = x.linked.routeFiltersOf(x.listener.filters, matched.filters);
+  const { filters } = x.listener;
+  x.routeFilters =
+    x.firstRoute === undefined
+      ? x.linked.routeFiltersOf(filters, matched.filters)
+      : x.linked.filtersBehind(filters, { first: x.firstRoute, route: matched.filters });
   return undefined;
 }

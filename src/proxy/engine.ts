@@ -21,7 +21,7 @@ import {
 } from './attempt.ts';
 import type { EngineStats } from './counters.ts';
 import { RequestCounters } from './counters.ts';
-import { accept, route } from './decide.ts';
+import { accept, routeAsReceived } from './decide.ts';
 import type { Arrival, EngineExchange } from './exchange.ts';
 import { createExchange } from './exchange.ts';
 import {
@@ -222,7 +222,7 @@ class StateMachine implements Engine {
   #listenerFilters(x: EngineExchange): Step {
     const step = this.#run(x, x.listenerFilters);
     if (step !== undefined) return step;
-    x.unrouted = route(x);
+    x.unrouted = routeAsReceived(x);
     if (x.grpcWeb !== undefined) {
       x.call = createCall();
       toGrpcRequest(x.request);

@@ -3,7 +3,7 @@ import type { BodyStart, Exchange, LocalReply } from '../model/exchange.ts';
 import type { RequestHead } from '../model/head.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Filter } from '../model/policy.ts';
-import type { Endpoint } from '../model/snapshot.ts';
+import type { Endpoint, FilterConfig } from '../model/snapshot.ts';
 import type { LinkedCluster, LinkedSnapshot } from './link.ts';
 import type { LinkedListener } from './matcher/hosts.ts';
 import type { RetryState } from './retry.ts';
@@ -21,6 +21,8 @@ export interface EngineExchange extends Exchange {
   linkedCluster: LinkedCluster | undefined;
   /** In phase order. */
   listenerFilters: readonly Filter[];
+  /** Filters of the route that the request took as it came, where some of them say who asks; absent = none do. */
+  firstRoute?: readonly FilterConfig[];
   /** Those of the listener that yield; with those of the route once there is one. */
   routeFilters: readonly Filter[];
   /** What becomes of a request that no route takes, when its filters have let it pass. */

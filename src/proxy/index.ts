@@ -1,10 +1,12 @@
 export { canonicalTarget } from './canonical.ts';
+export type { AuthorizationCounts } from './authorization-counters.ts';
 export type { EngineStats, RequestCounts } from './counters.ts';
 export { createEngine } from './engine.ts';
 export type { Engine, EngineOptions, MirrorTarget } from './engine.ts';
 export type { Arrival } from './exchange.ts';
 export type { ConnectionEnd, RequestEnd } from './record.ts';
-export { LinkError, createLinker, link } from './link.ts';
+export { LinkError } from './link-error.ts';
+export { createLinker, link } from './link.ts';
 export type { LinkOptions, LinkedSnapshot, Linker } from './link.ts';
 export { CurrentSnapshot } from './swap.ts';
 export { grpcMessage, grpcStatusOf } from './rescue.ts';

@@ -17,7 +17,8 @@ import type { Exchange } from '../model/exchange.ts';
 import type { PolicyFilter } from '../model/policy.ts';
 import type { FilterConfig, NamedSnapshot, Route } from '../model/snapshot.ts';
 import type { LinkedSnapshot, Linker } from './link.ts';
-import { LinkError, createLinker } from './link.ts';
+import { LinkError } from './link-error.ts';
+import { createLinker } from './link.ts';
 
 const host = createFakeHost();
 const policy: PolicyFilter = {

@@ -15,7 +15,8 @@ import { createFakeHost } from '../host/fake-host.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
 import type { Host } from '../host/host.ts';
 import type { FilterConfig, NamedSnapshot } from '../model/snapshot.ts';
-import { LinkError, createLinker, link } from './link.ts';
+import { LinkError } from './link-error.ts';
+import { createLinker, link } from './link.ts';
 
 const host = createFakeHost();
 const guarded = (filters: readonly FilterConfig[]): NamedSnapshot =>

@@ -1,7 +1,6 @@
 /** A snapshot with its overlays, linked: matchers, tries, closures. One reference; a request keeps the one it began with. */
 import type { Host } from '../host/host.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
-import { PHASES } from '../model/policy.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { PER_STEP, finish } from '../lib/steps.ts';
 import type { Steps } from '../lib/steps.ts';
@@ -18,9 +17,18 @@ import type {
 } from '../model/snapshot.ts';
 import type { Balancing } from './balance/balancer.ts';
 import { linkBalancer } from './balance/balancer.ts';
+import type { FilterLists } from './filter-lists.ts';
+import {
+  FilterLinker,
+  filtersBehind,
+  frontFilters,
+  ownFilters,
+  routeFilters,
+} from './filter-lists.ts';
+import { LinkError } from './link-error.ts';
 import type { ListenerTable, ListenersBefore } from './matcher/hosts.ts';
 import { listenerSteps } from './matcher/hosts.ts';
-import { schemeTowards } from './upstream-tls.ts';
+import { schemeTowards, tlsTowards } from './upstream-tls.ts';
 
 export interface LinkOptions {
   readonly host: Host;
@@ -28,9 +36,11 @@ export interface LinkOptions {
   /** Drivers turn bodies of gRPC-Web into gRPC's and back, where the exchange says so. @default false */
   readonly bridgesGrpcWeb?: boolean;
   /** Asks the control plane for fresher keys. */
-  refreshKeys?(uri: string): Promise<void>;
+  refreshKeys?(uri: string, kid: string): Promise<void>;
   /** Keys as they are now, where they may be newer than the overlay linked with. */
   currentKeys?(): KeyOverlay;
+  /** Entries of a Secret that filters name, `namespace/name`; the same object while they are the same. @default nobody has any */
+  secret?(name: string): Readonly<Record<string, string>> | undefined;
 }
 
 export interface LinkedCluster {
@@ -54,125 +64,21 @@ export interface LinkedSnapshot {
     listener: readonly FilterConfig[],
     route: readonly FilterConfig[],
   ): readonly Filter[];
+  /** Some filter of the listener's routes says who asks: such run before AuthorizationPolicy judges. */
+  asksFirst(listener: Listener): boolean;
+  /** The listener's own, and those that say who asks of the route that the request takes as it came, in phase order. */
+  frontFiltersOf(
+    listener: readonly FilterConfig[],
+    route: readonly FilterConfig[],
+  ): readonly Filter[];
+  /** What `frontFiltersOf` with the route `first` has left over. */
+  filtersBehind(
+    listener: readonly FilterConfig[],
+    routes: Readonly<Record<'first' | 'route', readonly FilterConfig[]>>,
+  ): readonly Filter[];
 }
 
-/** The snapshot can't be run; the one before stays. */
-export class LinkError extends Error {
-  readonly code = 'LAT0201';
-
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'LinkError';
-  }
-}
-
-const NONE: readonly Filter[] = [];
-const NO_FILTERS: readonly FilterConfig[] = [];
 const NO_ENDPOINTS: readonly Endpoint[] = [];
-
-interface LinkedFilter {
-  readonly kind: string;
-  readonly phase: number;
-  readonly filter: Filter;
-}
-
-/** The filters of one list of configs. */
-interface LinkedList {
-  /** In phase order. */
-  readonly own: readonly Filter[];
-  /** Those of `own`, with their kinds. */
-  readonly entries: readonly LinkedFilter[];
-  readonly yielding: readonly LinkedFilter[];
-  /** With those that yield here, by the route's list. */
-  readonly merged: WeakMap<readonly FilterConfig[], readonly Filter[]>;
-}
-
-const NO_LIST: LinkedList = { own: NONE, entries: [], yielding: [], merged: new WeakMap() };
-
-const inOrder = (filters: readonly LinkedFilter[]): readonly Filter[] =>
-  [...filters].sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
-
-/** A request meets the filters of one listener, then those of one route. */
-const STAGES = ['listener', 'route'] as const;
-type Stage = (typeof STAGES)[number];
-
-/** By the list of configs that they were linked from. */
-type FilterLists = ReadonlyMap<readonly FilterConfig[], LinkedList>;
-
-/** Links lists of filters, each once. */
-class FilterLinker {
-  readonly lists = new Map<readonly FilterConfig[], LinkedList>();
-  slotCount = 0;
-  readonly #policies: ReadonlyMap<string, PolicyFilter>;
-  readonly #context: Omit<LinkContext, 'slot'>;
-  readonly #before: FilterLists;
-
-  constructor(
-    policies: ReadonlyMap<string, PolicyFilter>,
-    context: Omit<LinkContext, 'slot'>,
-    before: FilterLists,
-  ) {
-    this.#policies = policies;
-    this.#context = context;
-    this.#before = before;
-  }
-
-  /** Whether it was worth a step: there are filters, and they weren't met before. */
-  add(configs: readonly FilterConfig[], stage: Stage): boolean {
-    if (configs.length === 0 || this.lists.has(configs)) return false;
-    this.slotCount = Math.max(this.slotCount, configs.length * STAGES.length);
-    this.lists.set(configs, this.#before.get(configs) ?? this.#link(configs, stage));
-    return true;
-  }
-
-  /**
-   * Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. The
-   * stages take turns, so that no slot depends on another list, and a list of the snapshot before keeps its own.
-   */
-  #link(configs: readonly FilterConfig[], stage: Stage): LinkedList {
-    const filters = configs.map((config, index) =>
-      this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)),
-    );
-    const entries = filters.filter((_, index) => configs[index]?.yields !== true);
-    const yielding = filters.filter((_, index) => configs[index]?.yields === true);
-    return { own: inOrder(entries), entries, yielding, merged: new WeakMap() };
-  }
-
-  #linkOne({ kind, config }: FilterConfig, slot: number): LinkedFilter {
-    const policy = this.#policies.get(kind);
-    if (policy === undefined)
-      throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
-    const filter = policy.link(config, { ...this.#context, slot });
-    return { kind, phase: PHASES.indexOf(policy.phase), filter };
-  }
-}
-
-/** Running without filters that were given would let through what they refuse. */
-function listOf(lists: FilterLists, configs: readonly FilterConfig[]): LinkedList {
-  if (configs.length === 0) return NO_LIST;
-  const list = lists.get(configs);
-  if (list === undefined) throw new Error('filters that are not of this snapshot');
-  return list;
-}
-
-/** Most listeners have none that yield: the route's list is then all there is. */
-function routeFilters(
-  lists: FilterLists,
-  listener: readonly FilterConfig[],
-  route: readonly FilterConfig[],
-): readonly Filter[] {
-  const { yielding, merged } = listOf(lists, listener);
-  const { own, entries } = listOf(lists, route);
-  if (yielding.length === 0) return own;
-  const key = entries.length === 0 ? NO_FILTERS : route;
-  let filters = merged.get(key);
-  if (filters === undefined) {
-    const kinds = new Set(entries.map(({ kind }) => kind));
-    filters = inOrder([...yielding.filter(({ kind }) => !kinds.has(kind)), ...entries]);
-    merged.set(key, filters);
-  }
-  return filters;
-}
 
 /** Requests of the proxy's own go to endpoints of the snapshot's clusters, as those of clients do. */
 function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkContext['call'] {
@@ -182,10 +88,17 @@ function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkC
     const endpoint = isOriginal ? undefined : linked?.balancing.pick(NO_ENDPOINTS);
     if (linked === undefined || (endpoint === undefined && !isOriginal))
       throw new Error(`no endpoint of ${name} is healthy`);
-    const scheme = schemeTowards(linked.cluster);
+    const { cluster } = linked;
+    if (isOriginal && cluster.service.includes('*'))
+      throw new Error(`${cluster.service} is no host that can be called`);
+    const scheme = schemeTowards(cluster);
+    const { needsTls, ...plain } = request;
+    const isSecured = tlsTowards(cluster, endpoint) !== undefined;
+    if (needsTls === true && !isSecured && endpoint?.address.startsWith('binding:') !== true)
+      throw new Error(`${name} is not spoken to by TLS: give it a DestinationRule with tls`);
     if (endpoint !== undefined) linked.balancing.begin(endpoint);
     try {
-      return await host.dial({ ...request, cluster: linked.cluster, endpoint, scheme });
+      return await host.dial({ ...plain, cluster, endpoint, scheme });
     } finally {
       if (endpoint !== undefined) linked.balancing.end(endpoint);
     }
@@ -199,6 +112,13 @@ interface Linked {
   /** Filters see the mesh's settings and keys: with others they are linked anew. */
   readonly filterContext: string;
   readonly clusters: ReadonlyMap<string, LinkedCluster & { readonly members: readonly Endpoint[] }>;
+}
+
+interface LinkedFilters {
+  readonly lists: FilterLists;
+  readonly slotCount: number;
+  /** Listeners of which some route's filter says who asks. */
+  readonly asking: ReadonlySet<Listener>;
 }
 
 const NOTHING: Linked = {
@@ -253,7 +173,7 @@ class SnapshotLinker implements Linker {
       const filterContext = canonicalJson([snapshot.mesh, keys.version]);
       const clusters = yield* this.#clusters(snapshot.clusters, endpoints);
       const call = this.#callOf(clusters);
-      const { lists, slotCount } = yield* this.#filters(snapshot, keys, {
+      const { lists, slotCount, asking } = yield* this.#filters(snapshot, keys, {
         filterContext,
         call,
       });
@@ -268,8 +188,11 @@ class SnapshotLinker implements Linker {
           this.#options.bridgesGrpcWeb === true &&
           snapshot.listeners.some((listener) => bridgesGrpcWeb(listener)),
         emptySlots: Array.from({ length: slotCount }, () => undefined),
-        filtersOf: (configs) => listOf(lists, configs).own,
+        filtersOf: (configs) => ownFilters(lists, configs),
         routeFiltersOf: (listener, route) => routeFilters(lists, listener, route),
+        asksFirst: (listener) => asking.has(listener),
+        frontFiltersOf: (listener, route) => frontFilters(lists, listener, route),
+        filtersBehind: (listener, routes) => filtersBehind(lists, listener, routes),
       };
     } catch (error) {
       if (error instanceof LinkError) throw error;
@@ -285,7 +208,7 @@ class SnapshotLinker implements Linker {
     snapshot: Snapshot,
     keys: KeyOverlay,
     { filterContext, call }: { readonly filterContext: string; readonly call: LinkContext['call'] },
-  ): Steps<FilterLinker> {
+  ): Steps<LinkedFilters> {
     const options = this.#options;
     const linker = new FilterLinker(
       this.#policies,
@@ -293,16 +216,24 @@ class SnapshotLinker implements Linker {
         host: options.host,
         mesh: snapshot.mesh,
         keys: (uri) => (options.currentKeys?.() ?? keys).sets[uri],
-        refreshKeys: (uri) => options.refreshKeys?.(uri) ?? Promise.resolve(),
+        refreshKeys: (uri, kid) => options.refreshKeys?.(uri, kid) ?? Promise.resolve(),
         call,
+        secret: (name) => options.secret?.(name),
       },
       this.#before.filterContext === filterContext ? this.#before.filters : NOTHING.filters,
     );
-    for (const { filters } of snapshot.listeners) linker.add(filters, 'listener');
-    for (const { virtualHosts } of snapshot.listeners)
-      for (const { routes } of virtualHosts)
-        for (const { filters } of routes) if (linker.add(filters, 'route')) yield;
-    return linker;
+    const asking = new Set<Listener>();
+    for (const listener of snapshot.listeners) {
+      linker.add(listener.filters, 'listener');
+      if (linker.hasEarly(listener.filters, 'listener')) asking.add(listener);
+    }
+    for (const listener of snapshot.listeners)
+      for (const { routes } of listener.virtualHosts)
+        for (const { filters } of routes) {
+          if (linker.add(filters, 'route')) yield;
+          if (linker.hasEarly(filters, 'route')) asking.add(listener);
+        }
+    return { lists: linker.lists, slotCount: linker.slotCount, asking };
   }
 
   /** A filter may outlive the snapshot that it was linked in: it calls where the one in force leads. */

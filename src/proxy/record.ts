@@ -1,6 +1,7 @@
 /** The one place that writes telemetry: one JSON line for each request, and for each connection that isn't read as HTTP. */
 import type { Host } from '../host/host.ts';
 import type { Peer } from '../model/identity.ts';
+import type { ShadowResult } from '../model/exchange.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
 
@@ -112,13 +113,36 @@ function security({ proof, mutual }: Peer): string {
   return proof === undefined ? '' : `,"connection_security_policy":"${proof}"`;
 }
 
+/** Names as Istio's metadata has them, so that what reads its logs finds them. */
+function shadow(action: 'allow' | 'deny', given: ShadowResult | undefined): string {
+  if (given === undefined) return '';
+  const name = `istio_dry_run_${action}_shadow`;
+  return `,"${name}_engine_result":"${given.result}"${optional(`${name}_effective_policy_id`, given.policyId)}`;
+}
+
+/** The policy that decided, and what others said beside it. */
+function authorization({ decidedBy, decidedRule, marks }: EngineExchange): string {
+  if (decidedBy === '' && marks === undefined) return '';
+  const rule = decidedRule === undefined ? '' : `,"policy_rule":${decidedRule}`;
+  const decided = optional('policy', decidedBy) + rule;
+  if (marks === undefined) return decided;
+  const { shadowAllow, shadowDeny, audit, asked = [] } = marks;
+  return (
+    decided +
+    shadow('deny', shadowDeny) +
+    shadow('allow', shadowAllow) +
+    optional('audit_policy_id', audit) +
+    optional('ext_authz', asked.map(({ provider, result }) => `${provider}=${result}`).join(','))
+  );
+}
+
 /** Request and trace ids were checked or made by trace-context.ts: plain tokens. */
 export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): void {
   if (host.accessLog?.isOn === false) return;
   host.log(
     `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
       `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${optional('policy', x.decidedBy)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${authorization(x)}` +
       `,"request_id":"${x.requestId}","trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }
@@ -134,7 +158,7 @@ export function recordConnection(x: EngineExchange, end: ConnectionEnd, host: Ho
       `${optional('flags', x.flags)}${optional('details', x.details)}${listenerAndRoute(x)}${name}${target}` +
       `,"attempts":${x.attempts},"duration_ms":${host.clock.nowMs() - x.startMs}` +
       `,"bytes_sent":${end.bytesSent},"bytes_received":${end.bytesReceived}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${optional('policy', x.decidedBy)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${authorization(x)}` +
       `,"snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }

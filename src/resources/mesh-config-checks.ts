@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Fault } from '../model/config.ts';
 import { duration, flag, integer, text, texts } from './fields.ts';
-import { readAuthorizers } from './extension-providers.ts';
+import { MAX_BODY_BYTES, readAuthorizers } from './extension-providers.ts';
 import { issueFaults, pathText } from './define.ts';
 
 const exportTo = texts.optional();
@@ -105,6 +105,33 @@ function providerFaults(settings: Readonly<Record<string, unknown>>): Fault[] {
   return [...repeated, ...unusable];
 }
 
+/** A larger body would be kept whole while an authorizer thinks. */
+function bodyFaults(settings: Readonly<Record<string, unknown>>): Fault[] {
+  const providers = (settings['extensionProviders'] ?? []) as readonly Provider[];
+  return providers.flatMap(({ name, envoyExtAuthzHttp, envoyExtAuthzGrpc }) => {
+    const bytes =
+      (envoyExtAuthzHttp ?? envoyExtAuthzGrpc)?.includeRequestBodyInCheck?.maxRequestBytes ?? 0;
+    return bytes <= MAX_BODY_BYTES
+      ? []
+      : [
+          fault(
+            'warning',
+            'data.mesh',
+            `extension provider ${name}: maxRequestBytes ${bytes} counts as ${MAX_BODY_BYTES}, as much as is kept of a body`,
+          ),
+        ];
+  });
+}
+
+interface Asking {
+  readonly includeRequestBodyInCheck?: { readonly maxRequestBytes?: number } | null;
+}
+interface Provider {
+  readonly name: string;
+  readonly envoyExtAuthzHttp?: Asking | null;
+  readonly envoyExtAuthzGrpc?: Asking | null;
+}
+
 function unusedSettings(settings: Readonly<Record<string, unknown>>): Fault[] {
   const names = Object.keys(settings).filter(
     (name) => !(name in known) || (WITHOUT_EFFECT as readonly string[]).includes(name),
@@ -135,5 +162,5 @@ export function checkMeshConfig(source: string): Fault[] {
       })),
     );
   const fields = settings as Readonly<Record<string, unknown>>;
-  return [...providerFaults(fields), ...unusedSettings(fields)];
+  return [...providerFaults(fields), ...bodyFaults(fields), ...unusedSettings(fields)];
 }

@@ -1,7 +1,7 @@
 /** Mesh-wide settings: ConfigMap istio-system/istio, key mesh. */
 import { parse } from 'yaml';
 import type { Resource } from '../model/api.ts';
-import type { Authorizer } from '../model/policy.ts';
+import type { Authorizer } from '../model/authorizer.ts';
 import type { ClientCertificateMode, MeshSettings, PathNormalization } from '../model/snapshot.ts';
 import { readAuthorizers } from './extension-providers.ts';
 
@@ -17,6 +17,8 @@ export interface MeshConfig {
   readonly defaultDestinationRuleExportTo: readonly string[];
   /** Extension providers that CUSTOM policies may name. */
   readonly authorizers: ReadonlyMap<string, Authorizer>;
+  /** CUSTOM policies of one workload may name several of them. */
+  readonly severalAuthorizers: boolean;
   /** Names of extension providers whose kind is deprecated. */
   readonly deprecatedProviders: readonly string[];
 }
@@ -36,6 +38,10 @@ function normalization(value: unknown): PathNormalization {
     return name;
   return 'BASE';
 }
+
+/** Istio has it as a variable of istiod's environment, where a mesh without istiod has none. */
+const SEVERAL = 'PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS';
+const isOn = (value: unknown): boolean => value === true || value === 'true';
 
 const CLIENT_CERTIFICATE_MODES: readonly unknown[] = [
   'FORWARD_ONLY',
@@ -75,6 +81,7 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
       trustedHops: typeof hops === 'number' ? hops : 0,
       ...(isMode(clientCertificates) ? { clientCertificates } : {}),
     },
+    severalAuthorizers: isOn(fields(fields(mesh['defaultConfig'])['proxyMetadata'])[SEVERAL]),
     autoMtls: mesh['enableAutoMtls'] !== false,
     authorizers: readAuthorizers(mesh['extensionProviders']),
     rootNamespace: textOr(mesh['rootNamespace'], 'istio-system'),

@@ -1,6 +1,8 @@
 /** From resources and a request to the decision and why: what `lateen explain` and the admin API answer. */
 import { compile } from '../config/compile/index.ts';
+import { secretNames, secretsOf } from '../config/secrets.ts';
 import { createFakeHost } from '../host/fake-host.ts';
+import { valuesName } from '../lib/secret-values.ts';
 import type { Resource } from '../model/api.ts';
 import type { Place } from '../model/diagnostic.ts';
 import type { TraceStep } from '../model/exchange.ts';
@@ -16,6 +18,8 @@ import { filters } from '../presets/node.ts';
 import { adviceOn } from './advice.ts';
 import type { SimulatedDecision, SimulatedRequest } from './index.ts';
 import { link, simulate } from './index.ts';
+
+type Values = Readonly<Record<string, string>>;
 
 interface Question {
   readonly request: SimulatedRequest;
@@ -40,6 +44,8 @@ export interface RunningOptions extends Question {
   readonly named: NamedSnapshot;
   readonly endpoints: EndpointOverlay;
   readonly keys: KeyOverlay;
+  /** Entries of Secrets that policies read. @default nobody has any */
+  secret?(name: string): Values | undefined;
 }
 
 /** A step with the resource that it comes from, and where that stands. */
@@ -61,7 +67,9 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const { resources, scope, policyCompilers } = options;
   const { named, endpoints } = compile({ resources, scope }, policyCompilers);
   const keys = { version: 'explain', sets: {} };
-  return explainRunning({ ...options, named, endpoints, keys });
+  const { secrets } = secretsOf(secretNames(named.snapshot), resources);
+  const secret = (name: string): Values | undefined => secrets[valuesName(name)]?.values;
+  return explainRunning({ ...options, named, endpoints, keys, secret });
 }
 
 export async function explainRunning(options: RunningOptions): Promise<Explanation> {
@@ -71,7 +79,12 @@ export async function explainRunning(options: RunningOptions): Promise<Explanati
     sleepless: true,
     ...(random === undefined ? {} : { fallback: random }),
   });
-  const linked = link(named, endpoints, keys, { host, filters, bridgesGrpcWeb: true });
+  const linked = link(named, endpoints, keys, {
+    host,
+    filters,
+    bridgesGrpcWeb: true,
+    secret: (name) => options.secret?.(name),
+  });
   const { trace = [], ...decision } = await simulate({ linked, host, request, trace: true });
   const placed: ExplainedStep[] = [];
   for (const step of trace) {

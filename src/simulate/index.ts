@@ -190,7 +190,7 @@ function isCarried({ linked, request }: Simulation): boolean {
 const portOf = ({ port, scheme }: SimulatedRequest): number =>
   port ?? (scheme === 'https' ? 443 : 80);
 
-function simulateConnection(simulation: Simulation): SimulatedDecision {
+async function simulateConnection(simulation: Simulation): Promise<SimulatedDecision> {
   const { linked, host, request } = simulation;
   const x = decideConnection(
     {
@@ -201,6 +201,7 @@ function simulateConnection(simulation: Simulation): SimulatedDecision {
     },
     host,
   );
+  await x.waiting;
   return toDecision(x, linked, undefined);
 }
 

@@ -81,7 +81,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       // The port alone: what stands behind it comes with a home.
       'control/identity/authority.ts',
     ],
-    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'node:', 'ws'],
+    packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'jose', 'node:', 'ws'],
   },
   'control/node': { may: [...portable, 'control', 'control/identity'], packages: ['node:'] },
   'control/worker': {
@@ -122,6 +122,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 /** Narrower than their folder: these files may import only what stands here. */
 export const nodeOnlyFiles: readonly string[] = [
   'control/node.ts',
+  'control/node-keys.ts',
   'control/node-streams.ts',
   'control/store/sqlite.ts',
   'workers/build.ts',

@@ -1,5 +1,6 @@
 /** What every Store must do; run on each implementation. */
 import { describe, expect, it } from 'vitest';
+import { CHAIN_START, pointOf, readChain } from '../../src/lib/audit-chain.ts';
 import type { AuditLog, BlobStore, Store } from '../../src/model/store.ts';
 
 /** One home's stores, empty. */
@@ -8,6 +9,9 @@ export interface Stores {
   readonly blobs: BlobStore;
   readonly audit: AuditLog;
 }
+
+/** Entries of the audit log that the suite's homes keep. */
+export const KEPT_AUDIT = 8;
 
 const by = { actor: 'tester', message: 'because', atMs: 1_700_000_000_000 };
 
@@ -139,6 +143,46 @@ export function storeSuite(name: string, make: () => Stores): void {
       expect(first.map(({ method }) => method)).toEqual(['DELETE', 'PUT']);
       const rest = await audit.list({ limit: 2, before: first[1]?.seq ?? 0 });
       expect(rest.map(({ method }) => method)).toEqual(['POST']);
+    });
+
+    const line = {
+      atMs: 1,
+      actor: 'a',
+      role: 'admin',
+      method: 'POST',
+      path: '/v1/apply',
+      status: 200,
+    };
+
+    it('chains what is appended at once, and knows both ends', async () => {
+      const { audit } = make();
+      expect(await audit.ends()).toEqual({ head: CHAIN_START, anchor: CHAIN_START });
+      await Promise.all(
+        ['a', 'b', 'c', 'd'].map((actor) => audit.append({ ...line, actor, source: '192.0.2.1' })),
+      );
+      const chain = readChain(CHAIN_START);
+      for (const entry of await audit.read({ after: 0, limit: 10 }))
+        expect(chain.add(entry)).toBeUndefined();
+      expect(chain.count).toBe(4);
+      expect((await audit.ends()).head).toEqual(chain.head);
+      expect((await audit.read({ after: 2, limit: 1 })).map(({ seq }) => seq)).toEqual([3]);
+    });
+
+    it('drops the oldest entries of the audit log and keeps where the rest begins', async () => {
+      const { audit } = make();
+      let last = CHAIN_START;
+      for (let count = 1; count <= 3 * KEPT_AUDIT; count++) {
+        await audit.append({ ...line, status: count });
+        const [entry] = await audit.list({ limit: 1 });
+        if (entry !== undefined && count === 2 * KEPT_AUDIT) last = pointOf(entry);
+      }
+      const { anchor, head } = await audit.ends();
+      expect(anchor).toEqual(last);
+      const entries = await audit.read({ after: 0, limit: 100 });
+      expect(entries).toHaveLength(KEPT_AUDIT);
+      const chain = readChain(anchor);
+      for (const entry of entries) expect(chain.add(entry)).toBeUndefined();
+      expect(chain.head).toEqual(head);
     });
   });
 }

@@ -43,7 +43,7 @@ export function exampleOf({ key, example }: PolicyPart): string {
   const part = example.trimEnd().replaceAll(/^(?=.)/gm, '    ');
   return `apiVersion: lateen.io/v1
 kind: Policy
-metadata: {name: ${key}, namespace: shop}
+metadata: {name: ${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}, namespace: shop}
 spec:
   selector:
     matchLabels: {istio: ingressgateway}

@@ -21,6 +21,8 @@ export interface ConfigSourceOptions {
   readonly waitTtlMs: number;
   /** Age from which nothing may be served without asking; 0 = serve for ever. @default 0 */
   readonly hardTtlMs: number;
+  /** Entries of Secrets that policies read, by `namespace/name`. */
+  readonly secrets: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Changes endpoints before they are linked. */
   readonly adapt?: (bundle: Bundle) => EndpointOverlay;
 }
@@ -141,7 +143,8 @@ export class ConfigSource {
       host,
       filters,
       currentKeys: () => this.#keys,
-      refreshKeys: (uri) => this.#refreshKeys(uri, host),
+      refreshKeys: (uri, kid) => this.#refreshKeys(host, uri, kid),
+      secret: (name) => this.#options.secrets.get(name),
     });
     const linked = this.#linker.link(bundle.named, endpoints, bundle.keys);
     this.#current.swap(linked);
@@ -161,13 +164,13 @@ export class ConfigSource {
   }
 
   /** After an unknown kid: the control plane fetches, then the keys overlay is pulled. */
-  #refreshKeys(uri: string, host: Host): Promise<void> {
+  #refreshKeys(host: Host, uri: string, kid: string): Promise<void> {
     const background = this.#background;
     return this.#keyRefreshes.ask(uri, {
       clock: host.clock,
       background,
       refresh: async (wanted) => {
-        await this.#options.control.refreshKeys(wanted);
+        await this.#options.control.refreshKeys(wanted, kid);
         await this.#refresh(host, background);
       },
     });

@@ -18,6 +18,8 @@ export interface GatewayEnv {
   /** The service behind an inbound gateway: binding, or base URL; without both, its endpoints of the registry. */
   readonly APP?: Fetcher;
   readonly APP_URL?: string;
+  /** JSON of what policies read, by `namespace/name` of the Secret and entry; a secret of the worker. */
+  readonly LATEEN_SECRETS?: string;
   /** Who may see config_dump and stats. */
   readonly ADMIN_TOKEN?: string;
   readonly SOFT_TTL_MS?: string;
@@ -39,6 +41,34 @@ export function scopeOf(direction: Direction, env: GatewayEnv): ProxyScope {
   } catch {
     throw new Error(`${name} is no JSON: "${text.slice(0, 80)}"`);
   }
+}
+
+type Values = Readonly<Record<string, string>>;
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isValues = (value: unknown): value is Values =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+
+/** @throws Error that says what is wrong, without a word of what it holds. */
+export function secretsIn({ LATEEN_SECRETS: text = '' }: GatewayEnv): ReadonlyMap<string, Values> {
+  if (text === '') return new Map();
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch {
+    throw new Error('LATEEN_SECRETS is no JSON');
+  }
+  if (!isRecord(given))
+    throw new Error('LATEEN_SECRETS is no object, want {"namespace/name": {…}}');
+  return new Map(
+    Object.entries(given).map(([name, values]) => {
+      if (!/^[^/]+\/[^/]+$/.test(name) || !isValues(values))
+        throw new Error('LATEEN_SECRETS wants texts by "namespace/name" of a Secret and its entry');
+      return [name, values];
+    }),
+  );
 }
 
 /** Does a deployment stand before a service that it was given itself? */

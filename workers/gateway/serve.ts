@@ -15,7 +15,7 @@ import type { ControlClient } from '../../src/delivery/control-client.ts';
 import { createControlClient } from '../../src/delivery/control-client.ts';
 import { APP_ADDRESS, createDial } from './dial.ts';
 import type { Direction, GatewayEnv } from './env.ts';
-import { hasApp, scopeOf } from './env.ts';
+import { hasApp, scopeOf, secretsIn } from './env.ts';
 import { createWorkerHost } from './host.ts';
 import type { Bundle } from '../../src/delivery/bundle.ts';
 import type { LastGood } from './last-good.ts';
@@ -250,6 +250,7 @@ export class Gateway {
       softTtlMs: millis(env.SOFT_TTL_MS, 5000),
       waitTtlMs: millis(env.WAIT_TTL_MS, 0),
       hardTtlMs: millis(env.HARD_TTL_MS, 0),
+      secrets: secretsIn(env),
       ...(adapt === undefined ? {} : { adapt }),
     });
   }

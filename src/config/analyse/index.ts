@@ -14,7 +14,7 @@ import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
 import { analyseMongoRoutes } from './mongo-routes.ts';
 import { analyseDeployment, analysePod } from './pods.ts';
-import { analyseAuthentication, analysePolicy } from './policies.ts';
+import { analyseAuthentication, analysePolicy, analyseProvider } from './policies.ts';
 import { analyseReach } from './reach.ts';
 import { analyseReferences } from './references.ts';
 import { analyseRetries } from './retries.ts';
@@ -39,7 +39,7 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   Deployment: [analyseDeployment],
   WasmPlugin: [analyseSelector],
   ServiceEntry: [analyseServiceEntry],
-  AuthorizationPolicy: [analysePolicy, analyseSelector],
+  AuthorizationPolicy: [analysePolicy, analyseProvider, analyseSelector],
   Sidecar: [analyseSidecar],
   Telemetry: [analyseTelemetry],
   EnvoyFilter: [analyseEnvoyFilter],

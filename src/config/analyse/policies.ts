@@ -1,4 +1,4 @@
-/** IST0127, LAT0108: policies that hold for no workload. */
+/** IST0127, LAT0108: policies that hold for no workload. LAT0110, LAT0114: authorizers that nobody, or not everybody, can ask. */
 import type { AuthorizationPolicySpec, Resource } from '../../model/api.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { mayHold, workloadsOf } from './mesh.ts';
@@ -33,6 +33,38 @@ export const analysePolicy: Analyser = (resource, mesh) => {
   return heldByNobody(policy, mesh)
     ? [{ code: 'IST0127', level: 'warning', ...unheld(policy) }]
     : [];
+};
+
+/** What every proxy meets: the mesh settings. Whether a workload sees the authorizer's service is known where it is compiled. */
+export const analyseProvider: Analyser = (resource, { config }) => {
+  const { action, provider } = (resource as Resource<AuthorizationPolicySpec>).spec ?? {};
+  if (action !== 'CUSTOM') return [];
+  const name = provider?.name ?? '';
+  const authorizer = config.authorizers.get(name);
+  const path = 'spec.provider';
+  if (authorizer?.kind === 'http') return [];
+  if (authorizer?.kind === 'grpc')
+    return [
+      {
+        code: 'LAT0114',
+        level: 'info',
+        path,
+        message: `enforced by Node proxies alone: provider ${name} is asked over gRPC, which a Worker can't; there all that the policy matches is refused`,
+      },
+    ];
+  const fault =
+    authorizer === undefined
+      ? `no extension provider of the mesh settings is named ${JSON.stringify(name)}`
+      : `provider ${name}: ${authorizer.reason}`;
+  return [
+    {
+      code: 'LAT0110',
+      level: 'warning',
+      path,
+      message: `nobody can be asked, so what this CUSTOM policy matches is refused: ${fault}`,
+      remedy: 'name an envoyExtAuthzHttp or envoyExtAuthzGrpc provider of the mesh settings',
+    },
+  ];
 };
 
 /** Istio says nothing of these; a token that nobody verifies is no smaller mistake. */

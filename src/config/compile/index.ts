@@ -16,6 +16,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { PolicyCompiler } from '../../model/policy.ts';
 import type { Listener, ProxyScope, Snapshot } from '../../model/snapshot.ts';
 import type { TrustSettings } from '../../model/trust.ts';
+import { filtersIn } from '../filters-in.ts';
 import { gatewayApiOf } from '../gateway-api/resolve.ts';
 import type { MeshConfig } from '../../resources/mesh-config.ts';
 import { readMeshConfig } from '../../resources/mesh-config.ts';
@@ -144,12 +145,13 @@ function compileListeners(context: CompileContext): {
   }
 }
 
-function jwksUris(context: CompileContext): string[] {
+function jwksUris(context: CompileContext, listeners: readonly Listener[]): string[] {
   const rules = context
     .resources<RequestAuthenticationSpec>('RequestAuthentication')
     .flatMap((resource) => resource.spec.jwtRules ?? []);
-  const uris = rules.filter((rule) => (rule.jwks ?? '') === '').map((rule) => keySetName(rule));
-  return [...new Set(uris)].filter((uri) => uri !== '').sort();
+  const uris = rules.map((rule) => keySetName(rule));
+  const ofParts = filtersIn(listeners).flatMap(({ keySets = [] }) => keySets);
+  return [...new Set([...uris, ...ofParts])].filter((uri) => uri !== '').sort();
 }
 
 /** Compiles again and again, and does again only what depends on resources that are other objects than before. */
@@ -185,7 +187,7 @@ class MemoCompiler implements Compiler {
     };
     return {
       ...packer.pack(snapshot, endpoints),
-      jwksUris: jwksUris(context),
+      jwksUris: jwksUris(context, listeners),
       resources: context.memo.keep(
         { owner: scope, slot: 'resources', inputs: context.origins.sources },
         () => context.origins.resources,

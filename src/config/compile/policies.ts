@@ -120,6 +120,7 @@ function workloadFilters(context: CompileContext): readonly FilterConfig[] {
       authorizationPolicies: policies,
       workloadAddresses,
       authorizer: (name) => context.mesh.authorizers.get(name),
+      severalAuthorizers: context.mesh.severalAuthorizers,
       callable: (host, port) => callable(context, host, port),
       origin: (resource, path) => context.origins.of(resource, path),
     });

@@ -19,7 +19,7 @@ export function authorizerRoutes({ mesh, host }: View): FoundRoute[] {
   if (settings === undefined) return [];
   const policies = mesh.of<AuthorizationPolicySpec>('AuthorizationPolicy', 'security.istio.io');
   return [...mesh.config.authorizers].flatMap(([name, authorizer]): FoundRoute[] => {
-    if (authorizer.kind !== 'http' || authorizer.service !== host) return [];
+    if (authorizer.kind === 'unusable' || authorizer.service !== host) return [];
     const users = policies.filter(({ spec }) => spec.provider?.name === name);
     const [first] = users;
     return [

@@ -1,9 +1,13 @@
 /** What people ask of a certificate: whom it names, and until when. Reads X.509 (RFC 5280) no further than that. */
 import { pemBlocks } from '../gateway-api/certificates.ts';
 
-interface Certificate {
+export interface Certificate {
   readonly names: readonly string[];
   readonly notAfter: string;
+  /** Size of an RSA key; absent for other kinds. */
+  readonly rsaBits?: number;
+  /** Signed over a hash that collisions are known of. */
+  readonly hasBrokenHash: boolean;
 }
 
 interface Node {
@@ -20,6 +24,15 @@ const URI_NAME = 0x86;
 const IP_NAME = 0x87;
 const COMMON_NAME = '550403';
 const SUBJECT_ALT_NAME = '551d11';
+const RSA_KEY = '2a864886f70d010101';
+/** With MD2, MD5 and SHA-1: over RSA, DSA and ECDSA. */
+const BROKEN_HASHES: ReadonlySet<string> = new Set([
+  '2a864886f70d010102',
+  '2a864886f70d010104',
+  '2a864886f70d010105',
+  '2a8648ce380403',
+  '2a8648ce3d0401',
+]);
 /** Two digits of a year, from here on of the last century. */
 const CENTURY_TURN = 50;
 
@@ -91,13 +104,27 @@ function alternatives(extensions: Node | undefined): string[] {
   });
 }
 
+/** Bits of the modulus, where the key is RSA's. */
+function rsaBitsOf(publicKey: Node | undefined): number | undefined {
+  const [algorithm, key] = publicKey === undefined ? [] : nodes(publicKey.content);
+  const [id] = algorithm === undefined ? [] : nodes(algorithm.content);
+  if (key === undefined || id === undefined || hex(id.content) !== RSA_KEY) return undefined;
+  // A bit string: how many bits of its last byte are unused, then the key.
+  const [pair] = nodes(key.content.subarray(1));
+  const [modulus] = pair === undefined ? [] : nodes(pair.content);
+  if (modulus === undefined) return undefined;
+  const digits = hex(modulus.content).replace(/^(?:00)+/, '');
+  const first = Number.parseInt(digits.slice(0, 2), 16);
+  return (digits.length / 2) * 8 - (Math.clz32(first) - 24);
+}
+
 function read(bytes: Uint8Array): Certificate | undefined {
   const [whole] = nodes(bytes);
   const [body] = whole === undefined ? [] : nodes(whole.content);
   const fields = body === undefined ? [] : nodes(body.content);
   // The version alone may be missing before the subject.
   const from = fields[0]?.tag === VERSION ? 1 : 0;
-  const [, , , validity, subject] = fields.slice(from);
+  const [, signature, , validity, subject, publicKey] = fields.slice(from);
   if (validity?.tag !== SEQUENCE || subject === undefined) return undefined;
   const [, notAfter] = nodes(validity.content);
   if (notAfter === undefined) return undefined;
@@ -105,7 +132,14 @@ function read(bytes: Uint8Array): Certificate | undefined {
     ...commonNames(subject),
     ...alternatives(fields.find(({ tag }) => tag === EXTENSIONS)),
   ];
-  return { names: [...new Set(names)], notAfter: timeOf(notAfter) };
+  const [algorithm] = signature === undefined ? [] : nodes(signature.content);
+  const rsaBits = rsaBitsOf(publicKey);
+  return {
+    names: [...new Set(names)],
+    notAfter: timeOf(notAfter),
+    hasBrokenHash: algorithm !== undefined && BROKEN_HASHES.has(hex(algorithm.content)),
+    ...(rsaBits === undefined ? {} : { rsaBits }),
+  };
 }
 
 /** The first certificate of a PEM text, the server's own; undefined where it can't be read. */

@@ -40,7 +40,7 @@ function certificateView(
     secret: `${namespace}/${name}`,
     exists: secret !== undefined,
     ...(reason === undefined ? {} : { reason }),
-    ...read,
+    ...(read === undefined ? {} : { names: read.names, notAfter: read.notAfter }),
   };
 }
 

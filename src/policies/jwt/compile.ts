@@ -1,12 +1,17 @@
+import { keyFault, verifyingKey } from '../../lib/jwk.ts';
 import { keySetName } from '../../lib/key-set-name.ts';
 import type { JwtRule } from '../../model/api.ts';
 import type { CompiledPolicy, PolicyCompiler, WorkloadPolicyInput } from '../../model/policy.ts';
 import type { Origin } from '../../model/snapshot.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
 
-function inlineKeys(jwks: string): JwtRuleConfig['jwks'] {
-  const parsed = JSON.parse(jwks) as { keys?: readonly Readonly<Record<string, unknown>>[] };
-  return { keys: parsed.keys ?? [] };
+/** Without keys that can verify nothing, and without what only their owner may have. */
+function inlineKeys(jwks: string): NonNullable<JwtRuleConfig['jwks']> {
+  const { keys = [] } = JSON.parse(jwks) as {
+    keys?: readonly Readonly<Record<string, unknown>>[];
+  };
+  const able = keys.filter((key) => keyFault(key) === undefined);
+  return { keys: able.map((key) => verifyingKey(key)) };
 }
 
 /** Giving any location replaces the defaults. */
@@ -34,12 +39,10 @@ function compileRule(rule: JwtRule, origin: Origin): JwtRuleConfig {
     origin,
     ...(rule.issuer === undefined || rule.issuer === '' ? {} : { issuer: rule.issuer }),
     audiences: rule.audiences ?? [],
-    ...(hasInline
-      ? { jwks: inlineKeys(rule.jwks ?? '') ?? { keys: [] } }
-      : { jwksUri: keySetName(rule) }),
+    ...(hasInline ? { jwks: inlineKeys(rule.jwks ?? '') } : { jwksUri: keySetName(rule) }),
     ...locations(rule),
     forwardOriginalToken: rule.forwardOriginalToken === true,
-    ...(rule.outputPayloadToHeader === undefined
+    ...(rule.outputPayloadToHeader === undefined || rule.outputPayloadToHeader === ''
       ? {}
       : { outputPayloadToHeader: rule.outputPayloadToHeader.toLowerCase() }),
     outputClaimToHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({

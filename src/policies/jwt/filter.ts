@@ -5,9 +5,14 @@ import type { JwtConfig, JwtRuleConfig } from './config.ts';
 import { applyIdentity, outputNames } from './identity.ts';
 import { locateTokens, stripToken } from './locate.ts';
 import type { FoundToken } from './locate.ts';
-import { TokenCache } from './token-cache.ts';
-import type { Outcome, Refusal } from './verify.ts';
-import { checkClaims, parseToken, timeFault, verifyToken } from './verify.ts';
+import { ringOf } from './key-ring.ts';
+import type { Refusal } from './refusal.ts';
+import { parseToken } from './token.ts';
+import type { Parsed } from './token.ts';
+import { TokenCache } from '../../lib/token-cache.ts';
+import { UnknownKids } from '../../lib/unknown-kids.ts';
+import type { Outcome } from './verify.ts';
+import { checkClaims, timeFault, verifySignature } from './verify.ts';
 
 type Passed = Extract<Outcome, { ok: true }>;
 
@@ -21,6 +26,7 @@ interface Cached {
 interface LinkedRule {
   readonly rule: JwtRuleConfig;
   readonly cache: TokenCache<Cached>;
+  readonly unknownKids: UnknownKids;
 }
 
 /** A rule on one request. */
@@ -92,7 +98,11 @@ class JwtFilter implements Filter {
   readonly #context: LinkContext;
 
   constructor(config: JwtConfig, context: LinkContext) {
-    this.#rules = config.rules.map((rule) => ({ rule, cache: new TokenCache() }));
+    this.#rules = config.rules.map((rule) => ({
+      rule,
+      cache: new TokenCache(),
+      unknownKids: new UnknownKids(),
+    }));
     this.#outputs = outputNames(config.rules);
     this.#context = context;
   }
@@ -112,30 +122,39 @@ class JwtFilter implements Filter {
       if (x.trace !== undefined) for (const entry of found) traceRule(x.trace, entry);
       return undefined;
     }
-    if (this.#knowsAll(found)) return this.#conclude(x, found);
-    return this.#verifyAll(found).then(() => this.#conclude(x, found));
+    const waiting = this.#judge(found, 0, 0);
+    if (waiting === undefined) return this.#conclude(x, found);
+    return waiting.then(() => this.#conclude(x, found));
   }
 
   #keysOf(rule: JwtRuleConfig): readonly Readonly<Record<string, unknown>>[] | undefined {
     return rule.jwks?.keys ?? this.#context.keys(rule.jwksUri ?? '')?.keys;
   }
 
-  /** True = every rule has its outcome without a signature to be checked. */
-  #knowsAll(found: readonly Found[]): boolean {
-    for (const entry of found) {
-      const [token] = entry.tokens;
-      if (token === undefined) continue;
-      if (entry.tokens.length > 1) return false;
-      entry.token = token;
-      entry.outcome = this.#knownOutcome(entry.linked, token.text);
-      if (entry.outcome === undefined) return false;
+  /** From one token of one rule on. Every token of a rule's places must hold; the first that fails decides. */
+  #judge(found: readonly Found[], from: number, fromToken: number): Promise<void> | undefined {
+    for (let i = from; i < found.length; i++) {
+      const entry = found[i];
+      if (entry === undefined) continue;
+      for (let j = i === from ? fromToken : 0; j < entry.tokens.length; j++) {
+        if (entry.outcome?.ok === false) break;
+        entry.token = entry.tokens[j];
+        const outcome = this.#verify(entry.linked, entry.token?.text ?? '');
+        if (outcome instanceof Promise)
+          return outcome.then((settled) => {
+            entry.outcome = settled;
+            return this.#judge(found, i, j + 1);
+          });
+        entry.outcome = outcome;
+      }
     }
-    return true;
+    return undefined;
   }
 
-  #knownOutcome({ rule, cache }: LinkedRule, token: string): Outcome | undefined {
-    const cached = cache.get(token);
+  #verify(linked: LinkedRule, token: string): Outcome | Promise<Outcome> {
+    const { rule, cache } = linked;
     const nowMs = this.#context.host.clock.nowMs();
+    const cached = cache.get(token);
     if (cached !== undefined && cached.keys === this.#keysOf(rule)) {
       const late = timeFault(cached.outcome.verified.claims, nowMs);
       return late === undefined ? cached.outcome : { ok: false, why: late };
@@ -143,35 +162,43 @@ class JwtFilter implements Filter {
     const parsed = parseToken(token);
     if (typeof parsed === 'string') return { ok: false, why: parsed };
     const fault = checkClaims(parsed, rule, nowMs);
-    return fault === undefined ? undefined : { ok: false, why: fault };
+    if (fault !== undefined) return { ok: false, why: fault };
+    if (this.#lacksKey(linked, parsed)) return this.#withFresherKeys(linked, token, parsed);
+    return this.#verifyOnce(linked, token, parsed);
   }
 
-  async #verifyAll(found: readonly Found[]): Promise<void> {
-    for (const entry of found)
-      // Every token of a rule's places must hold; the first that fails decides.
-      for (const token of entry.tokens) {
-        entry.token = token;
-        entry.outcome = await this.#verify(entry.linked, token.text);
-        if (!entry.outcome.ok) break;
-      }
-  }
-
-  async #verify(linked: LinkedRule, token: string): Promise<Outcome> {
-    const known = this.#knownOutcome(linked, token);
-    if (known !== undefined) return known;
-    const outcome = await this.#verifyOnce(linked, token);
-    const { jwksUri } = linked.rule;
-    if (outcome.ok || jwksUri === undefined || !outcome.why.startsWith('Jwks')) return outcome;
-    await this.#context.refreshKeys(jwksUri);
-    return this.#verifyOnce(linked, token);
-  }
-
-  async #verifyOnce({ rule, cache }: LinkedRule, token: string): Promise<Outcome> {
+  #verifyOnce(
+    { rule, cache }: LinkedRule,
+    token: string,
+    parsed: Parsed,
+  ): Outcome | Promise<Outcome> {
     const keys = this.#keysOf(rule);
-    const nowMs = this.#context.host.clock.nowMs();
-    const outcome = await verifyToken({ token, rule, keys, nowMs });
-    if (outcome.ok) cache.set(token, { outcome, keys });
-    return outcome;
+    const { checkFor } = this.#context.host;
+    const outcome = verifySignature(parsed, keys && ringOf(keys, checkFor));
+    const remembered = (settled: Outcome): Outcome => {
+      if (settled.ok) cache.set(token, { outcome: settled, keys });
+      return settled;
+    };
+    return outcome instanceof Promise ? outcome.then(remembered) : remembered(outcome);
+  }
+
+  /** Might the issuer have this key by now, and is that worth a question? */
+  #lacksKey({ rule, unknownKids }: LinkedRule, { kid }: Parsed): boolean {
+    if (rule.jwksUri === undefined) return false;
+    const keys = this.#keysOf(rule);
+    if (keys === undefined) return true;
+    if (kid === '') return false;
+    if (ringOf(keys, this.#context.host.checkFor).hasKid(kid)) return false;
+    return !unknownKids.has(kid, keys, this.#context.host.clock.nowMs());
+  }
+
+  async #withFresherKeys(linked: LinkedRule, token: string, parsed: Parsed): Promise<Outcome> {
+    const { rule, unknownKids } = linked;
+    await this.#context.refreshKeys(rule.jwksUri ?? '', parsed.kid);
+    const keys = this.#keysOf(rule);
+    if (keys !== undefined && this.#lacksKey(linked, parsed))
+      unknownKids.add(parsed.kid, keys, this.#context.host.clock.nowMs());
+    return this.#verifyOnce(linked, token, parsed);
   }
 
   /** Passes when any rule verified, or when every rule is verified or without token. */
@@ -186,10 +213,10 @@ class JwtFilter implements Filter {
         why = outcome.why;
     }
     if (!isVerified) return why === undefined ? undefined : refuse(x, why);
-    for (const { linked, token, outcome } of found)
+    for (const { linked, tokens, outcome } of found)
       if (outcome?.ok === true) {
         if (!applyIdentity(x, linked.rule, outcome.verified)) return UNSENDABLE;
-        if (token !== undefined && !linked.rule.forwardOriginalToken) stripToken(x, token);
+        if (!linked.rule.forwardOriginalToken) for (const token of tokens) stripToken(x, token);
       }
     return undefined;
   }

@@ -5,9 +5,18 @@ import type { JwtRuleConfig } from './config.ts';
 import type { Verified } from './verify.ts';
 import { audiencesOf } from './verify.ts';
 
-/** Header names that a CGI-like backend would read as the same variable. */
+/** More seams than any real name has; beyond them only the two plain spellings are known. */
+const MAX_SEAMS = 6;
+
+/** Header names that a CGI-like backend would read as the same variable: each seam written with - or _. */
 function aliases(name: string): string[] {
-  return name.includes('-') ? [name, name.replaceAll('-', '_')] : [name];
+  const parts = name.split(/[-_]/);
+  if (parts.length - 1 > MAX_SEAMS)
+    return [name, name.replaceAll('-', '_'), name.replaceAll('_', '-')];
+  let names = [parts[0] ?? ''];
+  for (const part of parts.slice(1))
+    names = names.flatMap((before) => [`${before}-${part}`, `${before}_${part}`]);
+  return names;
 }
 
 /** Headers that only a verified token may fill: clients never say them. */
@@ -35,15 +44,22 @@ function claimText(value: unknown): string | undefined {
   if (typeof value === 'number')
     return Number.isInteger(value) && value >= 0 ? String(value) : value.toFixed(6);
   if (value === null || value === undefined) return undefined;
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return btoa(String.fromCharCode(...bytes));
+  return btoa(utf8(JSON.stringify(value)));
+}
+
+/** One character a byte: beyond latin1 a character would lose its upper half on the wire, and U+010A become a line feed. */
+function utf8(text: string): string {
+  if (/^[\x00-\x7f]*$/.test(text)) return text;
+  let out = '';
+  for (const byte of new TextEncoder().encode(text)) out += String.fromCharCode(byte);
+  return out;
 }
 
 /** What every request with the same token gets. */
 interface Outputs {
   readonly identity: RequestIdentity;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** A claim holds a line break that would end a header: no request with it can be sent on. */
+  /** A claim holds a control that would end or spoil a header: no request with it can be sent on. */
   readonly isUnsendable: boolean;
 }
 
@@ -58,7 +74,7 @@ function outputsOf(rule: JwtRuleConfig, { claims, payload }: Verified): Outputs 
   if (rule.outputPayloadToHeader !== undefined) headers.push([rule.outputPayloadToHeader, payload]);
   for (const { header, claim } of rule.outputClaimToHeaders) {
     const text = claimText(claimAt(claims, claim));
-    if (text !== undefined) headers.push([header, text]);
+    if (text !== undefined) headers.push([header, utf8(text)]);
   }
   return {
     identity: {
@@ -71,7 +87,7 @@ function outputsOf(rule: JwtRuleConfig, { claims, payload }: Verified): Outputs 
       ...presenter,
     },
     headers,
-    isUnsendable: headers.some(([, text]) => /[\r\n\0]/.test(text)),
+    isUnsendable: headers.some(([, text]) => /[\x00-\x08\x0a-\x1f\x7f]/.test(text)),
   };
 }
 

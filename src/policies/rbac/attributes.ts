@@ -1,5 +1,5 @@
 /** Values of a request that authorization asks for. */
-import { otherValues } from '../../lib/readings.ts';
+import { hidesDots, otherValues, plainPath } from '../../lib/readings.ts';
 import type { Exchange } from '../../model/exchange.ts';
 import type { Attribute } from './config.ts';
 
@@ -17,6 +17,10 @@ function spiffe(x: Exchange): { domain: string; namespace: string; account: stri
     ? undefined
     : { domain: match[1] ?? '', namespace: match[2] ?? '', account: match[3] ?? '' };
 }
+
+/** Nobody has no namespace; of an identity in another form nobody can say. */
+const ofStranger = ({ peer }: Exchange): Values =>
+  peer.principal === undefined || peer.principal === '' ? NONE : 'undecidable';
 
 /** The list itself where it holds nothing else, as it nearly always does. */
 function textsOf(list: readonly unknown[]): readonly string[] {
@@ -88,11 +92,13 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
   switch (attribute.of) {
     case 'principal':
       return one(x.peer.principal);
-    case 'namespace':
-      return one(spiffe(x)?.namespace);
+    case 'namespace': {
+      const id = spiffe(x);
+      return id === undefined ? ofStranger(x) : [id.namespace];
+    }
     case 'serviceAccount': {
       const id = spiffe(x);
-      return id === undefined ? NONE : [`${id.namespace}/${id.account}`];
+      return id === undefined ? ofStranger(x) : [`${id.namespace}/${id.account}`];
     }
     case 'trustDomain':
       return one(spiffe(x)?.domain ?? x.peer.principal?.split('/')[0]);
@@ -134,13 +140,33 @@ export function valuesOf(x: Exchange, attribute: Attribute): Values {
   }
 }
 
+const LOWER_HEX = /%(?:[0-9A-F]?[a-f]|[a-f][0-9a-fA-F])/;
+
+/** An encoded byte is the same in either case of its digits (RFC 3986, 6.2.2.1). */
+export const upperHex = (path: string): string =>
+  LOWER_HEX.test(path) ? path.replaceAll(/%[0-9a-fA-F]{2}/g, (byte) => byte.toUpperCase()) : path;
+
+/** Most paths have one reading. The last is the one without anything that backends resolve themselves. */
+function otherPath({ path }: Exchange): readonly string[] | undefined {
+  const hasParameters = path.includes(';');
+  if (!hasParameters && !path.includes('%') && !path.includes('\\')) return undefined;
+  const upper = upperHex(path);
+  if (!hasParameters && !hidesDots(path)) return [upper];
+  const bare = upper.replaceAll(/;[^/]*/g, '');
+  return [upper, bare, plainPath(upper) ?? upper];
+}
+
+/** A path that leads elsewhere in a backend that resolves what is left in it; undefined = it leads where it says. */
+export function leadsTo({ path }: Exchange): string | undefined {
+  return hidesDots(path) ? plainPath(upperHex(path)) : undefined;
+}
+
 /**
- * How else a backend may read the same request, where that differs: a path without its parameters, a host
- * without port and final dot, repeats of a header as one value or a joined value as several.
+ * How else a backend may read the same request, where that differs: a path without its parameters or with other digits
+ * in its encodings, a host without port and final dot, repeats of a header as one value or a joined value as several.
  */
 export function otherReading(x: Exchange, attribute: Attribute): readonly string[] | undefined {
-  if (attribute.of === 'path')
-    return x.path.includes(';') ? [x.path.replaceAll(/;[^/]*/g, '')] : undefined;
+  if (attribute.of === 'path') return otherPath(x);
   if (attribute.of === 'host') {
     const bare = x.host.endsWith('.') ? x.host.slice(0, -1) : x.host;
     return bare === x.authority.toLowerCase() ? undefined : [bare];

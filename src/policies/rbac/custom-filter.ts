@@ -1,17 +1,19 @@
-/** Asks an external authorizer over HTTP about what CUSTOM policies match, before any token is looked at. */
-import type { CallAnswer } from '../../host/host.ts';
-import type { Exchange, LocalReply } from '../../model/exchange.ts';
+/** Asks external authorizers about what CUSTOM policies match, before any token is looked at. */
+import type { AskedMark, Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../../model/policy.ts';
-import type { CustomConfig } from './custom-config.ts';
+import { createHttpCheck } from './check-http.ts';
+import type { Check, CheckVerdict, HeaderEdit, SentBody } from './check-verdict.ts';
+import { allow, applyEdits, refusal } from './check-verdict.ts';
+import type { CustomConfig, CustomProvider } from './custom-config.ts';
 import type { LinkedPolicy } from './link-rules.ts';
 import { accessDenied, linkPolicy, matchingRule, withoutHttp } from './link-rules.ts';
 import { traceRule } from './trace-rules.ts';
 
-type Authorizer = NonNullable<CustomConfig['authorizer']>;
-type Header = readonly [name: string, value: string];
+type Authorizer = NonNullable<CustomProvider['authorizer']>;
 
-const ALLOWED = 200;
-const SERVER_ERROR = 500;
+/** Makes the check of an authorizer; undefined = this runtime can't ask such a one. */
+export type ChecksOf = (authorizer: Authorizer, context: LinkContext) => Check | undefined;
+
 const BODY_TOO_LARGE: LocalReply = {
   status: 413,
   body: '',
@@ -19,180 +21,211 @@ const BODY_TOO_LARGE: LocalReply = {
   flag: '',
   details: 'ext_authz_body_too_large',
 };
-/** Enough for a page that says why. */
-const MAX_ANSWER_BYTES = 65_536;
-const NO_BODY = new Uint8Array(0);
+const NO_BODY: SentBody = { bytes: new Uint8Array(0), isWhole: true };
 
-/** Of the connection to the authorizer, not of what it says. */
-const HOP = new Set([
-  'connection',
-  'content-length',
-  'date',
-  'keep-alive',
-  'server',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Exact names, `prefix*` and `*suffix`. */
-function linkNames(patterns: readonly string[]): (name: string) => boolean {
-  const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')));
-  const prefixes = patterns.filter((one) => one.endsWith('*')).map((one) => one.slice(0, -1));
-  const suffixes = patterns
-    .filter((one) => one.startsWith('*') && one.length > 1)
-    .map((one) => one.slice(1));
-  return (name) =>
-    exact.has(name) ||
-    prefixes.some((prefix) => name.startsWith(prefix)) ||
-    suffixes.some((suffix) => name.endsWith(suffix));
+interface Provider {
+  readonly name: string;
+  readonly policies: readonly LinkedPolicy[];
+  /** Judged by what a connection has. */
+  readonly ofConnections: readonly LinkedPolicy[];
+  readonly authorizer: Authorizer | undefined;
+  readonly check: Check | undefined;
 }
 
-/** What a refusal always shows its client, whatever else is listed. */
-const ALWAYS_SHOWN = new Set([
-  'content-type',
-  'location',
-  'www-authenticate',
-  'proxy-authenticate',
-]);
+/** What a policy matched. */
+interface Match {
+  readonly policy: LinkedPolicy;
+  readonly rule: number;
+}
+
+function linkProvider(
+  provider: CustomProvider,
+  context: LinkContext,
+  checksOf: ChecksOf,
+): Provider {
+  const { name, policies, authorizer } = provider;
+  return {
+    name,
+    authorizer,
+    check: authorizer === undefined ? undefined : checksOf(authorizer, context),
+    policies: policies.map((policy) => linkPolicy(policy, 'CUSTOM')),
+    ofConnections: policies.map((policy) =>
+      linkPolicy({ ...policy, rules: policy.rules.map((rule) => withoutHttp(rule)) }, 'CUSTOM'),
+    ),
+  };
+}
+
+function firstMatch(policies: readonly LinkedPolicy[], x: Exchange): Match | undefined {
+  for (const policy of policies) {
+    const rule = matchingRule(policy, x, true);
+    if (rule >= 0) return { policy, rule };
+    traceRule(x, policy, rule, 'passed');
+  }
+  return undefined;
+}
+
+function decide(x: Exchange, { policy, rule }: Match): void {
+  x.decidedBy = policy.name;
+  x.decidedRule = rule;
+}
+
+function mark(x: Exchange, provider: string, result: AskedMark['result']): void {
+  x.marks = { ...x.marks, asked: [...(x.marks?.asked ?? []), { provider, result }] };
+}
 
 class CustomFilter implements Filter {
-  readonly #policies: readonly LinkedPolicy[];
-  readonly #ofConnections: readonly LinkedPolicy[];
-  readonly #authorizer: Authorizer | undefined;
-  readonly #context: LinkContext;
-  readonly #isSent: (name: string) => boolean;
-  readonly #isForUpstream: (name: string) => boolean;
-  readonly #isForClient: (name: string) => boolean;
-  readonly #isShownOnDeny: (name: string) => boolean;
+  readonly #providers: readonly Provider[];
+  readonly #slot: number;
 
-  constructor({ policies, authorizer }: CustomConfig, context: LinkContext) {
-    this.#policies = policies.map((policy) => linkPolicy(policy, 'CUSTOM'));
-    // Only where nobody can be asked do connections that aren't HTTP matter.
-    this.#ofConnections =
-      authorizer === undefined
-        ? policies.map((policy) =>
-            linkPolicy(
-              { ...policy, rules: policy.rules.map((rule) => withoutHttp(rule)) },
-              'CUSTOM',
-            ),
-          )
-        : [];
-    this.#authorizer = authorizer;
-    this.#context = context;
-    this.#isSent = linkNames(['authorization', ...(authorizer?.requestHeaders ?? [])]);
-    this.#isForUpstream = linkNames(authorizer?.upstreamOnAllow ?? []);
-    this.#isForClient = linkNames(authorizer?.downstreamOnAllow ?? []);
-    const shown = authorizer?.downstreamOnDeny ?? [];
-    const isListed = linkNames(shown);
-    this.#isShownOnDeny =
-      shown.length === 0 ? () => true : (name) => ALWAYS_SHOWN.has(name) || isListed(name);
+  constructor({ providers }: CustomConfig, context: LinkContext, checksOf: ChecksOf) {
+    this.#providers = providers.map((provider) => linkProvider(provider, context, checksOf));
+    this.#slot = context.slot;
   }
 
   request(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined> {
-    for (const policy of this.#policies) {
-      const rule = matchingRule(policy, x, true);
-      if (rule < 0) {
-        traceRule(x, policy, rule, 'passed');
-        continue;
-      }
-      const authorizer = this.#authorizer;
-      if (authorizer !== undefined && !policy.dryRun) return this.#ask(x, policy, authorizer, rule);
-      // A dry run has nobody to ask without effect, so it is refused like a provider that is missing.
-      traceRule(x, policy, rule, 'denied');
-      x.decidedBy = policy.name;
-      return accessDenied(policy.name);
+    const providers = this.#providers;
+    for (let i = 0; i < providers.length; i++) {
+      const match = firstMatch((providers[i] as Provider).policies, x);
+      if (match !== undefined) return this.#from(x, i, match);
     }
     return undefined;
   }
 
-  /** An HTTP authorizer isn't asked about connections. */
-  connection(x: Exchange): boolean {
-    return this.#ofConnections.every((policy) => matchingRule(policy, x, true) < 0);
+  connection(x: Exchange): boolean | Promise<boolean> {
+    const providers = this.#providers;
+    for (let i = 0; i < providers.length; i++) {
+      const answer = this.#connectionBy(x, providers[i] as Provider);
+      if (answer === false) return false;
+      if (answer !== true) return this.#connectionFrom(x, answer, i + 1);
+    }
+    return true;
   }
 
   response(x: Exchange): void {
-    const headers = x.slots[this.#context.slot] as readonly Header[] | undefined;
-    for (const [name, value] of headers ?? []) x.response?.set(name, value);
+    const edits = x.slots[this.#slot] as readonly HeaderEdit[] | undefined;
+    if (edits !== undefined && x.response !== undefined) applyEdits(x.response, edits);
   }
 
-  async #ask(
+  /** What provider `index` is to be asked about, and what those behind it are. */
+  #from(
     x: Exchange,
-    policy: LinkedPolicy,
-    authorizer: Authorizer,
-    rule: number,
-  ): Promise<LocalReply | undefined> {
-    let sent: { readonly bytes: Uint8Array; readonly isWhole: boolean } | undefined;
+    index: number,
+    match: Match,
+  ): LocalReply | undefined | Promise<LocalReply | undefined> {
+    const { authorizer, check } = this.#providers[index] as Provider;
+    // A dry run has nobody to ask without effect, so it is refused like a provider that is missing.
+    if (authorizer === undefined || check === undefined || match.policy.dryRun) {
+      traceRule(x, match.policy, match.rule, 'denied');
+      decide(x, match);
+      return accessDenied(match.policy, match.rule);
+    }
+    return this.#askFrom(x, index, match);
+  }
+
+  async #askFrom(x: Exchange, first: number, match: Match): Promise<LocalReply | undefined> {
+    const reply = await this.#ask(x, this.#providers[first] as Provider, match);
+    if (reply !== undefined) return reply;
+    for (let i = first + 1; i < this.#providers.length; i++) {
+      const next = firstMatch((this.#providers[i] as Provider).policies, x);
+      if (next !== undefined) return this.#from(x, i, next);
+    }
+    return undefined;
+  }
+
+  async #ask(x: Exchange, provider: Provider, match: Match): Promise<LocalReply | undefined> {
+    const { name, authorizer, check } = provider;
+    if (authorizer === undefined || check === undefined) return undefined;
+    let body: SentBody | undefined;
     if (authorizer.body !== undefined) {
-      sent = (await x.readBody?.(authorizer.body.maxBytes)) ?? { bytes: NO_BODY, isWhole: true };
-      if (!sent.isWhole && !authorizer.body.allowPartial) return BODY_TOO_LARGE;
+      body = (await x.readBody?.(authorizer.body.maxBytes)) ?? NO_BODY;
+      if (!body.isWhole && !authorizer.body.allowPartial) {
+        traceRule(x, match.policy, match.rule, 'denied');
+        decide(x, match);
+        return BODY_TOO_LARGE;
+      }
     }
-    let answer: CallAnswer | undefined;
-    try {
-      answer = await this.#context.call(authorizer.cluster, {
-        method: x.method,
-        authority: x.authority,
-        target: authorizer.pathPrefix + x.path + x.query,
-        headers: this.#sentHeaders(x, authorizer, sent),
-        ...(sent === undefined ? {} : { body: sent.bytes }),
-        timeoutMs: authorizer.timeoutMs,
-        maxBodyBytes: MAX_ANSWER_BYTES,
-      });
-    } catch {
-      answer = undefined;
+    const verdict = await check.ask(x, body);
+    const passes = note(x, verdict, { name, authorizer, match });
+    if (verdict.kind === 'allowed') {
+      allow(x, verdict, authorizer.clearRouteCache);
+      if (verdict.response.length > 0) this.#keepForClient(x, verdict.response);
     }
-    const isFailed = answer === undefined || answer.status >= SERVER_ERROR;
-    const isAllowed = answer?.status === ALLOWED || (isFailed && authorizer.failOpen);
-    traceRule(x, policy, rule, isAllowed ? 'passed' : 'denied');
-    if (isAllowed) {
-      if (!isFailed && answer !== undefined) this.#takeHeaders(x, answer);
-      return undefined;
-    }
-    x.decidedBy = policy.name;
-    if (isFailed || answer === undefined) return failed(authorizer.statusOnError);
-    return this.#refusal(answer);
+    if (passes) return undefined;
+    if (verdict.kind === 'denied') return refusal(verdict);
+    return errorReply(authorizer.statusOnError);
   }
 
-  #sentHeaders(
-    x: Exchange,
-    authorizer: Authorizer,
-    sent: { readonly isWhole: boolean } | undefined,
-  ): Header[] {
-    const headers: Header[] = [];
-    x.request.forEach((name, value) => {
-      if (this.#isSent(name) && !HOP.has(name)) headers.push([name, value]);
+  #keepForClient(x: Exchange, edits: readonly HeaderEdit[]): void {
+    const before = x.slots[this.#slot] as readonly HeaderEdit[] | undefined;
+    x.slots[this.#slot] = before === undefined ? edits : [...before, ...edits];
+  }
+
+  #connectionBy(x: Exchange, provider: Provider): boolean | Promise<boolean> {
+    const { name, authorizer, check, ofConnections } = provider;
+    // An HTTP authorizer isn't asked about connections; where nobody can be asked they matter all the same.
+    if (check !== undefined && check.askConnection === undefined) return true;
+    const match = firstMatch(ofConnections, x);
+    if (match === undefined) return true;
+    if (authorizer === undefined || check?.askConnection === undefined || match.policy.dryRun) {
+      traceRule(x, match.policy, match.rule, 'denied');
+      decide(x, match);
+      x.details = accessDenied(match.policy, match.rule).details;
+      return false;
+    }
+    return check.askConnection(x).then((verdict) => {
+      const passes = note(x, verdict, { name, authorizer, match });
+      if (!passes) {
+        x.flags = 'UAEX';
+        if (verdict.kind === 'denied') x.details = 'ext_authz_denied';
+        else x.details = `ext_authz_error{${x.details}}`;
+      }
+      return passes;
     });
-    if (sent !== undefined)
-      headers.push(['x-envoy-auth-partial-body', sent.isWhole ? 'false' : 'true']);
-    const added = new Set(authorizer.additionalHeaders.map(([name]) => name));
-    return [...headers.filter(([name]) => !added.has(name)), ...authorizer.additionalHeaders];
   }
 
-  #takeHeaders(x: Exchange, { headers }: CallAnswer): void {
-    for (const [name, value] of headers)
-      if (this.#isForUpstream(name) && !HOP.has(name)) x.request.set(name, value);
-    const forClient = headers.filter(([name]) => this.#isForClient(name) && !HOP.has(name));
-    if (forClient.length > 0) x.slots[this.#context.slot] = forClient;
-  }
-
-  #refusal({ status, headers, body }: CallAnswer): LocalReply {
-    return {
-      status,
-      body,
-      headers: headers.filter(([name]) => !HOP.has(name) && this.#isShownOnDeny(name)),
-      flag: 'UAEX',
-      details: 'ext_authz_denied',
-    };
+  async #connectionFrom(x: Exchange, first: Promise<boolean>, index: number): Promise<boolean> {
+    let passes = await first;
+    for (const provider of this.#providers.slice(index)) {
+      if (!passes) return false;
+      passes = await this.#connectionBy(x, provider);
+    }
+    return passes;
   }
 }
 
-function failed(status: number): LocalReply {
+interface Asked {
+  readonly name: string;
+  readonly authorizer: Authorizer;
+  readonly match: Match;
+}
+
+/** Writes down who said what. True: the request goes on. */
+function note(x: Exchange, verdict: CheckVerdict, { name, authorizer, match }: Asked): boolean {
+  const mayFail = verdict.kind === 'failed' && !verdict.isInvalid && authorizer.failOpen;
+  const passes = verdict.kind === 'allowed' || mayFail;
+  traceRule(x, match.policy, match.rule, passes ? 'passed' : 'denied');
+  if (verdict.kind === 'allowed') mark(x, name, 'ok');
+  else if (verdict.kind === 'denied') mark(x, name, 'denied');
+  else mark(x, name, mayFail ? 'failure_mode_allowed' : 'error');
+  if (passes) return true;
+  decide(x, match);
+  if (verdict.kind === 'failed') x.details = verdict.why.replaceAll(/[^-\w.:/]+/g, '_');
+  return false;
+}
+
+function errorReply(status: number): LocalReply {
   return { status, body: '', headers: [], flag: 'UAEX', details: 'ext_authz_error' };
 }
 
-export const customFilter: PolicyFilter = {
-  kind: 'ext-authz',
-  phase: 'authz-custom',
-  link: (config, context) => new CustomFilter(config as CustomConfig, context),
-};
+export function createCustomFilter(checksOf: ChecksOf): PolicyFilter {
+  return {
+    kind: 'ext-authz',
+    phase: 'authz-custom',
+    link: (config, context) => new CustomFilter(config as CustomConfig, context, checksOf),
+  };
+}
+
+/** Over HTTP alone: what an authorizer over gRPC would be asked about is refused. */
+export const customFilter: PolicyFilter = createCustomFilter((authorizer, context) =>
+  authorizer.kind === 'http' ? createHttpCheck(authorizer, context) : undefined,
+);

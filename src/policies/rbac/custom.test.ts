@@ -4,7 +4,8 @@ import type { CallAnswer } from '../../host/host.ts';
 import { RequestHeaderList, ResponseHeaderList } from '../../lib/header-list.ts';
 import type { AuthorizationPolicySpec, Resource } from '../../model/api.ts';
 import type { BodyStart, Exchange, LocalReply } from '../../model/exchange.ts';
-import type { Authorizer, ClusterCall, Filter, HttpAuthorizer } from '../../model/policy.ts';
+import type { Authorizer, HttpAuthorizer } from '../../model/authorizer.ts';
+import type { ClusterCall, Filter } from '../../model/policy.ts';
 import type { MeshSettings } from '../../model/snapshot.ts';
 import { customCompiler } from './custom-compile.ts';
 import { customFilter } from './custom-filter.ts';
@@ -19,6 +20,7 @@ const authorizer: HttpAuthorizer = {
   pathPrefix: '',
   failOpen: false,
   statusOnError: 403,
+  clearRouteCache: false,
   requestHeaders: [],
   additionalHeaders: [],
   upstreamOnAllow: [],
@@ -155,7 +157,7 @@ describe('what is asked', () => {
       (isWhole: boolean) =>
       (maxBytes: number): Promise<BodyStart> =>
         Promise.resolve({ bytes: new Uint8Array(maxBytes), isWhole });
-    const body = { maxBytes: 4, allowPartial: false };
+    const body = { maxBytes: 4, allowPartial: false, asBytes: false };
     const whole = asked({ body }, { answer: {} });
     expect(await replyTo(whole, exchange('/asked', [], read(true)))).toBeUndefined();
     expect(whole.calls[0]?.call.body).toHaveLength(4);

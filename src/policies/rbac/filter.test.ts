@@ -163,7 +163,7 @@ describe('refusal', () => {
       body: 'RBAC: access denied',
       headers: [['content-type', 'text/plain']],
       flag: '',
-      details: 'rbac_access_denied_matched_policy[shop/deny]',
+      details: 'rbac_access_denied_matched_policy[ns[shop]-policy[deny]-rule[0]]',
     });
     expect(x.decidedBy).toBe('shop/deny');
     const none = bodyOf(linked([allow(paths('/open'))]), exchange());

@@ -5,7 +5,7 @@
 import { linkCidrs } from '../../lib/cidr.ts';
 import { linkTemplate } from '../../lib/path-template.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
-import { otherReading, singleReader, valuesOf } from './attributes.ts';
+import { leadsTo, otherReading, singleReader, upperHex, valuesOf } from './attributes.ts';
 import type { Attribute, CompiledAuthorization, CompiledRule, Test, TextMatch } from './config.ts';
 
 /** Undefined = can't be judged. */
@@ -19,6 +19,8 @@ export interface LinkedPolicy {
   readonly action: Action;
   readonly dryRun: boolean;
   readonly rules: readonly LinkedTest[];
+  /** As Istio names each rule: `ns[shop]-policy[no-admin]-rule[0]`. */
+  readonly ruleIds: readonly string[];
   /** What the rules were made of. */
   readonly compiled: readonly CompiledRule[];
 }
@@ -108,20 +110,44 @@ function anyTakes(tests: readonly TextTest[], value: string): boolean {
   return false;
 }
 
-/** One value, and at most one other way to read it. */
+/** What another reading of a path is held against: encodings in upper case, as that has them. */
+function linkOther({ attribute }: Test, matches: readonly TextMatch[] | undefined): TextTest[] {
+  return (matches ?? []).map((match) =>
+    linkText(
+      attribute.of === 'path' && 'value' in match
+        ? { ...match, value: upperHex(match.value) }
+        : match,
+    ),
+  );
+}
+
+/** Is the one value, or another way to read it, among the matches? Undefined: in one reading and not in another. */
+function linkTakes(
+  test: Test,
+  matches: readonly TextMatch[],
+): (x: Exchange, value: string) => Verdict {
+  const tests = matches.map((match) => linkText(match));
+  const others = linkOther(test, matches);
+  const isPath = test.attribute.of === 'path';
+  return (x, value) => {
+    if (value !== '' && anyTakes(tests, value)) {
+      const place = isPath ? leadsTo(x) : undefined;
+      return place === undefined || anyTakes(others, place) ? true : undefined;
+    }
+    const readings = otherReading(x, test.attribute);
+    return readings !== undefined && anyMatches(others, readings) ? undefined : false;
+  };
+}
+
 function linkSingle(test: Test, read: (x: Exchange) => string): LinkedTest {
-  const wanted = test.values?.map((match) => linkText(match));
-  const unwanted = test.notValues?.map((match) => linkText(match));
+  const wanted = test.values === undefined ? undefined : linkTakes(test, test.values);
+  const unwanted = test.notValues === undefined ? undefined : linkTakes(test, test.notValues);
   return (x) => {
     const value = read(x);
-    const other = otherReading(x, test.attribute);
-    if (unwanted !== undefined) {
-      if (value !== '' && anyTakes(unwanted, value)) return false;
-      if (other !== undefined && anyMatches(unwanted, other)) return undefined;
-    }
-    if (wanted === undefined || (value !== '' && anyTakes(wanted, value))) return true;
-    // Matched in one reading only: DENY takes it, ALLOW doesn't.
-    return other !== undefined && anyMatches(wanted, other) ? undefined : false;
+    const isWanted = wanted === undefined || wanted(x, value);
+    if (isWanted === false || unwanted === undefined) return isWanted;
+    const isUnwanted = unwanted(x, value);
+    return isUnwanted === true ? false : isUnwanted === false ? isWanted : undefined;
   };
 }
 
@@ -210,8 +236,12 @@ function linkRule(rule: CompiledRule): LinkedTest {
 }
 
 export function linkPolicy(policy: CompiledAuthorization, action: Action): LinkedPolicy {
+  const { name } = policy;
+  const slash = name.indexOf('/');
+  const id = `ns[${name.slice(0, slash)}]-policy[${name.slice(slash + 1)}]`;
   return {
-    name: policy.name,
+    name,
+    ruleIds: policy.rules.map((_, index) => `${id}-rule[${index}]`),
     action,
     dryRun: policy.dryRun,
     rules: policy.rules.map((rule) => linkRule(rule)),
@@ -255,13 +285,14 @@ export function withoutHttp(rule: CompiledRule): CompiledRule {
 export const isPure = ({ sources, operations, conditions }: CompiledRule): boolean =>
   [...sources.flat(), ...operations.flat(), ...conditions].every((test) => isOfConnection(test));
 
-/** 403 as Envoy's RBAC filter answers it. */
-export function accessDenied(policy: string): LocalReply {
+/** 403 as Envoy's RBAC filter answers it. @param rule that matched; -1 = none did */
+export function accessDenied(policy?: LinkedPolicy, rule = -1): LocalReply {
+  const id = policy?.ruleIds[rule] ?? 'none';
   return {
     status: 403,
     body: 'RBAC: access denied',
     headers: [['content-type', 'text/plain']],
     flag: '',
-    details: `rbac_access_denied_matched_policy[${policy}]`,
+    details: `rbac_access_denied_matched_policy[${id}]`,
   };
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { holdsPrivate, keyFault } from '../../lib/jwk.ts';
+import { jwksUriOf } from '../../lib/key-set-name.ts';
 import type { JwtRule, RequestAuthenticationSpec, Resource } from '../../model/api.ts';
 import type { ResourceKind } from '../../model/config.ts';
 import { checkDryRun, checkDuration, checkTargets } from '../checks.ts';
@@ -32,46 +34,65 @@ const spec = z.strictObject({
   jwtRules: z.array(rule).optional(),
 });
 
+function checkUri(jwt: JwtRule, uri: string, at: { path: string; faults: Faults }): void {
+  const { path, faults } = at;
+  const { jwksUri = '', jwks_uri: other = '' } = jwt;
+  if (jwksUri !== '' && other !== '' && jwksUri !== other)
+    faults.error(`${path}.jwks_uri`, `jwks_uri ${other} is not jwksUri ${jwksUri}: give one`);
+  const scheme = /^([a-zA-Z][-+.a-zA-Z0-9]*):\/\//.exec(uri)?.[1]?.toLowerCase();
+  if (scheme !== 'http' && scheme !== 'https')
+    faults.error(
+      `${path}.jwksUri`,
+      `jwksUri ${uri} has the wrong scheme, want http:// or https://`,
+    );
+}
+
 function checkKeys(jwt: JwtRule, path: string, faults: Faults): void {
-  const hasUri = (jwt.jwksUri ?? '') !== '';
-  if ((jwt.issuer ?? '') === '' && !hasUri)
+  const uri = jwksUriOf(jwt);
+  const jwks = jwt.jwks ?? '';
+  if ((jwt.issuer ?? '') === '' && uri === '')
     faults.error(path, 'a rule without issuer needs a jwksUri');
-  if (hasUri && (jwt.jwks ?? '') !== '') faults.error(path, 'jwks and jwksUri exclude each other');
-  if (hasUri) {
-    const scheme = /^([a-zA-Z][-+.a-zA-Z0-9]*):\/\//.exec(jwt.jwksUri ?? '')?.[1]?.toLowerCase();
-    if (scheme !== 'http' && scheme !== 'https')
-      faults.error(
-        `${path}.jwksUri`,
-        `jwksUri ${jwt.jwksUri ?? ''} has the wrong scheme, want http:// or https://`,
-      );
+  if (uri !== '' && jwks !== '') faults.error(path, 'jwks and jwksUri exclude each other');
+  if (uri !== '') checkUri(jwt, uri, { path, faults });
+  if (jwks !== '') checkInline(jwks, `${path}.jwks`, faults);
+}
+
+function checkInline(jwks: string, path: string, faults: Faults): void {
+  const keys = keysOf(jwks);
+  if (keys === undefined) return faults.error(path, 'jwks is no JSON Web Key Set');
+  for (const [index, key] of keys.entries()) {
+    const fault = keyFault(key);
+    if (fault !== undefined)
+      faults.warn(path, `keys[${index}] of jwks verifies no token: ${fault}`);
   }
-  if ((jwt.jwks ?? '') !== '' && !isKeySet(jwt.jwks ?? ''))
-    faults.error(`${path}.jwks`, 'jwks is no JSON Web Key Set');
-  else if (holdsSecret(jwt.jwks ?? ''))
+  if (keys.some((key) => typeof key === 'object' && key !== null && holdsPrivate({ ...key })))
     faults.warn(
-      `${path}.jwks`,
+      path,
       'jwks holds a private or symmetric key: who reads this resource can sign tokens',
     );
 }
 
-/** RFC 7518, 6: `d` is private in every key type, `k` is a symmetric key. */
-function holdsSecret(jwks: string): boolean {
-  if (jwks === '') return false;
-  const { keys } = JSON.parse(jwks) as { readonly keys: readonly unknown[] };
-  return keys.some((key) => typeof key === 'object' && key !== null && ('d' in key || 'k' in key));
-}
-
-function isKeySet(jwks: string): boolean {
+/** Undefined = no key set. */
+function keysOf(jwks: string): readonly unknown[] | undefined {
   try {
     const value: unknown = JSON.parse(jwks);
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      Array.isArray((value as { keys?: unknown }).keys)
-    );
+    const isObject = typeof value === 'object' && value !== null && 'keys' in value;
+    return isObject && Array.isArray(value.keys) ? value.keys : undefined;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+const HEADER_NAME = /^[-_A-Za-z0-9]+$/;
+/** Of the connection or of framing: what a token says must never decide where one request ends. */
+const OF_THE_HOP =
+  /^(?:host|connection|content-length|expect|keep-alive|proxy-[-a-z]+|te|trailer|transfer-encoding|upgrade)$/;
+
+function checkOutput(header: string, at: string, faults: Faults): void {
+  if (!HEADER_NAME.test(header))
+    faults.error(at, `header ${header} has other characters than letters, digits, - and _`);
+  else if (OF_THE_HOP.test(header.toLowerCase().replaceAll('_', '-')))
+    faults.error(at, `header ${header} is the proxy's own on each hop, want another name`);
 }
 
 function checkLocations(jwt: JwtRule, path: string, faults: Faults): void {
@@ -90,11 +111,7 @@ function checkLocations(jwt: JwtRule, path: string, faults: Faults): void {
     const at = `${path}.outputClaimToHeaders[${index}]`;
     if ((output.header ?? '') === '')
       faults.error(`${at}.header`, 'header is empty, want the name of one');
-    else if (!/^[-_A-Za-z0-9]+$/.test(output.header))
-      faults.error(
-        `${at}.header`,
-        `header ${output.header} has other characters than letters, digits, - and _`,
-      );
+    else checkOutput(output.header, `${at}.header`, faults);
     if ((output.claim ?? '') === '')
       faults.error(`${at}.claim`, 'claim is empty, want the name of one');
   }
@@ -115,6 +132,8 @@ export const requestAuthentication: ResourceKind = defineKind<RequestAuthenticat
       const path = `spec.jwtRules[${index}]`;
       checkKeys(jwt, path, faults);
       checkLocations(jwt, path, faults);
+      if ((jwt.outputPayloadToHeader ?? '') !== '')
+        checkOutput(jwt.outputPayloadToHeader ?? '', `${path}.outputPayloadToHeader`, faults);
       checkDuration(jwt.timeout, `${path}.timeout`, faults);
     }
     return faults.list;

@@ -1,5 +1,5 @@
 /**
- * Tokens whose signature was checked, by their text, for one rule and until they are forgotten.
+ * What was found of a text that a client sends again and again, as of a token whose signature was checked, until it is forgotten.
  *
  * Two generations: a hit costs one lookup and moves nothing, as a list in order of use would with every request.
  * What was used in neither of two generations is gone. The text itself is the key: to hash it costs more than all

@@ -1,0 +1,201 @@
+/** API keys at run time: looked up by their hash. Nothing passes that wasn't looked up. */
+import type { ApiKeyEntry } from '../../lib/api-key.ts';
+import { MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH, parseApiKeyEntry } from '../../lib/api-key.ts';
+import { sha256Hex } from '../../lib/hash.ts';
+import { headerSpellings } from '../../lib/sender-headers.ts';
+import type { Exchange, LocalReply } from '../../model/exchange.ts';
+import type { RequestIdentity } from '../../model/identity.ts';
+import type { Filter, LinkContext, PolicyFilter } from '../../model/policy.ts';
+import type { ApiKeysConfig, KeyPlace } from './config.ts';
+import { keysAt, stripKey } from './locate.ts';
+
+const ISSUER = 'apikey';
+/** Visible ASCII, as keys travel in headers, queries and cookies. */
+const KEY = /^[\x21-\x7e]+$/;
+/** As consumers are named where a schema looks at them. */
+const CONSUMER = /^[A-Za-z0-9](?:[-A-Za-z0-9._@]{0,126}[A-Za-z0-9])?$/;
+
+interface Known extends ApiKeyEntry {
+  readonly identity: RequestIdentity;
+}
+
+type Table = ReadonlyMap<string, Known>;
+
+function identityOf(name: string): RequestIdentity {
+  return {
+    principal: `${ISSUER}/${name}`,
+    issuer: ISSUER,
+    subject: name,
+    audiences: [],
+    claims: { iss: ISSUER, sub: name },
+    spaceDelimitedClaims: [],
+  };
+}
+
+function addEntries(
+  table: Map<string, Known>,
+  name: string,
+  texts: readonly string[],
+): readonly number[] {
+  const identity = identityOf(name);
+  return texts.flatMap((text, index) => {
+    const entry = parseApiKeyEntry(text);
+    if (entry === undefined) return [index + 1];
+    table.set(entry.sha256, { ...entry, identity });
+    return [];
+  });
+}
+
+function refuse(details: string): LocalReply {
+  return {
+    status: 401,
+    body: details === 'api_key_missing' ? 'api key required' : 'api key refused',
+    headers: [
+      ['content-type', 'text/plain'],
+      ['www-authenticate', 'ApiKey'],
+    ],
+    flag: '',
+    details,
+  };
+}
+
+const UNAVAILABLE: LocalReply = {
+  status: 503,
+  body: 'authentication unavailable',
+  headers: [['content-type', 'text/plain']],
+  flag: '',
+  details: 'api_keys_secret_missing',
+};
+
+const NONE: Table = new Map();
+const NO_KEYS: readonly string[] = [];
+
+class ApiKeysFilter implements Filter {
+  readonly #config: ApiKeysConfig;
+  readonly #context: LinkContext;
+  readonly #own: Table;
+  /** Headers that no client may send. */
+  readonly #cleaned: readonly string[];
+  /** Of the Secret as it was when it was read last. */
+  #secret: Readonly<Record<string, string>> | undefined;
+  #ofSecret: Table = NONE;
+
+  constructor(config: ApiKeysConfig, context: LinkContext) {
+    this.#config = config;
+    this.#context = context;
+    const own = new Map<string, Known>();
+    for (const { name, hashes } of config.keys)
+      if (addEntries(own, name, hashes).length > 0)
+        throw new Error(`${config.policy}: a hash of ${name} is none`);
+    this.#own = own;
+    const { consumerHeader } = config;
+    this.#cleaned = consumerHeader === undefined ? [] : headerSpellings(consumerHeader);
+  }
+
+  request(x: Exchange): LocalReply | undefined {
+    const found = this.#keysOf(x);
+    for (const name of this.#cleaned) if (x.request.has(name)) x.request.remove(name);
+    const [key, ...others] = found;
+    if (key === undefined) {
+      const { isOptional } = this.#config;
+      this.#trace(x, isOptional ? 'passed' : 'denied', 'no API key');
+      return isOptional ? undefined : this.#refuse(x, 'api_key_missing');
+    }
+    if (others.length > 0) return this.#deny(x, 'api_key_ambiguous');
+    const isForm =
+      key.length >= MIN_API_KEY_LENGTH && key.length <= MAX_API_KEY_LENGTH && KEY.test(key);
+    return isForm ? this.#judge(x, key) : this.#deny(x, 'api_key_malformed');
+  }
+
+  /** What isn't HTTP brings no key. */
+  connection(x: Exchange): boolean {
+    x.details = 'api_key_missing';
+    return false;
+  }
+
+  #keysOf(x: Exchange): readonly string[] {
+    let found = NO_KEYS;
+    for (const place of this.#config.from) {
+      const keys = keysAt(x, place);
+      if (keys.length > 0) found = found.length === 0 ? keys : [...found, ...keys];
+    }
+    return found;
+  }
+
+  #judge(x: Exchange, key: string): LocalReply | undefined {
+    const config = this.#config;
+    const hash = sha256Hex(key);
+    const ofSecret = this.#tableOfSecret();
+    const found = this.#own.get(hash) ?? ofSecret?.get(hash);
+    if (found === undefined) {
+      if (ofSecret !== undefined) return this.#deny(x, 'api_key_unknown');
+      this.#trace(x, 'denied', `there is no Secret ${config.secret ?? ''}`);
+      x.decidedBy = config.policy;
+      return UNAVAILABLE;
+    }
+    if (found.expiresMs !== undefined && found.expiresMs <= this.#context.host.clock.nowMs())
+      return this.#deny(x, 'api_key_expired');
+    const { identity } = found;
+    // Of several proofs a token's says more: it was there first, and stays.
+    x.identity ??= identity;
+    if (!config.forwardsKey) for (const place of config.from) this.#strip(x, place);
+    if (config.consumerHeader !== undefined) x.request.set(config.consumerHeader, identity.subject);
+    this.#trace(x, 'passed', `API key of ${identity.subject}`);
+    return undefined;
+  }
+
+  #strip(x: Exchange, place: KeyPlace): void {
+    if (keysAt(x, place).length > 0) stripKey(x, place);
+  }
+
+  /** Undefined = the Secret isn't there. */
+  #tableOfSecret(): Table | undefined {
+    const { secret, policy } = this.#config;
+    if (secret === undefined) return NONE;
+    const values = this.#context.secret?.(secret);
+    if (values === undefined) return undefined;
+    if (values === this.#secret) return this.#ofSecret;
+    const table = new Map<string, Known>();
+    for (const [name, text] of Object.entries(values)) {
+      const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+      const faults = CONSUMER.test(name) ? addEntries(table, name, lines) : [0];
+      if (faults.length > 0) this.#context.host.log(faultLine(policy, secret, faults));
+    }
+    this.#secret = values;
+    this.#ofSecret = table;
+    return table;
+  }
+
+  #deny(x: Exchange, details: string): LocalReply {
+    this.#trace(x, 'denied', details.replaceAll('_', ' '));
+    return this.#refuse(x, details);
+  }
+
+  #refuse(x: Exchange, details: string): LocalReply {
+    x.decidedBy = this.#config.policy;
+    return refuse(details);
+  }
+
+  #trace(x: Exchange, outcome: 'passed' | 'denied', detail: string): void {
+    const { policy } = this.#config;
+    const origin = { resource: `Policy ${policy}`, path: 'spec.apiKeys' };
+    x.trace?.push({ step: 'policy', name: policy, outcome, detail, origin });
+  }
+}
+
+/** Neither the entry's name nor its text is said: a key may have been put there by mistake. */
+function faultLine(policy: string, secret: string, lines: readonly number[]): string {
+  return JSON.stringify({
+    level: 'warning',
+    message: 'an entry of a Secret of API keys has lines that are no hashes, they are skipped',
+    policy,
+    secret,
+    lines,
+  });
+}
+
+export const apiKeysFilter: PolicyFilter = {
+  kind: 'apiKeys',
+  phase: 'authn',
+  link: (config, context) => new ApiKeysFilter(config as ApiKeysConfig, context),
+};

@@ -1,0 +1,188 @@
+/** Linked filters by the lists of configs that they came in, and which of them a request meets where. */
+import { canonicalJson } from '../lib/canonical-json.ts';
+import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
+import { PHASES } from '../model/policy.ts';
+import type { FilterConfig } from '../model/snapshot.ts';
+import { LinkError } from './link-error.ts';
+
+const NONE: readonly Filter[] = [];
+const NO_FILTERS: readonly FilterConfig[] = [];
+
+interface LinkedFilter {
+  readonly kind: string;
+  readonly phase: number;
+  readonly filter: Filter;
+  /** Of one that says who asks: the same text, the same check. */
+  readonly check?: string;
+}
+
+/** Those of one route, with what its listener yields to it. */
+interface Merged {
+  /** In phase order. */
+  readonly all: readonly Filter[];
+  /** Those that say who asks: AuthorizationPolicy judges by it, so they run before it. */
+  readonly early: readonly LinkedFilter[];
+  readonly late: readonly LinkedFilter[];
+  /** The listener's own with the early ones, in phase order. */
+  readonly front: readonly Filter[];
+  readonly behind: readonly Filter[];
+}
+
+/** The filters of one list of configs. */
+interface LinkedList {
+  /** In phase order. */
+  readonly own: readonly Filter[];
+  /** Those of `own`, with their kinds. */
+  readonly entries: readonly LinkedFilter[];
+  readonly yielding: readonly LinkedFilter[];
+  /** With those that yield here, by the route's list. */
+  readonly merged: WeakMap<readonly FilterConfig[], Merged>;
+}
+
+/** By the list of configs that they were linked from. */
+export type FilterLists = ReadonlyMap<readonly FilterConfig[], LinkedList>;
+
+const NO_LIST: LinkedList = { own: NONE, entries: [], yielding: [], merged: new WeakMap() };
+
+const AUTHZ = PHASES.indexOf('authz');
+const isEarly = ({ phase }: LinkedFilter): boolean => phase < AUTHZ;
+
+const inOrder = (filters: readonly LinkedFilter[]): readonly Filter[] =>
+  [...filters].sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
+
+/** A request meets the filters of one listener, then those of one route. */
+const STAGES = ['listener', 'route'] as const;
+type Stage = (typeof STAGES)[number];
+
+/** Links lists of filters, each once. */
+export class FilterLinker {
+  readonly lists: Map<readonly FilterConfig[], LinkedList> = new Map();
+  slotCount = 0;
+  readonly #policies: ReadonlyMap<string, PolicyFilter>;
+  readonly #context: Omit<LinkContext, 'slot'>;
+  readonly #before: FilterLists;
+
+  constructor(
+    policies: ReadonlyMap<string, PolicyFilter>,
+    context: Omit<LinkContext, 'slot'>,
+    before: FilterLists,
+  ) {
+    this.#policies = policies;
+    this.#context = context;
+    this.#before = before;
+  }
+
+  /** Whether it was worth a step: there are filters, and they weren't met before. */
+  add(configs: readonly FilterConfig[], stage: Stage): boolean {
+    if (configs.length === 0 || this.lists.has(configs)) return false;
+    this.slotCount = Math.max(this.slotCount, configs.length * STAGES.length);
+    this.lists.set(configs, this.#before.get(configs) ?? this.#link(configs, stage));
+    return true;
+  }
+
+  /** Does any filter of it, that isn't the listener's own, say who asks? */
+  hasEarly(configs: readonly FilterConfig[], stage: Stage): boolean {
+    const { entries, yielding } = listOf(this.lists, configs);
+    return (stage === 'listener' ? yielding : entries).some((entry) => isEarly(entry));
+  }
+
+  /**
+   * Slots are counted by place in a list and not over the snapshot: one request meets few filters of thousands. The
+   * stages take turns, so that no slot depends on another list, and a list of the snapshot before keeps its own.
+   */
+  #link(configs: readonly FilterConfig[], stage: Stage): LinkedList {
+    const filters = configs.map((config, index) =>
+      this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)),
+    );
+    const entries = filters.filter((_, index) => configs[index]?.yields !== true);
+    const yielding = filters.filter((_, index) => configs[index]?.yields === true);
+    return { own: inOrder(entries), entries, yielding, merged: new WeakMap() };
+  }
+
+  #linkOne({ kind, config }: FilterConfig, slot: number): LinkedFilter {
+    const policy = this.#policies.get(kind);
+    if (policy === undefined)
+      throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
+    const filter = policy.link(config, { ...this.#context, slot });
+    const phase = PHASES.indexOf(policy.phase);
+    return phase < AUTHZ
+      ? { kind, phase, filter, check: canonicalJson([kind, config]) }
+      : { kind, phase, filter };
+  }
+}
+
+/** Running without filters that were given would let through what they refuse. */
+function listOf(lists: FilterLists, configs: readonly FilterConfig[]): LinkedList {
+  if (configs.length === 0) return NO_LIST;
+  const list = lists.get(configs);
+  if (list === undefined) throw new Error('filters that are not of this snapshot');
+  return list;
+}
+
+/** Of a list of configs, in phase order, without those that yield. */
+export const ownFilters = (
+  lists: FilterLists,
+  configs: readonly FilterConfig[],
+): readonly Filter[] => listOf(lists, configs).own;
+
+function mergedOf(
+  lists: FilterLists,
+  listener: readonly FilterConfig[],
+  route: readonly FilterConfig[],
+): Merged {
+  const { yielding, merged, entries: ofListener } = listOf(lists, listener);
+  const { entries } = listOf(lists, route);
+  const key = entries.length === 0 ? NO_FILTERS : route;
+  let found = merged.get(key);
+  if (found === undefined) {
+    const kinds = new Set(entries.map(({ kind }) => kind));
+    const all = [...yielding.filter(({ kind }) => !kinds.has(kind)), ...entries];
+    const early = all.filter((entry) => isEarly(entry));
+    const late = all.filter((entry) => !isEarly(entry));
+    found = {
+      all: inOrder(all),
+      early,
+      late,
+      front: inOrder([...ofListener, ...early]),
+      behind: inOrder(late),
+    };
+    // A listener without any shares the empty list with all others.
+    if (listener.length > 0) merged.set(key, found);
+  }
+  return found;
+}
+
+/** Most listeners have none that yield: the route's list is then all there is. */
+export function routeFilters(
+  lists: FilterLists,
+  listener: readonly FilterConfig[],
+  route: readonly FilterConfig[],
+): readonly Filter[] {
+  const { yielding } = listOf(lists, listener);
+  return yielding.length === 0 ? listOf(lists, route).own : mergedOf(lists, listener, route).all;
+}
+
+/** What runs before the route is decided, by the route that the request takes as it came. */
+export function frontFilters(
+  lists: FilterLists,
+  listener: readonly FilterConfig[],
+  route: readonly FilterConfig[],
+): readonly Filter[] {
+  return mergedOf(lists, listener, route).front;
+}
+
+/**
+ * What is left for behind the decision. Who asks may lead to another route than `first`: checks of that one which
+ * weren't made then are made now.
+ */
+export function filtersBehind(
+  lists: FilterLists,
+  listener: readonly FilterConfig[],
+  { first, route }: Readonly<Record<'first' | 'route', readonly FilterConfig[]>>,
+): readonly Filter[] {
+  const merged = mergedOf(lists, listener, route);
+  if (first === route || merged.early.length === 0) return merged.behind;
+  const made = new Set(mergedOf(lists, listener, first).early.map(({ check }) => check));
+  const missing = merged.early.filter(({ check }) => !made.has(check));
+  return missing.length === 0 ? merged.behind : inOrder([...missing, ...merged.late]);
+}

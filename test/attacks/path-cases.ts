@@ -1,0 +1,201 @@
+/** Spellings of a path, and what becomes of each under every path normalisation. */
+import type { PathNormalization } from '../../src/model/snapshot.ts';
+
+export const MODES: readonly PathNormalization[] = [
+  'NONE',
+  'BASE',
+  'MERGE_SLASHES',
+  'DECODE_AND_MERGE_SLASHES',
+];
+
+/** A path: it is forwarded, and the backend sees this. A number: it is refused so. */
+export type Fate = string | number;
+
+/** The target as sent, and its fate by mode; the last given holds for the modes behind it. */
+export type PathCase = readonly [name: string, target: string, ...fates: Fate[]];
+
+export const fateIn = ([, , ...fates]: PathCase, mode: PathNormalization): Fate =>
+  fates[Math.min(MODES.indexOf(mode), fates.length - 1)] ?? 0;
+
+const NO = 403;
+const BAD = 400;
+
+/** Refused are /admin and what is below it; everything else passes. */
+export const DENIED: readonly PathCase[] = [
+  ['the path itself', '/admin', NO],
+  ['a final slash', '/admin/', NO],
+  ['below it', '/admin/users', NO],
+  ['a query', '/admin?x=1', NO],
+  ['an empty query', '/admin?', NO],
+  ['a query that looks like a path', '/admin?/../free', NO],
+  ['a fragment', '/admin#x', NO],
+  ['a fragment that looks like a path', '/admin#/../free', NO],
+  ['the path in a query alone', '/free?/admin', '/free?/admin'],
+  ['dots in a query alone', '/free?x=/../admin', '/free?x=/../admin'],
+  ['the path in a fragment alone', '/free#/../admin', '/free'],
+  ['an encoded question mark', '/admin%3fx', '/admin%3fx'],
+  ['an encoded hash', '/admin%23x', '/admin%23x'],
+
+  ['dots up to it', '/free/../admin', '/free/../admin', NO],
+  ['dots up to it twice', '/a/b/../../admin', '/a/b/../../admin', NO],
+  ['more dots than there is path', '/../../../admin', '/../../../admin', NO],
+  ['dots at the root', '/../admin', '/../admin', NO],
+  ['a dot before it', '/./admin', '/./admin', NO],
+  ['dots of both kinds', '/./free/.././admin', '/./free/.././admin', NO],
+  ['a dot behind it', '/admin/.', NO],
+  ['dots away from it', '/admin/../free', NO, '/free'],
+  ['dots away from it to the root', '/admin/..', NO, '/'],
+  ['three dots', '/free/.../admin', '/free/.../admin'],
+  ['dots that are a part of a name', '/free/..admin', '/free/..admin'],
+  ['a dot behind the name', '/admin.', '/admin.'],
+  ['a dot behind the name, and a slash', '/admin./', '/admin./'],
+
+  ['encoded dots', '/free/%2e%2e/admin', NO],
+  ['encoded dots in capitals', '/free/%2E%2E/admin', NO],
+  ['a dot and an encoded one', '/free/.%2e/admin', NO],
+  ['an encoded dot and one', '/free/%2e./admin', NO],
+  ['an encoded dot before it', '/%2e/admin', '/%2e/admin', NO],
+  ['encoded dots away from it', '/admin/%2e%2e/free', NO, '/free'],
+  ['encoded dots and an encoded letter', '/free/%2e%2e/%61dmin', '/free/%2e%2e/%61dmin', NO],
+  ['an encoded final dot', '/admin%2e', '/admin%2e', '/admin.'],
+  ['dots encoded twice', '/free/%252e%252e/admin', '/free/%252e%252e/admin'],
+
+  ['an encoded letter', '/%61dmin', '/%61dmin', NO],
+  ['an encoded letter inside', '/adm%69n', '/adm%69n', NO],
+  ['all letters encoded', '/%61%64%6d%69%6e', '/%61%64%6d%69%6e', NO],
+  ['all letters encoded in capitals', '/%61%64%6D%69%6E', '/%61%64%6D%69%6E', NO],
+  ['a letter encoded twice', '/%2561dmin', '/%2561dmin'],
+  ['an encoded capital', '/%41dmin', '/%41dmin', '/Admin'],
+  ['another case', '/Admin', '/Admin'],
+  ['capitals', '/ADMIN/users', '/ADMIN/users'],
+
+  ['two slashes', '//admin', '//admin', '//admin', NO],
+  ['three slashes', '///admin', '///admin', '///admin', NO],
+  ['two slashes behind it', '/admin//users', NO],
+  ['slashes before dots', '/free//../admin', '/free//../admin', '/free/admin'],
+  ['slashes behind dots', '/free/..//admin', '/free/..//admin', '//admin', NO],
+  ['slashes around a dot', '/.//admin', '/.//admin', '//admin', NO],
+
+  ['a backslash', '/\\admin', '/\\admin', '//admin', NO],
+  ['two backslashes', '/\\\\admin', '/\\\\admin', '///admin', NO],
+  ['backslashes around dots', '/free\\..\\admin', NO],
+  ['a backslash behind it', '/admin\\', '/admin\\', NO],
+  ['a backslash before a name below it', '/admin\\users', '/admin\\users', NO],
+  ['a target that begins with one', '\\admin', BAD],
+
+  ['an encoded slash before it', '/%2fadmin', '/%2fadmin', '/%2fadmin', '/%2fadmin', NO],
+  ['an encoded slash in capitals', '/%2Fadmin', '/%2Fadmin', '/%2Fadmin', '/%2Fadmin', NO],
+  ['an encoded slash behind it', '/admin%2f', '/admin%2f', '/admin%2f', '/admin%2f', NO],
+  [
+    'an encoded slash before a name below it',
+    '/admin%2Fx',
+    '/admin%2Fx',
+    '/admin%2Fx',
+    '/admin%2Fx',
+    NO,
+  ],
+  ['an encoded backslash before it', '/%5cadmin', '/%5cadmin', '/%5cadmin', '/%5cadmin', NO],
+  ['an encoded backslash behind it', '/admin%5C', '/admin%5C', '/admin%5C', '/admin%5C', NO],
+  ['an encoded slash encoded again', '/%252fadmin', '/%252fadmin'],
+  ['encoded slashes around dots', '/free%2f..%2fadmin', NO],
+  ['an encoded slash behind dots', '/free/..%2fadmin', NO],
+  ['encoded dots and slash', '/free/%2e%2e%2fadmin', NO],
+  ['encoded dots and backslash', '/free/%2e%2e%5cadmin', NO],
+  ['encoded backslashes around dots', '/free%5c..%5cadmin', NO],
+
+  ['a parameter of nothing', '/admin;', NO],
+  ['a parameter', '/admin;x=1', NO],
+  ['a parameter before a name below it', '/admin;x=1/users', NO],
+  ['a parameter that holds a slash', '/admin;x=%2f', NO],
+  ['a parameter of the root', '/;/admin', NO],
+  ['parameters of dots', '/free/..;/admin', NO],
+  ['parameters of dots with a value', '/free/..;x=1/admin', NO],
+  ['parameters of encoded dots', '/free/%2e%2e;/admin', NO],
+  ['parameters of a dot', '/.;/admin', NO],
+  ['parameters of a dot, then dots', '/free/.;x/../admin', NO],
+  ['parameters of dots at the root', '/..;/admin', NO],
+  ['parameters of three dots', '/free/...;/admin', '/free/...;/admin'],
+  ['parameters of dots away from it', '/admin/..;/free', NO, '/free'],
+  ['an encoded semicolon', '/admin%3bx', '/admin%3bx'],
+  ['a comma', '/admin,x=1', '/admin,x=1'],
+
+  ['an encoded NUL', '/admin%00', BAD],
+  ['an encoded NUL and an extension', '/admin%00.html', BAD],
+  ['an encoded NUL before it', '/%00/admin', BAD],
+  ['an encoded line break', '/admin%0a', '/admin%0a'],
+  ['an encoded carriage return and line feed', '/admin%0d%0aX-A:%201', '/admin%0d%0aX-A:%201'],
+  ['an encoded blank', '/admin%20', '/admin%20'],
+  ['an encoded tab', '/admin%09', '/admin%09'],
+
+  ['an overlong slash of two bytes', '/%c0%afadmin', '/%c0%afadmin'],
+  ['an overlong slash of three bytes', '/%e0%80%afadmin', '/%e0%80%afadmin'],
+  ['an overlong slash of four bytes', '/%f0%80%80%afadmin', '/%f0%80%80%afadmin'],
+  ['overlong dots', '/free/%c0%ae%c0%ae/admin', '/free/%c0%ae%c0%ae/admin'],
+  ['an overlong letter', '/%c1%a1dmin', '/%c1%a1dmin'],
+  ['an encoding of another kind', '/%u0061dmin', '/%u0061dmin'],
+  ['a slash of another encoding', '/%u002fadmin', '/%u002fadmin'],
+  ['a percent sign alone', '/%admin', '/%admin'],
+  ['an encoding that is none', '/%zz/admin', '/%zz/admin'],
+  ['a wide slash', '/%ef%bc%8fadmin', '/%ef%bc%8fadmin'],
+
+  ['absolute form', 'http://deny.test/admin', NO],
+  ['absolute form with dots', 'http://deny.test/free/../admin', '/free/../admin', NO],
+  ['absolute form of another scheme', 'https://deny.test/admin', NO],
+  ['absolute form in capitals', 'HTTP://deny.test/admin', NO],
+  ['absolute form of a scheme that is none', 'ftp://deny.test/admin', BAD],
+  ['no slash at all', 'admin', BAD],
+  ['a query alone', '?/admin', BAD],
+];
+
+/** Allowed are /public and what is below it, and nothing else. */
+export const ALLOWED: readonly PathCase[] = [
+  ['the path itself', '/public', '/public'],
+  ['below it', '/public/a', '/public/a'],
+  ['a query', '/public?x=/../admin', '/public?x=/../admin'],
+  ['a fragment', '/public#/../admin', '/public'],
+  [
+    'an encoded slash inside',
+    '/public/a%2fb',
+    '/public/a%2fb',
+    '/public/a%2fb',
+    '/public/a%2fb',
+    '/public/a/b',
+  ],
+  ['a parameter inside', '/public/a;v=1/b', '/public/a;v=1/b'],
+  ['dots that stay inside', '/public/a/../b', '/public/a/../b', '/public/b'],
+  ['encoded dots that stay inside', '/public/a/%2e%2e/b', '/public/a/%2e%2e/b', '/public/b'],
+
+  ['another path', '/admin', NO],
+  ['nothing', '/', NO],
+  ['another case', '/PUBLIC', NO],
+  ['a longer name', '/publicity', NO],
+  ['an encoded letter', '/%70ublic', NO, '/public'],
+  ['a letter encoded twice', '/%2570ublic', NO],
+  ['two slashes', '//public', NO, NO, '/public'],
+  ['an encoded slash before it', '/%2fpublic', NO, NO, NO, '/public'],
+  ['an encoded slash behind it', '/public%2fa', NO, NO, NO, '/public/a'],
+  ['a parameter', '/public;x=1', NO],
+  ['a final dot', '/public.', NO],
+  ['an encoded NUL', '/public%00', BAD],
+  ['an encoded NUL below it', '/public/%00', BAD],
+  ['dots to it', '/x/../public', NO, '/public'],
+
+  ['dots out of it', '/public/../admin', '/public/../admin', NO],
+  ['dots out of it, to the root', '/public/..', '/public/..', NO],
+  ['encoded dots out of it', '/public/%2e%2e/admin', NO],
+  ['a dot and an encoded one', '/public/.%2e/admin', NO],
+  ['an encoded slash behind dots', '/public/..%2fadmin', NO],
+  ['encoded dots and slash', '/public/%2e%2e%2fadmin', NO],
+  ['an encoded slash before dots', '/public/a%2f..%2f..%2f..%2fadmin', NO],
+  ['an encoded backslash behind dots', '/public/..%5cadmin', NO],
+  ['backslashes around dots', '/public\\..\\admin', NO],
+  ['a backslash behind dots', '/public/..\\admin', NO],
+  ['parameters of dots', '/public/..;/admin', NO],
+  ['parameters of dots with a value', '/public/..;x=1/admin', NO],
+  ['parameters of encoded dots', '/public/%2e%2e;/admin', NO],
+  ['parameters of dots twice', '/public/a/..;/..;/admin', NO],
+  ['dots encoded twice', '/public/%252e%252e/admin', '/public/%252e%252e/admin'],
+  ['overlong dots', '/public/%c0%ae%c0%ae/admin', '/public/%c0%ae%c0%ae/admin'],
+  ['absolute form', 'http://allow.test/public', '/public'],
+  ['absolute form of another host', 'http://deny.test/public', BAD],
+];
