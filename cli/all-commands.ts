@@ -11,6 +11,7 @@ import { registerDescribe } from './commands/describe.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerGateway } from './commands/gateway.ts';
 import { registerHarden } from './commands/harden.ts';
+import { registerJoinToken } from './commands/join-token.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxyConfig } from './commands/proxy-config.ts';
 import { registerRead } from './commands/read.ts';
@@ -34,6 +35,7 @@ export function registerAll(program: Command): void {
   registerAuth(program);
   registerSecrets(program);
   registerAudit(program);
+  registerJoinToken(program);
   registerCa(program);
   registerCompletion(program);
 }

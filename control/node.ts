@@ -1,8 +1,7 @@
 /** The control plane in a Node process over node:sqlite. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -15,6 +14,7 @@ import { createControlPlane } from './plane.ts';
 import type { ControlDependencies, ControlPlane, Peer } from './plane.ts';
 import { createIdentity } from './identity/index.ts';
 import { createSqlStore } from './store/sql.ts';
+import { createSourceFinder } from './source.ts';
 import type { SqlDatabase } from './store/sql.ts';
 import { createSqlAudit } from './store/sql-audit.ts';
 import { createSqlBlobs, createSqlTexts } from './store/sql-blobs.ts';
@@ -31,6 +31,10 @@ export interface NodeControlOptions {
   readonly caSecret?: string;
   /** The secret before it, until `lateen ca rewrap`. */
   readonly caSecretBefore?: string;
+  /** Of the certificates of workloads. @default 24 hours */
+  readonly certificateTtlMs?: number;
+  /** Addresses and blocks of the proxies in front, whose X-Forwarded-For is believed. @default none */
+  readonly trustedProxies?: readonly string[];
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS may be fetched by plain http and from private addresses. @default false */
@@ -41,8 +45,6 @@ export interface NodeControlOptions {
   readonly keepRevisions?: number;
   /** Names in Host that are answered besides those of loopback, without port. */
   readonly allowedHosts?: readonly string[];
-  /** Proxies in front whose X-Forwarded-For is believed, counted from here. @default 0: the socket's address */
-  readonly trustedHops?: number;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
   readonly oidc?: string;
   /** @default the machine's */
@@ -81,15 +83,6 @@ function makeRequest(incoming: IncomingMessage, base: string): Request {
     init.duplex = 'half';
   }
   return new Request(new URL(incoming.url ?? '/', base), init);
-}
-
-/** The client's address: the socket's, or as the proxies in front that are trusted wrote it down. */
-function peerAt(incoming: IncomingMessage, trustedHops: number): Peer {
-  const direct = incoming.socket.remoteAddress;
-  const forwarded = String(incoming.headers['x-forwarded-for'] ?? '').split(',');
-  const said = trustedHops === 0 ? undefined : forwarded.at(-trustedHops)?.trim();
-  const source = said !== undefined && isIP(said) > 0 ? said : direct;
-  return source === undefined ? {} : { source };
 }
 
 async function answer(
@@ -144,17 +137,32 @@ function dependenciesOf(
     log: (line) => {
       options.log(line);
     },
-    identity: createIdentity({ secret: options.caSecret, secretBefore: options.caSecretBefore }),
+    identity: createIdentity({
+      secret: options.caSecret,
+      secretBefore: options.caSecretBefore,
+      certificateTtlMs: options.certificateTtlMs,
+    }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
   };
+}
+
+async function listen(server: Server, port: number): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return server.address() as AddressInfo;
 }
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
   const database = openSqlite(options.database);
   const requestOf = (incoming: IncomingMessage): Request | undefined =>
     toRequest(incoming, 'http://control');
-  const peerOf = (incoming: IncomingMessage): Peer => peerAt(incoming, options.trustedHops ?? 0);
+  const findSource = createSourceFinder(options.trustedProxies ?? []);
+  const peerOf = ({ socket, headers }: IncomingMessage): Peer => ({
+    source: findSource(socket.remoteAddress, String(headers['x-forwarded-for'] ?? '')),
+  });
   const streams = createNodeStreams({
     toRequest: requestOf,
     peerOf,
@@ -174,14 +182,9 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   });
   streams.attach(server, plane);
   const stopTicking = keepTicking(plane, (line) => options.log(line));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', () => {
-      resolve();
-    });
-  });
+  const { port } = await listen(server, options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     close: async () => {
       stopTicking();
       await streams.close();

@@ -7,6 +7,7 @@ import { hashName, sha256Hex } from '../src/lib/hash.ts';
 import type { Manifest } from '../src/model/manifest.ts';
 import { partNames } from '../src/proxy/index.ts';
 import { ADMIN, serviceEntry } from '../test/fixtures/control.ts';
+import { publishedKey } from '../test/fixtures/keys.ts';
 import { openStream } from '../test/fixtures/stream.ts';
 import { bundleWorker } from '../workers/build.ts';
 import type { LocalWorkers } from '../workers/local.ts';
@@ -14,6 +15,12 @@ import { startLocalWorkers } from '../workers/local.ts';
 
 const persistPath = mkdtempSync(join(tmpdir(), 'lateen-control-'));
 const MAX_RESOURCES = 5000;
+/** An issuer that is a worker of the same account. */
+const LOGIN = `export default {
+  fetch: (request) => request.url === 'http://login.shop:8080/certs'
+    ? Response.json({ keys: [${JSON.stringify({ ...publishedKey, kid: 'bound' })}] })
+    : new Response(request.url, { status: 404 }),
+};`;
 let workers: LocalWorkers;
 let url: string;
 
@@ -27,8 +34,10 @@ async function start(): Promise<void> {
         vars: { BOOTSTRAP_HASH: sha256Hex(ADMIN), POINTER_MAX_AGE_MS: '0' },
         objects: { CONTROL: 'ControlObject' },
         namespaces: ['BLOBS'],
+        services: { LOGIN: 'login' },
         sockets: [{ port: 0 }],
       },
+      { name: 'login', script: LOGIN, vars: {}, sockets: [] },
     ],
   });
   url = await workers.url('control');
@@ -52,6 +61,36 @@ const many = (count: number): string =>
   Array.from({ length: count }, (_, index) => virtualService(index)).join('---\n');
 
 describe('control worker', () => {
+  it('has keys from a service binding, where a ServiceEntry says so', async () => {
+    const body = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: login, namespace: keyed}
+spec: {hosts: [login.shop], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 8080, name: http, protocol: HTTP}], endpoints: [{address: "binding:LOGIN"}]}
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: jwt, namespace: keyed}
+spec: {jwtRules: [{issuer: "https://a.test", jwksUri: "http://login.shop:8080/certs"}, {issuer: "https://b.test", jwksUri: "http://169.254.169.254/keys"}]}
+`;
+    expect((await ask('/v1/apply', { method: 'POST', body })).status).toBe(200);
+    const scopes = [{ type: 'gateway', namespace: 'keyed', name: 'front', labels: {} }];
+    const made = await ask('/v1/tokens', {
+      method: 'POST',
+      body: JSON.stringify({ name: 'front', role: 'proxy', scopes }),
+    });
+    const { token } = (await made.json()) as { token: string };
+    const proxy = '/v1/proxies/gateway/keyed/front';
+    const pointer = (await (await ask(`${proxy}/pointer`, { token })).json()) as { keys: string };
+    const keys = await (await ask(`${proxy}/blobs/${pointer.keys}`, { token })).text();
+    expect(keys).toContain('"kid":"bound"');
+    expect(keys).not.toContain('169.254');
+    const resource = await ask('/v1/resources/security.istio.io/RequestAuthentication/keyed/jwt');
+    expect(await resource.text()).toMatch(
+      /"JwksStale","status":"True","reason":"NoKeys".*not https/,
+    );
+    expect((await ask('/v1/apply', { method: 'DELETE', body })).status).toBe(200);
+  });
+
   it('keeps what is applied over a restart', async () => {
     expect((await ask('/v1/apply', { method: 'POST', body: serviceEntry('kept') })).status).toBe(
       200,

@@ -31,6 +31,8 @@ interface ControlEnv {
   readonly CA_SECRET?: string;
   /** The one before it, until `lateen ca rewrap`. */
   readonly CA_SECRET_OLD?: string;
+  /** Of the certificates of workloads. @default 24 hours */
+  readonly CERTIFICATE_TTL_MS?: string;
   /** `true`: JWKS may be fetched by plain http and from private addresses. */
   readonly ALLOW_PRIVATE_KEYS?: string;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
@@ -48,6 +50,9 @@ function randomHex(length: number): string {
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('');
 }
+
+const numberOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
 
 export class ControlObject extends DurableObject<ControlEnv> {
   readonly #plane: ControlPlane;
@@ -75,7 +80,12 @@ export class ControlObject extends DurableObject<ControlEnv> {
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
-      identity: createIdentity({ secret: env.CA_SECRET, secretBefore: env.CA_SECRET_OLD }),
+      identity: createIdentity({
+        secret: env.CA_SECRET,
+        secretBefore: env.CA_SECRET_OLD,
+        certificateTtlMs: numberOf(env.CERTIFICATE_TTL_MS),
+      }),
+      // Set by the platform, whatever a client sends.
       upgrade: (request, grant) => this.#streams.upgrade(request, grant),
       wakeAt: (atMs) => this.#streams.wakeAt(atMs),
     });

@@ -3,6 +3,15 @@ export { startAdmin } from './admin/server.ts';
 export type { AdminAt, AdminOptions, AdminServer } from './admin/server.ts';
 export { viewOf } from './admin/view.ts';
 export type { ProxyView } from './admin/view.ts';
+export { JoinRefusedError } from './identity/authority-client.ts';
+export type { Joining } from './identity/authority-client.ts';
+export { UntrustedError } from './identity/path.ts';
+export { createWorkloadIdentity } from './identity/workload.ts';
+export type {
+  IdentityState,
+  WorkloadIdentity,
+  WorkloadIdentityOptions,
+} from './identity/workload.ts';
 export type { ConnectionLimits } from './limits.ts';
 export type { ListenAt } from './listening.ts';
 export type { Applied, Configuration } from './plane.ts';

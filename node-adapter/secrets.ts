@@ -44,3 +44,31 @@ export class GivenSecrets implements Secrets {
     return () => this.#listeners.delete(listener);
   }
 }
+
+/** One secret has a source of its own; the others are asked for the rest. */
+export class OwnSecret implements Secrets {
+  readonly #name: string;
+  readonly #own: { readonly material: SecretMaterial | undefined } & Pick<Secrets, 'onChange'>;
+  readonly #others: Secrets;
+
+  constructor(
+    name: string,
+    own: { readonly material: SecretMaterial | undefined } & Pick<Secrets, 'onChange'>,
+    others: Secrets,
+  ) {
+    this.#name = name;
+    this.#own = own;
+    this.#others = others;
+  }
+
+  get(name: string): SecretMaterial | undefined {
+    return name === this.#name ? this.#own.material : this.#others.get(name);
+  }
+
+  onChange(listener: () => void): () => void {
+    const ends = [this.#own.onChange(listener), this.#others.onChange(listener)];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+}

@@ -28,7 +28,8 @@ import type { Applied, Configuration } from './plane.ts';
 import type { IsOwnPort } from './pool/own-ports.ts';
 import { Upstreams } from './pool/upstreams.ts';
 import type { TlsFor } from './pool/upstreams.ts';
-import { GivenSecrets } from './secrets.ts';
+import type { WorkloadIdentity } from './identity/workload.ts';
+import { GivenSecrets, OwnSecret } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
 import { Slices } from './slices.ts';
 import { Deadlines } from './sockets/deadlines.ts';
@@ -91,6 +92,8 @@ export interface SidecarOptions {
   readonly secrets?: Secrets;
   /** The workload's certificate of the mesh (X.509-SVID), its key and whom it trusts. @default the secret `workload` */
   readonly identity?: CredentialFiles;
+  /** Joins the mesh and renews; whoever made it starts and stops it. @default the secret `workload` is somebody else's */
+  readonly workload?: WorkloadIdentity;
   /** Whether a proxy in front of gateway, inbound and service ports says whom it stands for. @default nobody does */
   readonly proxyProtocol?: 'required' | 'allowed';
   /** Asks the control plane for fresher keys. @default nobody can be asked */
@@ -161,7 +164,7 @@ export class Sidecar {
     const onFault = (error: unknown): void => this.#fault(error);
     this.#secrets = new FileSecrets({
       log,
-      others: options.secrets ?? this.#given,
+      others: secretsOf(options, this.#given),
       ...(options.identity === undefined ? {} : { files: { [WORKLOAD_SECRET]: options.identity } }),
     });
     this.#trust = new MeshTrust(this.#secrets);
@@ -341,6 +344,7 @@ export class Sidecar {
     plane.onApplied(({ named }) => {
       this.#trust.update(scope.type, named.snapshot.mesh);
       this.#retainPools();
+      this.#options.workload?.trust(named.snapshot.mesh.trust);
     });
     return plane;
   }
@@ -401,6 +405,11 @@ export class Sidecar {
     const cause = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
     this.#options.log(JSON.stringify({ level: 'error', message: 'a connection failed', cause }));
   }
+}
+
+function secretsOf({ secrets, workload }: SidecarOptions, given: Secrets): Secrets {
+  const others = secrets ?? given;
+  return workload === undefined ? others : new OwnSecret(WORKLOAD_SECRET, workload, others);
 }
 
 function roleOf(setting: Exclude<FrontSetting, { readonly kind: 'gateway' }>): FrontRole {

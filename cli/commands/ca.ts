@@ -14,6 +14,7 @@ import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { note, outputFormat, printData } from '../output.ts';
+import { registerOidcJoin } from './oidc-join.ts';
 
 const AUTHORITY = '/v1/identity/authority';
 const DENIED = '/v1/identity/denied';
@@ -251,4 +252,5 @@ export function registerCa(program: Command): void {
   rotateCommands(ca);
   add(ca, 'rewrap', "wrap the authority's keys with the newest secret", rewrap);
   federateCommands(ca);
+  registerOidcJoin(ca);
 }

@@ -10,6 +10,7 @@ import type { GlobalOptions } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { collect } from '../files.ts';
 import { parseAddress, parseTime } from './addresses.ts';
+import type { JoinOptions } from './joining.ts';
 
 export interface SharedOptions extends GlobalOptions {
   readonly namespace: string;
@@ -26,6 +27,12 @@ export interface SharedOptions extends GlobalOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;
+  readonly joinToken?: string;
+  readonly oidcToken?: string;
+  readonly joinRoot?: string;
+  readonly identity?: string;
+  readonly joinServer?: string;
+  readonly renewAt: string;
 }
 
 export const ADMIN_DEFAULT = '127.0.0.1:15000';
@@ -55,6 +62,15 @@ export function withShared(command: Command, workers: string): Command {
     )
     .option('--key <file>', 'key of that certificate (PEM)')
     .option('--ca <file>', 'who signs the certificates of the mesh (PEM)')
+    .option(
+      '--join-token <token>',
+      'join the mesh with it, once: what `lateen join-token create` printed, or @ and its file (else LATEEN_JOIN_TOKEN)',
+    )
+    .option('--oidc-token <@file>', "join with a token of the workload's platform")
+    .option('--join-root <sha256>', "with --oidc-token: the mesh's root, or its file")
+    .option('--identity <uri>', 'with --oidc-token: the SPIFFE ID that it is to give')
+    .option('--join-server <url>', "whose authority certifies (default: --server's)")
+    .option('--renew-at <share>', 'of its life, when a certificate is renewed', '0.5')
     .option('--access-log <on|off>', 'a line of JSON for each request, to standard output', 'on');
 }
 
@@ -111,12 +127,15 @@ export interface Shared {
   readonly drainMs: number;
   readonly accessLog: boolean;
   readonly identity?: CredentialFiles;
+  readonly join?: JoinOptions;
 }
 
 export function sharedOf(options: SharedOptions): Shared {
   const admin = adminOf(options.admin);
   const identity = identityOf(options);
   const { maxConnections } = options;
+  if (identity !== undefined && (options.joinToken ?? options.oidcToken) !== undefined)
+    throw new CommandError('--cert and --join-token or --oidc-token: one of them is enough', 2);
   return {
     namespace: options.namespace,
     workers: workersOf(options.workers),
@@ -126,6 +145,6 @@ export function sharedOf(options: SharedOptions): Shared {
     dataDir: options.dataDir,
     drainMs: parseTime(options.drainTimeout, '--drain-timeout'),
     accessLog: accessLogOf(options.accessLog),
-    ...(identity === undefined ? {} : { identity }),
+    ...(identity === undefined ? { join: options } : { identity }),
   };
 }

@@ -13,13 +13,20 @@ import { codeOfSignal, startApp, waitForPort } from './app.ts';
 import type { App } from './app.ts';
 import { keepBundle } from './bundle-use.ts';
 import { startFault, unselected } from './faults.ts';
+import { chooseIdentity } from './joining.ts';
+import type { JoinOptions } from './joining.ts';
 import { notifyReady } from './notify.ts';
 import { chooseSource } from './source.ts';
 import type { SourceOptions } from './source.ts';
 import { welcome } from './welcome.ts';
 
-export interface NodeRun extends Omit<NodeOptions, 'source' | 'log' | 'predecessor' | 'plans'> {
+export interface NodeRun extends Omit<
+  NodeOptions,
+  'source' | 'log' | 'predecessor' | 'plans' | 'identity'
+> {
   readonly source: SourceOptions;
+  /** @default its identity comes from files, or it has none */
+  readonly join?: JoinOptions;
   readonly admin?: AdminAt;
   /** Opened as soon as there is configuration. */
   readonly first: readonly FrontPlan[];
@@ -60,12 +67,18 @@ class Runner {
     keepBundle();
     try {
       const chosen = await chooseSource(source, setup.scopes, log);
+      const { join, dataDir } = this.#run;
+      const identity =
+        join === undefined
+          ? undefined
+          : chooseIdentity(join, { kind, namespace, name, dataDir }, log);
       this.#node = new MeshNode({
         ...this.#run,
         noWaiting: source.config !== undefined,
         plans: [...this.#run.first, ...this.#run.behind],
         ...(predecessor === undefined ? {} : { predecessor }),
         source: (sink) => chosen.create(sink),
+        ...(identity === undefined ? {} : { identity }),
         onDrain: () => this.#drain('SIGTERM'),
         log,
       });

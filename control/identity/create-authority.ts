@@ -1,5 +1,6 @@
 /** The authority over a store: signs with the key of its newest intermediate, which is unwrapped when first wanted. */
 import { CompactSign, SignJWT } from 'jose';
+import { STATEMENT_TYPE } from '../../src/delivery/joining.ts';
 import { spiffeUri } from '../../src/lib/spiffe-id.ts';
 import type { StoreChange } from '../../src/model/store.ts';
 import type { TrustSettings } from '../../src/model/trust.ts';
@@ -17,8 +18,6 @@ import { trustOf } from './trust.ts';
 import type { View } from './view.ts';
 import { hexOf, jwsAlgorithm } from './x509.ts';
 
-/** `typ` of a statement, so that it passes for nothing else (RFC 8725, 3.11). */
-export const STATEMENT_TYPE = 'lateen-statement+jws';
 const TOKEN_TYPE = 'wit+jwt';
 const DEFAULT_TOKEN_TTL_MS = 3_600_000;
 const MIN_TOKEN_TTL_MS = 1000;

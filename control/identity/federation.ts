@@ -220,7 +220,6 @@ class StoreFederations implements Federations {
     const { allowPrivate } = this.#options;
     const fault = uriFault(url, allowPrivate);
     if (fault !== undefined) throw refuse(`url ${url}: ${fault}`);
-    if (!url.startsWith('https:') && !allowPrivate) throw refuse(`url ${url}: want https`);
   }
 
   /** @throws Problem 502 */

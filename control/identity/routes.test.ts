@@ -443,11 +443,11 @@ describe('federation', () => {
     const strict = await startTestControl({ allowPrivateKeys: false });
     await setUpAuthority(strict);
     for (const [target, why] of [
-      [url, 'private'],
+      [url, 'not https'],
       ['https://169.254.169.254/', 'private'],
       ['https://[::ffff:127.0.0.1]/', 'private'],
       ['https://localhost./', 'private'],
-      ['http://partner.test/', 'want https'],
+      ['http://partner.test/', 'not https'],
     ]) {
       const { body } = await strict.ask('POST', `${ROUTES}/federation`, {
         body: JSON.stringify({ trustDomain: 'a.test', url: target }),

@@ -9,13 +9,20 @@ export interface CertificateView {
   readonly notAfter: string;
 }
 
+/** Node has no subject where there is none, whatever its types say. */
+interface Shown {
+  readonly subject?: string;
+  readonly subjectAltName: string | undefined;
+  readonly validToDate: Date;
+}
+
 function viewOf(name: string, pem: string): CertificateView {
   try {
     // Of a chain the first, which is the proxy's own.
-    const { subject, subjectAltName, validToDate } = new X509Certificate(pem);
+    const { subject, subjectAltName, validToDate }: Shown = new X509Certificate(pem);
     return {
       name,
-      subject: subject.replaceAll('\n', ', '),
+      subject: subject?.replaceAll('\n', ', ') ?? '',
       subjectAltNames: subjectAltName?.split(', ') ?? [],
       notAfter: validToDate.toISOString(),
     };

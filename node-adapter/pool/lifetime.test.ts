@@ -108,6 +108,32 @@ describe.each(['HTTP', 'HTTP2'] as const)('%s under a certificate that ends', (p
   });
 });
 
+it('takes no attempt any more soon before the own certificate ends', async () => {
+  const shown = root.issue({ names: 'DNS:back.test' });
+  const own = root.issue({ names: 'URI:spiffe://mesh.test/ns/a/sa/b', endsInMs: 8000 });
+  const { sockets, port } = await behind((listener) =>
+    createHttpsServer(
+      { cert: shown.certificate, key: shown.key, ca: root.certificate, requestCert: true },
+      listener,
+    ),
+  );
+  const policy = 'tls: {mode: SIMPLE, sni: back.test}, connectionPool: {http: {idleTimeout: 60s}}';
+  const proxy = await startTestProxy({
+    yaml: gatewayBefore(port) + ruleOf(policy),
+    tlsFor: () => ({
+      ca: root.certificate,
+      cert: own.certificate,
+      key: own.key,
+      servername: 'back.test',
+      ALPNProtocols: ['http/1.1'],
+    }),
+  });
+  open.push(proxy);
+  await ask(proxy);
+  await expect.poll(() => sockets[0]?.closed, within).toBe(true);
+  expect(Date.now()).toBeLessThan(pki.endOf(own.certificate));
+});
+
 it('HTTP/1.1 takes no attempt beyond maxConnectionDuration', async () => {
   const { sockets, port } = await behind((listener) => createHttpServer(listener));
   const policy = 'connectionPool: {tcp: {maxConnectionDuration: 500ms}, http: {idleTimeout: 60s}}';

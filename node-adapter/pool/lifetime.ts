@@ -1,4 +1,5 @@
 /** Until when a connection to an endpoint takes attempts, and until when it stands. */
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
@@ -30,12 +31,22 @@ export interface LifetimeOptions {
   onOver(): void;
 }
 
+/** Whoever is called ends the connection with our certificate: nothing is to be on its way then. */
+const AHEAD_MS = 10_000;
+const AHEAD_SHARE = 0.25;
+
 /** Infinity = for ever. One that had ended when it was shown was taken all the same: nobody is held to it. */
 function certifiedUntil(socket: Socket): number {
   if (!(socket instanceof TLSSocket)) return Infinity;
-  const certificate = socket.getPeerX509Certificate();
-  const expiresMs = certificate === undefined ? undefined : expiryOf(certificate);
-  return expiresMs === undefined || expiresMs <= Date.now() ? Infinity : expiresMs;
+  const nowMs = Date.now();
+  const until = (certificate: X509Certificate | undefined): number => {
+    const expiresMs = certificate === undefined ? undefined : expiryOf(certificate);
+    return expiresMs === undefined || expiresMs <= nowMs ? Infinity : expiresMs;
+  };
+  const ownMs = until(socket.getX509Certificate());
+  const leftMs = ownMs - nowMs;
+  const quietMs = ownMs === Infinity ? Infinity : ownMs - Math.min(AHEAD_MS, leftMs * AHEAD_SHARE);
+  return Math.min(until(socket.getPeerX509Certificate()), quietMs);
 }
 
 class Standing implements Lifetime {

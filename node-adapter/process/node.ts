@@ -12,6 +12,7 @@ import type { ProxyView } from '../admin/view.ts';
 import { logLine } from '../config/source.ts';
 import type { Apply, ConfigSource } from '../config/source.ts';
 import { portFault } from '../gateway-ports.ts';
+import type { WorkloadIdentity } from '../identity/workload.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Configuration } from '../plane.ts';
 import type { GivenSecrets, SecretMaterial } from '../secrets.ts';
@@ -57,6 +58,8 @@ export interface NodeOptions {
   /** Somebody asked for a drain over the admin endpoint. @default it drains */
   readonly onDrain?: () => void;
   readonly source: (sink: SourceSink) => ConfigSource;
+  /** Joins and renews. @default the files of `setup`, or none */
+  readonly identity?: WorkloadIdentity;
   readonly log: (line: string) => void;
 }
 
@@ -113,6 +116,11 @@ export class MeshNode {
       apply: (scope, configuration) => this.#apply(scope, configuration),
       secrets: this.#secrets,
     });
+    const { identity } = options;
+    identity?.onChange(() => {
+      const { material } = identity;
+      if (material !== undefined) this.#secrets.setOwn({ [WORKLOAD_SECRET]: material });
+    });
   }
 
   /** Resolves when every scope runs something. @throws Error of the system when a port can't be had */
@@ -129,7 +137,7 @@ export class MeshNode {
       const isConfigured = new Promise<void>((resolve) => {
         this.#onConfigured = resolve;
       });
-      await Promise.all([started, this.#source.start()]);
+      await Promise.all([started, this.#source.start(), this.#options.identity?.start()]);
       if (this.#force.hasConfiguration) return;
       // Who runs before this one has what this one lacks.
       if (predecessor !== undefined || this.#options.noWaiting === true)
@@ -189,6 +197,7 @@ export class MeshNode {
 
   /** Ends everything now. */
   async close(): Promise<void> {
+    this.#options.identity?.stop();
     await this.#source.stop();
     await this.#force.close();
     await this.#letGo();
@@ -245,6 +254,7 @@ export class MeshNode {
     const refused = await this.#force.apply(scope, configuration);
     if (refused.length > 0) return refused;
     this.#credentials.review();
+    this.#options.identity?.trust(configuration.named.snapshot.mesh.trust);
     if (scope.type === 'gateway' && this.#options.workers > 1) this.#retainPorts(configuration);
     if (this.#force.hasConfiguration) this.#onConfigured();
     return refused;
@@ -274,6 +284,7 @@ export class MeshNode {
   }
 
   async #letGo(): Promise<void> {
+    this.#options.identity?.stop();
     this.#credentials.stop();
     await this.#admin?.close();
     this.#handles.close();
@@ -335,7 +346,7 @@ export class MeshNode {
       dump: () => force.dump(),
       clusters: () => force.clusters(),
       listening: async () => (this.isEnding ? [] : force.listening()),
-      stats: () => force.stats(),
+      stats: async () => (await force.stats()) + (this.#options.identity?.stats() ?? ''),
     };
   }
 
@@ -343,6 +354,6 @@ export class MeshNode {
     if (this.isEnding) return 'draining';
     if (!this.#force.hasConfiguration) return 'no configuration yet';
     if (!this.#isOpen) return 'not every port is open yet';
-    return this.#force.lacks;
+    return this.#force.lacks ?? this.#options.identity?.lacks;
   }
 }

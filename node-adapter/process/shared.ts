@@ -7,6 +7,8 @@ export class SharedSecrets extends GivenSecrets {
   all: Readonly<Record<string, SecretMaterial>> = {};
   readonly #credentials: Credentials;
   readonly #told: (secrets: Readonly<Record<string, SecretMaterial>>) => void;
+  #usable: Readonly<Record<string, SecretMaterial>> = {};
+  #own: Readonly<Record<string, SecretMaterial>> = {};
 
   constructor(
     credentials: Credentials,
@@ -18,10 +20,20 @@ export class SharedSecrets extends GivenSecrets {
   }
 
   override replace(given: Readonly<Record<string, SecretMaterial>>): void {
-    const usable = this.#credentials.take(given);
-    super.replace(usable);
-    this.all = usable;
-    this.#told(usable);
+    this.#usable = this.#credentials.take(given);
+    this.#put();
+  }
+
+  /** What no configuration brings, and none replaces. */
+  setOwn(own: Readonly<Record<string, SecretMaterial>>): void {
+    this.#own = own;
+    this.#put();
+  }
+
+  #put(): void {
+    this.all = { ...this.#usable, ...this.#own };
+    super.replace(this.all);
+    this.#told(this.all);
   }
 }
 

@@ -65,3 +65,20 @@ it('has a version that changes with revisions, and tells nothing of what they ho
   expect(of('one', '1')).not.toBe(of('one', '2'));
   expect(of('one', '1')).not.toBe(secretsOf(['edge/a'], []).version);
 });
+
+it('gives policies the entries of Secrets that they name, without keys of certificates', () => {
+  const door = { kind: 'oidc', config: {}, secrets: ['edge/site'] };
+  const names = namesIn({ ...listener({ protocol: 'HTTP' }), filters: [door] });
+  expect(names).toEqual(['values:edge/site']);
+  const data = { 'client-secret': 's', 'tls.key': 'K', key: 'k', 'tls.crt': 'C' };
+  const { secrets, version } = secretsOf(names, [secret('edge/site', data)]);
+  expect(secrets).toEqual({
+    'values:edge/site': { values: { 'client-secret': 's', 'tls.crt': 'C' } },
+  });
+  expect(version).not.toBe(secretsOf(names, [secret('edge/site', data, '2')]).version);
+  expect(secretsOf(names, []).secrets).toEqual({});
+});
+
+it('no credential of a listener is taken for what policies read', () => {
+  expect(namesIn(withTls('spec.servers[0]', ['values:edge/site', 'values:site']))).toEqual([]);
+});

@@ -9,6 +9,7 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   'OKP Ed25519': ['EdDSA', 'Ed25519'],
   oct: ['HS256', 'HS384', 'HS512'],
 };
+const KNOWN: ReadonlySet<unknown> = new Set(Object.values(ALGORITHMS).flat());
 const COORDINATE_BYTES: Readonly<Record<string, number>> = {
   'EC P-256': 32,
   'EC P-384': 48,
@@ -28,6 +29,11 @@ type Fields = Readonly<Record<string, unknown>>;
 function kindOf(key: Fields): string {
   const { kty, crv } = key;
   return kty === 'EC' || kty === 'OKP' ? `${kty} ${String(crv)}` : String(kty);
+}
+
+/** Is it one that any key could have? */
+export function isAlgorithm(alg: unknown): boolean {
+  return KNOWN.has(alg);
 }
 
 /** What the key's type and curve can do, and its own `alg` if it has one. */

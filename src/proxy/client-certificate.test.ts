@@ -22,9 +22,17 @@ interface Arrived {
   readonly mode?: ClientCertificateMode;
   readonly certificate?: PeerCertificate;
   readonly sent?: readonly string[];
+  /** The runtime can't tell what its connections are. */
+  readonly isBlind?: boolean;
 }
 
-function told({ direction, mode, certificate, sent = [] }: Arrived): string | undefined {
+function told({
+  direction,
+  mode,
+  certificate,
+  sent = [],
+  isBlind = false,
+}: Arrived): string | undefined {
   const line = { method: 'GET', scheme: 'https', authority: 'h', target: '/' } as const;
   const request = new RequestHeaderList(
     line,
@@ -32,7 +40,11 @@ function told({ direction, mode, certificate, sent = [] }: Arrived): string | un
   );
   tellClientCertificate({
     request,
-    peer: { ip: '192.0.2.1', ...(certificate === undefined ? {} : { certificate }) },
+    peer: {
+      ip: '192.0.2.1',
+      ...(isBlind ? {} : { mutual: false }),
+      ...(certificate === undefined ? {} : { certificate }),
+    },
     listener: listener({ direction }),
     linked: {
       named: { snapshot: { mesh: mode === undefined ? {} : { clientCertificates: mode } } },
@@ -69,6 +81,11 @@ describe('X-Forwarded-Client-Cert', () => {
       undefined,
     );
     expect(told({ direction: 'outbound', sent: ['Hash=1'] })).toBe(undefined);
+  });
+
+  test('an edge that can not tell who showed one forwards none', () => {
+    const mode = 'ALWAYS_FORWARD_ONLY';
+    expect(told({ direction: 'gateway', mode, sent: ['Hash=1'], isBlind: true })).toBe(undefined);
   });
 
   test('no name of a certificate ends its own value', () => {

@@ -43,7 +43,9 @@ export function tellClientCertificate(x: EngineExchange): void {
   const { certificate } = peer;
   const before = request.get(NAME);
   if (before === undefined && certificate === undefined) return;
-  const mode = modeOf(x);
+  const asked = modeOf(x);
+  // Whoever can't tell who showed a certificate believes nobody's word on it.
+  const mode = peer.mutual === undefined && asked === 'ALWAYS_FORWARD_ONLY' ? 'SANITIZE' : asked;
   if (mode === 'ALWAYS_FORWARD_ONLY' || (mode === 'FORWARD_ONLY' && certificate !== undefined))
     return;
   if (certificate === undefined || mode === 'SANITIZE' || mode === 'FORWARD_ONLY') {

@@ -131,9 +131,12 @@ function mergedOf(
   route: readonly FilterConfig[],
 ): Merged {
   const { yielding, merged, entries: ofListener } = listOf(lists, listener);
-  const { entries } = listOf(lists, route);
-  const key = entries.length === 0 ? NO_FILTERS : route;
-  let found = merged.get(key);
+  const ofRoute = listOf(lists, route);
+  const { entries } = ofRoute;
+  const key = listener.length === 0 || entries.length === 0 ? NO_FILTERS : route;
+  // Listeners without filters share an empty list: what is merged with it is the route's.
+  const known = listener.length === 0 ? ofRoute.merged : merged;
+  let found = known.get(key);
   if (found === undefined) {
     const kinds = new Set(entries.map(({ kind }) => kind));
     const all = [...yielding.filter(({ kind }) => !kinds.has(kind)), ...entries];
@@ -146,8 +149,7 @@ function mergedOf(
       front: inOrder([...ofListener, ...early]),
       behind: inOrder(late),
     };
-    // A listener without any shares the empty list with all others.
-    if (listener.length > 0) merged.set(key, found);
+    known.set(key, found);
   }
   return found;
 }

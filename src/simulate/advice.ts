@@ -4,6 +4,7 @@ import type { TraceStep } from '../model/exchange.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 import type { LinkedSnapshot } from '../proxy/index.ts';
 import type { Decision, SimulatedRequest } from './decision.ts';
+import { tokenRemedy } from './token-advice.ts';
 
 export interface Refused {
   readonly decision: Decision;
@@ -143,6 +144,9 @@ function endpointAdvice({ trace, linked }: Refused): string {
 function policyAdvice({ trace }: Refused): string {
   const policies = trace.filter(({ step }) => step === 'policy');
   const denied = policies.findLast(({ outcome }) => outcome === 'denied');
+  const remedy = tokenRemedy(denied?.detail ?? '');
+  if (denied !== undefined && remedy !== undefined)
+    return `${denied.origin?.resource ?? denied.name} refuses the token (${denied.detail}): ${remedy}`;
   if (denied !== undefined)
     return `${denied.origin?.resource ?? denied.name} refuses (${denied.detail}): send a request that it takes, or change ${denied.origin?.path ?? 'it'}`;
   const allowing = policies.filter(({ detail = '' }) => detail.startsWith('ALLOW'));

@@ -276,8 +276,14 @@ describe('advice', () => {
           ['authorization', 'Bearer a.b.c'],
         ],
       },
-      /RequestAuthentication edge\/tokens refuses/,
+      /RequestAuthentication edge\/tokens refuses the token \(Jwt header .*in header authorization, and the rule takes tokens of me\): have the issuer/,
       TOKENS,
+    ],
+    [
+      'a token of another issuer',
+      { ...to('/'), headers: [['authorization', 'Bearer e30.e30.']] },
+      /issuer is not configured.*add a rule with the issuer of this one/,
+      TOKENS.replace('issuer: me', 'issuer: you'),
     ],
     [
       'a server name without rule',

@@ -67,8 +67,13 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/grpc-web',
       'src/mongo',
       'src/presets/node',
+      'node-adapter/identity',
     ],
     packages: ['node:', 'ws'],
+  },
+  'node-adapter/identity': {
+    may: [...portable, 'src/delivery', 'node-adapter'],
+    packages: ['node:', 'jose'],
   },
   control: {
     may: [

@@ -48,7 +48,7 @@ export async function startSite(): Promise<Site> {
   };
   const proxy = await startTestProxy({
     yaml: gatewayBefore(backPort),
-    keys: { [`issuer:${ISSUER}`]: { keys: provider.keys as never[], fetchedAtMs: 0 } },
+    keys: { [`issuer:${ISSUER}`]: { keys: provider.keys, fetchedAtMs: 0 } },
     secrets: { [valuesName('default/site')]: { values } },
   });
   const login = `---

@@ -246,6 +246,34 @@ describe('an API key', () => {
   });
 });
 
+describe('what a browser asks beforehand', () => {
+  const preflight = { origin: 'https://a.test', 'access-control-request-method': 'POST' };
+  const part = (more: string): string =>
+    `  apiKeys: {keys: [], consumerHeader: x-consumer${more}}\n  basicAuth: {users: []${more}}\n${OIDC}${more === '' ? '' : '    allowPreflight: true\n'}`;
+
+  it('passes where the policy says so, as nobody', async () => {
+    await site.use(part(', allowPreflight: true'));
+    expect(await ask('/', { ...preflight, 'x-consumer': 'ci' }, 'OPTIONS')).toBe(200);
+    expect(site.taken()[0]?.['x-consumer']).toBeUndefined();
+  });
+
+  it.each<[string, string, Headers]>([
+    ['by GET', 'GET', preflight],
+    ['without the method to come', 'OPTIONS', { origin: 'https://a.test' }],
+    ['without origin', 'OPTIONS', { 'access-control-request-method': 'POST' }],
+  ])('%s is none', async (_name, method, headers) => {
+    await site.use(part(', allowPreflight: true'));
+    expect(await ask('/', headers, method)).toBe(401);
+    expect(site.taken()).toEqual([]);
+  });
+
+  it('is refused where the policy doesn’t', async () => {
+    await site.use(part(''));
+    expect(await ask('/', preflight, 'OPTIONS')).toBe(401);
+    expect(site.taken()).toEqual([]);
+  });
+});
+
 describe('a password', () => {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   const basic = (text: string): Headers => ({ authorization: `Basic ${base64(text)}` });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { apiKeyEntry } from '../../src/lib/api-key.ts';
 import { hashPassword } from '../../src/lib/password-hash.ts';
 import { valuesName } from '../../src/lib/secret-values.ts';
-import type { ProxyScope } from '../../src/model/snapshot.ts';
+import type { KeyOverlay, ProxyScope } from '../../src/model/snapshot.ts';
 import { Browser } from '../fixtures/browser.ts';
 import { endServer, listen, startGateway, startStubControl } from '../fixtures/gateway.ts';
 import { gatewayBefore, gatewayScope, startTestProxy } from '../fixtures/node-proxy.ts';
@@ -75,8 +75,8 @@ interface Target {
   close(): Promise<void>;
 }
 
-const keySets = (): Record<string, { keys: never[]; fetchedAtMs: number }> => ({
-  [`issuer:${ISSUER}`]: { keys: provider.keys as never[], fetchedAtMs: 0 },
+const keySets = (): KeyOverlay['sets'] => ({
+  [`issuer:${ISSUER}`]: { keys: provider.keys, fetchedAtMs: 0 },
 });
 
 async function nodeTarget(): Promise<Target> {

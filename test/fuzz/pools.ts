@@ -195,7 +195,7 @@ const TEXTS: Readonly<Record<string, readonly string[]>> = {
   'binaryData.*': ['eA=='],
   'set.*': TEMPLATES,
   'add.*': TEMPLATES,
-  'labels.*': LABELS,
+  'labels.*': [...LABELS, 'istio'],
   'matchLabels.*': LABELS,
   'sourceLabels.*': LABELS,
   'selector.*': LABELS,
@@ -207,7 +207,7 @@ const TEXTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  labels: ['app', 'version'],
+  labels: ['app', 'version', 'security.istio.io/tlsMode'],
   matchLabels: ['app', 'version'],
   sourceLabels: ['app', 'version'],
   selector: ['app', 'version'],

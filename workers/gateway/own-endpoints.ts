@@ -1,5 +1,6 @@
 /** The gateway's own endpoints under /_lateen/; nothing below it is ever forwarded. */
 import { AutoRouter, error, json } from 'itty-router';
+import { isSameSecret } from '../../src/lib/same-secret.ts';
 import type { LinkedSnapshot } from '../../src/proxy/index.ts';
 
 export const OWN_PREFIX = '/_lateen/';
@@ -13,18 +14,10 @@ export interface OwnState {
   readonly stats: () => unknown;
 }
 
-/** Every byte is compared, whatever the first difference. */
-function sameSecret(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++)
-    difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(1, b.length));
-  return difference === 0;
-}
-
 export async function answerOwn(request: Request, state: OwnState): Promise<Response> {
   const isOperator = (): boolean => {
     const given = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
-    return state.adminToken !== '' && sameSecret(given, state.adminToken);
+    return state.adminToken !== '' && isSameSecret(given, state.adminToken);
   };
   const router = AutoRouter();
   router.get('/_lateen/health', () => json({ ok: true }));

@@ -61,6 +61,12 @@ const mongoRoute = (where: string): string =>
     'db',
     `spec: {mongo: {routes: [{databases: [archive], ${where}}]}}`,
   );
+const login = (port: number): string =>
+  document('lateen.io/v1')(
+    'Policy',
+    'site',
+    `spec: {oidc: {issuer: "https://i.test", clientId: c, secretName: s, authorizationEndpoint: "https://i.test/a", tokenEndpoint: {host: ${cartHost}, port: ${port}, path: /token}, redirectUris: ["https://a.test/cb"]}}`,
+  );
 const toRoute = (section = ''): string =>
   `targetRefs: [{group: networking.istio.io, kind: VirtualService, name: cart${section}}]`;
 const tokens = (labels: string): string =>
@@ -176,6 +182,7 @@ const pairs: Readonly<Record<string, Pair | readonly Pair[]>> = {
       found: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: two'))],
       fine: [cart, http(`{name: one, ${to}}`), attached('a', toRoute(', sectionName: one'))],
     },
+    { found: [cart, login(81)], fine: [cart, login(80)] },
     {
       found: [cart, mongoRoute('host: nobody.shop.svc.cluster.local')],
       fine: [cart, mongoRoute(`host: ${cartHost}`)],

@@ -13,6 +13,7 @@ import { analyseGateway } from './gateways.ts';
 import type { Analyser, Finding, MeshView } from './mesh.ts';
 import { createMeshView } from './mesh.ts';
 import { analyseMongoRoutes } from './mongo-routes.ts';
+import { analyseTokenEndpoint } from './token-endpoints.ts';
 import { analyseDeployment, analysePod } from './pods.ts';
 import { analyseAuthentication, analysePolicy, analyseProvider } from './policies.ts';
 import { analyseReach } from './reach.ts';
@@ -45,7 +46,7 @@ const analysers: Readonly<Record<string, readonly Analyser[]>> = {
   EnvoyFilter: [analyseEnvoyFilter],
   RequestAuthentication: [analyseAuthentication, analyseSelector],
   PeerAuthentication: [analyseAuthentication],
-  Policy: [analyseAuthentication, analyseAttachedPolicy, analyseMongoRoutes],
+  Policy: [analyseAuthentication, analyseAttachedPolicy, analyseMongoRoutes, analyseTokenEndpoint],
   Service: [analyseCore],
   Namespace: [analyseCore],
   ConfigMap: [analyseCore],

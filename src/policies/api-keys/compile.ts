@@ -25,6 +25,7 @@ export const apiKeysCompiler: PolicyCompiler = {
       ...(consumerHeader === undefined ? {} : { consumerHeader: consumerHeader.toLowerCase() }),
       isOptional: given.optional === true,
       forwardsKey: given.forwardKey === true,
+      passesPreflight: given.allowPreflight === true,
     };
     return { kind: 'apiKeys', config, ...(secret === undefined ? {} : { secrets: [secret] }) };
   },

@@ -18,4 +18,5 @@ export interface ApiKeysConfig {
   /** A request without key passes, without identity. */
   readonly isOptional: boolean;
   readonly forwardsKey: boolean;
+  readonly passesPreflight: boolean;
 }

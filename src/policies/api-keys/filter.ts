@@ -2,6 +2,7 @@
 import type { ApiKeyEntry } from '../../lib/api-key.ts';
 import { MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH, parseApiKeyEntry } from '../../lib/api-key.ts';
 import { sha256Hex } from '../../lib/hash.ts';
+import { isPreflight } from '../../lib/preflight.ts';
 import { headerSpellings } from '../../lib/sender-headers.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { RequestIdentity } from '../../model/identity.ts';
@@ -95,6 +96,7 @@ class ApiKeysFilter implements Filter {
   request(x: Exchange): LocalReply | undefined {
     const found = this.#keysOf(x);
     for (const name of this.#cleaned) if (x.request.has(name)) x.request.remove(name);
+    if (this.#config.passesPreflight && isPreflight(x.method, x.request)) return undefined;
     const [key, ...others] = found;
     if (key === undefined) {
       const { isOptional } = this.#config;

@@ -34,6 +34,7 @@ const schema = z.strictObject({
   consumerHeader: z.string().optional(),
   optional: z.boolean().optional(),
   forwardKey: z.boolean().optional(),
+  allowPreflight: z.boolean().optional(),
 });
 
 /** One of header (with prefix), query, cookie. */
@@ -51,6 +52,7 @@ export interface ApiKeysPart {
   readonly consumerHeader?: string;
   readonly optional?: boolean;
   readonly forwardKey?: boolean;
+  readonly allowPreflight?: boolean;
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -182,6 +184,13 @@ export const apiKeysPart: PolicyPart<z.ZodType> = {
       type: 'boolean',
       meaning: 'the backend sees the key too',
       default: 'false',
+    },
+    {
+      path: 'allowPreflight',
+      type: 'boolean',
+      meaning:
+        'what a browser asks beforehand (CORS) passes, which sends nothing of who asks: have a corsPolicy answer it',
+      default: 'false: it is refused',
     },
   ],
   notes: NOTES,

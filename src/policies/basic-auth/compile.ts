@@ -22,6 +22,7 @@ export const basicAuthCompiler: PolicyCompiler = {
       ...(userHeader === undefined ? {} : { userHeader: userHeader.toLowerCase() }),
       isOptional: given.optional === true,
       forwardsCredentials: given.forwardCredentials === true,
+      passesPreflight: given.allowPreflight === true,
       throttle: {
         failures: throttle.failures ?? DEFAULT_FAILURES,
         windowMs: parseDuration(throttle.window ?? '') ?? DEFAULT_WINDOW_MS,

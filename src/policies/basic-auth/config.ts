@@ -12,5 +12,6 @@ export interface BasicAuthConfig {
   /** A request without credentials passes, without identity. */
   readonly isOptional: boolean;
   readonly forwardsCredentials: boolean;
+  readonly passesPreflight: boolean;
   readonly throttle: { readonly failures: number; readonly windowMs: number };
 }

@@ -7,6 +7,7 @@ export interface Credentials {
 
 const MAX_BYTES = 512;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** HMAC fills a short key up with NULs: a password with some behind it would have the same hash. */
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -2,6 +2,7 @@
 import { sha256Hex } from '../../lib/hash.ts';
 import type { PasswordHash } from '../../lib/password-hash.ts';
 import { MAX_ITERATIONS, isPassword, parsePasswordHash } from '../../lib/password-hash.ts';
+import { isPreflight } from '../../lib/preflight.ts';
 import { headerSpellings } from '../../lib/sender-headers.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
@@ -90,6 +91,7 @@ class BasicAuthFilter implements Filter {
 
   request(x: Exchange): FilterAnswer {
     for (const name of this.#cleaned) if (x.request.has(name)) x.request.remove(name);
+    if (this.#config.passesPreflight && isPreflight(x.method, x.request)) return undefined;
     const given = parseCredentials(x.request.getAll('authorization'));
     if (given === undefined) {
       const { isOptional } = this.#config;

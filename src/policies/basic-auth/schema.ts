@@ -16,6 +16,7 @@ const schema = z.strictObject({
   userHeader: z.string().optional(),
   optional: z.boolean().optional(),
   forwardCredentials: z.boolean().optional(),
+  allowPreflight: z.boolean().optional(),
   throttle: z
     .strictObject({
       failures: z.number().int().min(1).max(10_000).optional(),
@@ -31,6 +32,7 @@ export interface BasicAuthPart {
   readonly userHeader?: string;
   readonly optional?: boolean;
   readonly forwardCredentials?: boolean;
+  readonly allowPreflight?: boolean;
   readonly throttle?: { readonly failures?: number; readonly window?: string };
 }
 
@@ -127,6 +129,13 @@ export const basicAuthPart: PolicyPart<z.ZodType> = {
       type: 'boolean',
       meaning: 'the backend sees them too',
       default: 'false',
+    },
+    {
+      path: 'allowPreflight',
+      type: 'boolean',
+      meaning:
+        'what a browser asks beforehand (CORS) passes, which sends nothing of who asks: have a corsPolicy answer it',
+      default: 'false: it is refused',
     },
     {
       path: 'throttle',

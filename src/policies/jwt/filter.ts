@@ -1,4 +1,5 @@
 /** RequestAuthentication at run time: tokens that are there must verify; without any a request has no identity. */
+import { isAlgorithm } from '../../lib/jwk.ts';
 import type { Exchange, LocalReply, TraceStep } from '../../model/exchange.ts';
 import type { Filter, FilterAnswer, LinkContext, PolicyFilter } from '../../model/policy.ts';
 import type { JwtConfig, JwtRuleConfig } from './config.ts';
@@ -66,15 +67,20 @@ const UNSENDABLE: LocalReply = {
   details: 'claim_breaks_header',
 };
 
+const PLACES = { header: 'header', param: 'query parameter', cookie: 'cookie' } as const;
+
 /** Which token a rule found, and what came of it. */
 function traceRule(trace: TraceStep[], { linked, token, outcome }: Found): void {
   const { rule } = linked;
   const name = rule.origin.resource.slice(rule.origin.resource.indexOf(' ') + 1);
   const issuer = rule.issuer ?? 'any issuer';
+  const audience = rule.audiences.length === 0 ? '' : ` for ${rule.audiences.join(' or ')}`;
   const step = { step: 'policy', name, origin: rule.origin } as const;
   if (outcome === undefined || token === undefined) {
     const places = [
-      ...rule.fromHeaders.map((header) => `header ${header.name}`),
+      ...rule.fromHeaders.map(({ name: header, prefix }) =>
+        prefix === '' ? `header ${header}` : `header ${header} behind ${JSON.stringify(prefix)}`,
+      ),
       ...rule.fromParams.map((param) => `query parameter ${param}`),
       ...rule.fromCookies.map((cookie) => `cookie ${cookie}`),
     ];
@@ -87,7 +93,7 @@ function traceRule(trace: TraceStep[], { linked, token, outcome }: Found): void 
     trace.push({
       ...step,
       outcome: 'denied',
-      detail: `${outcome.why}; it takes tokens of ${issuer}`,
+      detail: `${outcome.why}; the token is in ${PLACES[token.place]} ${token.name}, and the rule takes tokens of ${issuer}${audience}`,
     });
 }
 
@@ -183,8 +189,8 @@ class JwtFilter implements Filter {
   }
 
   /** Might the issuer have this key by now, and is that worth a question? */
-  #lacksKey({ rule, unknownKids }: LinkedRule, { kid }: Parsed): boolean {
-    if (rule.jwksUri === undefined) return false;
+  #lacksKey({ rule, unknownKids }: LinkedRule, { kid, header }: Parsed): boolean {
+    if (rule.jwksUri === undefined || !isAlgorithm(header['alg'])) return false;
     const keys = this.#keysOf(rule);
     if (keys === undefined) return true;
     if (kid === '') return false;

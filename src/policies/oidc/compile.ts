@@ -70,6 +70,7 @@ export const oidcCompiler: PolicyCompiler = {
       forwardsAccessToken: part.forwardAccessToken === true,
       except: part.except ?? [],
       passesIdentified: part.passIdentified === true,
+      passesPreflight: part.allowPreflight === true,
       timeoutMs: millis(part.timeout, 10_000),
     };
     return { kind: 'oidc', config, secrets: [secret], keySets: [keySet] };

@@ -44,5 +44,6 @@ export interface OidcConfig {
   readonly except: readonly string[];
   /** Who is known by a token, a key or a password needs no login. */
   readonly passesIdentified: boolean;
+  readonly passesPreflight: boolean;
   readonly timeoutMs: number;
 }

@@ -1,4 +1,5 @@
 /** Login for browsers at run time. A request passes with a session that was opened and holds, or as the policy excepts it; every fault refuses. */
+import { isPreflight } from '../../lib/preflight.ts';
 import { linkPaths } from '../../lib/path-list.ts';
 import type { WebOrigin } from '../../lib/origin.ts';
 import { originOf, parseOrigin } from '../../lib/origin.ts';
@@ -190,6 +191,8 @@ class OidcFilter implements Filter {
   /** Without a session, or with one that is no more. */
   #stranger(x: Exchange, fields: readonly string[]): FilterAnswer {
     if (this.#isExcepted(x.path)) return this.#let(x, 'the path needs no login');
+    if (this.#config.passesPreflight && isPreflight(x.method, x.request))
+      return this.#let(x, 'asked beforehand');
     if (this.#config.passesIdentified && x.identity !== undefined)
       return this.#let(x, `known as ${x.identity.principal}`);
     const place = this.#placeOf(x);

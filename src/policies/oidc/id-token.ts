@@ -2,7 +2,7 @@
 import { compactVerify, importJWK } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
 import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
-import { isSameSecret } from '../../lib/same-text.ts';
+import { isSameSecret } from '../../lib/same-secret.ts';
 import type { OidcConfig } from './config.ts';
 import { isFields } from './session.ts';
 

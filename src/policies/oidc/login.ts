@@ -1,7 +1,7 @@
 /** Login by authorization code with PKCE: leads to the provider, and takes what comes back from it. */
 import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
 import { sha256Hex } from '../../lib/hash.ts';
-import { isSameSecret } from '../../lib/same-text.ts';
+import { isSameSecret } from '../../lib/same-secret.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { LinkContext } from '../../model/policy.ts';

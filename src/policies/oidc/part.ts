@@ -27,5 +27,6 @@ export interface OidcPart {
   readonly forwardAccessToken?: boolean;
   readonly except?: readonly string[];
   readonly passIdentified?: boolean;
+  readonly allowPreflight?: boolean;
   readonly timeout?: string;
 }

@@ -141,6 +141,13 @@ export const oidcFields: readonly PartField[] = [
     default: 'false',
   },
   {
+    path: 'allowPreflight',
+    type: 'boolean',
+    meaning:
+      'what a browser asks beforehand (CORS) passes, which sends nothing of who asks: have a corsPolicy answer it',
+    default: 'false: it is refused',
+  },
+  {
     path: 'timeout',
     type: 'duration',
     meaning: 'of a request to the token endpoint; 100ms to 1m',

@@ -1,5 +1,5 @@
 /** New tokens for a session whose tokens have ended: asked for once, whoever waits. */
-import { isSameSecret } from '../../lib/same-text.ts';
+import { isSameSecret } from '../../lib/same-secret.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
 import type { LinkContext } from '../../model/policy.ts';
 import { keptClaims } from './claims.ts';

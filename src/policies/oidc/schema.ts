@@ -67,6 +67,7 @@ const schema = z.strictObject({
   forwardAccessToken: z.boolean().optional(),
   except: bounded(z.string(), MAX_ENTRIES).optional(),
   passIdentified: z.boolean().optional(),
+  allowPreflight: z.boolean().optional(),
   timeout: z.string().optional(),
 });
 
@@ -95,7 +96,8 @@ function urlFault(text: string, takesQuery: boolean): string | undefined {
   const origin = originOfUrl(text);
   const isForm = origin !== undefined && /^[\x21-\x7e]+$/.test(text) && !/["<>\\^`{|}#]/.test(text);
   if (!isForm || (!takesQuery && text.includes('?')))
-    return `${JSON.stringify(text)} is no URL that can be used here, want https://host/path`;
+    // There may be a password in it.
+    return `${text.includes('@') ? 'this' : JSON.stringify(text)} is no URL that can be used here, want https://host/path`;
   return origin.scheme === 'https' || LOCAL.test(origin.host)
     ? undefined
     : `${text} is not https: what comes back over it could be anybody's`;

@@ -94,7 +94,10 @@ export async function askTokens(
       maxBodyBytes: MAX_ANSWER_BYTES,
       needsTls: token.needsTls,
     });
-  } catch {
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown';
+    const message = 'a token endpoint can not be asked';
+    context.host.log(JSON.stringify({ level: 'warning', message, policy: config.policy, reason }));
     return { fault: 'failed', why: 'unreachable' };
   }
   // A code or a refresh token that is none (RFC 6749, 5.2).
