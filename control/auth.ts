@@ -22,6 +22,8 @@ export interface TokenRecord {
   readonly namespaces?: readonly string[];
   /** For role proxy: whose configuration it may read. */
   readonly scopes?: readonly ProxyScope[];
+  /** For role proxy: who its proxies are, in the namespace of their scopes. */
+  readonly serviceAccount?: string;
   /** Made by a login of a person: gone with it. */
   readonly isSession?: true;
   /** The token that it took the place of. */
@@ -37,6 +39,8 @@ export interface Principal {
   /** Absent for the first administrator's, and for machines by certificate. */
   readonly tokenId?: string;
   readonly expiresMs?: number;
+  /** Of a proxy, in the namespace of its scopes. */
+  readonly serviceAccount?: string;
   readonly by: 'bootstrap' | 'token' | 'session' | 'certificate';
 }
 
@@ -84,7 +88,7 @@ export interface Known {
 }
 
 export function principalOf(record: TokenRecord): Principal {
-  const { id, name, role, namespaces, scopes = [], expiresMs, isSession } = record;
+  const { id, name, role, namespaces, scopes = [], expiresMs, isSession, serviceAccount } = record;
   return {
     name,
     role,
@@ -93,6 +97,7 @@ export function principalOf(record: TokenRecord): Principal {
     by: isSession === true ? 'session' : 'token',
     ...(namespaces === undefined ? {} : { namespaces }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
   };
 }
 

@@ -11,6 +11,7 @@ import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
 import { hardenRoutes } from './admin/harden.ts';
 import { hostRoutes } from './admin/hosts.ts';
+import { identityTokenRoutes } from './admin/identity-token.ts';
 import { insightRoutes } from './admin/insight.ts';
 import { loginRoutes } from './admin/login.ts';
 import { proxyRoutes } from './admin/proxies.ts';
@@ -164,6 +165,7 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   streamRoutes(app, services);
   proxyRoutes(app, services);
   tokenRoutes(app, services);
+  identityTokenRoutes(app, services);
   openApi(app);
   failures(app, deps);
   keepCompact(deps);

@@ -1,6 +1,9 @@
 /** What a response says of the connection that it came by alone: RFC 9110, 7.6.1. */
 import type { ResponseHead } from '../src/model/head.ts';
 
+/** Status of an interim answer that lets a body come. */
+export const CONTINUE = 100;
+
 const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'upgrade', 'te', 'proxy-authenticate'];
 /** These a Connection header can't take away. */
 const KEPT: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host', 'date']);

@@ -1,4 +1,5 @@
 /** Copies of a request beside the first attempt: sent and forgotten. */
+import { IDENTITY_HEADER, PROOF_HEADER } from '../src/credential/names.ts';
 import { NO_TRAILERS } from '../src/http1/index.ts';
 import { RequestHeaderList } from '../src/lib/header-list.ts';
 import type { Peer } from '../src/model/identity.ts';
@@ -16,6 +17,8 @@ interface Mirrored {
   readonly upstreams: Upstreams;
 }
 
+export const NO_MIRRORS: readonly MirrorTarget[] = [];
+
 /** A mirror that answers late must not keep its connection for ever. */
 const TIMEOUT_MS = 15_000;
 
@@ -32,6 +35,9 @@ class Mirror implements Waiter, ClientStreamEvents {
     // The request's own head is edited on when its attempt is repeated.
     head.forEach((name, value) => copy.add(name, value));
     copy.remove('host');
+    // Shown to another one.
+    copy.remove(IDENTITY_HEADER);
+    copy.remove(PROOF_HEADER);
     if (body === undefined) copy.remove('transfer-encoding');
     this.#request = {
       head: copy,

@@ -1,3 +1,4 @@
+import type { CredentialSource } from '../src/credential/holder.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Exchange } from '../src/model/exchange.ts';
 import type { Engine } from '../src/proxy/index.ts';
@@ -8,6 +9,8 @@ export interface RelayServices {
   readonly engine: Engine;
   readonly upstreams: Upstreams;
   readonly host: Host;
+  /** Who this proxy is, for upstreams that want to be shown. @default nobody */
+  readonly credentials?: CredentialSource;
   /** Protocols that clients may ask a connection to become, in lower case. @default websocket */
   readonly upgrades: ReadonlySet<string>;
   /** Told of each exchange when it has ended. @default nobody is */

@@ -9,11 +9,12 @@ import type { RequestHead, ResponseHead } from '../src/model/head.ts';
 import { isSafeToRepeat } from '../src/proxy/index.ts';
 import type { Arrival, MirrorTarget } from '../src/proxy/index.ts';
 import { AttemptTimer } from './attempt-timer.ts';
+import { mustShow, showThen } from './credential.ts';
 import { GrpcAttempt } from './grpc/attempt.ts';
 import type { Waiter } from './pool/pool.ts';
 import type { RelayServices } from './relay-services.ts';
 import { KeptBody } from './request-body.ts';
-import { sendMirror } from './mirror.ts';
+import { NO_MIRRORS, sendMirror } from './mirror.ts';
 import type { ServerExchange } from './server-context.ts';
 import { takeTurn } from './sockets/turn.ts';
 import type {
@@ -23,7 +24,7 @@ import type {
   ServerStream,
   Trailers,
 } from './stream.ts';
-import { stripResponseHop } from './hop.ts';
+import { CONTINUE, stripResponseHop } from './hop.ts';
 
 export class Relay implements ServerExchange, ClientStreamEvents, Waiter, OutgoingRequest {
   readonly #services: RelayServices;
@@ -241,13 +242,20 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     void (this.#x.waiting ?? Promise.resolve()).then(resume);
   }
 
-  #forward(isFresh = false): void {
-    const { upstreams } = this.#services;
+  #forward(isFresh = false, isShown = false): void {
     const x = this.#x;
     if (!this.#isForwarding) this.#beginForwarding();
-    this.#startAttemptTimer();
+    if (!isShown) this.#startAttemptTimer();
+    if (!isShown && mustShow(x)) {
+      showThen(x, this.#services, {
+        isOver: () => this.#isOver,
+        go: (isDone) => (isDone ? this.#forward(isFresh, true) : this.#failed('connect-failure')),
+        onFault: (error) => this.#onFault(error),
+      });
+      return;
+    }
     this.#isWaiting = true;
-    const stream = upstreams.acquire(x, this, isFresh);
+    const stream = this.#services.upstreams.acquire(x, this, isFresh);
     if (stream === undefined) return;
     this.#isWaiting = false;
     this.#attach(stream);
@@ -394,6 +402,3 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
     this.#services.observe?.(this.#x);
   }
 }
-
-const CONTINUE = 100;
-const NO_MIRRORS: readonly MirrorTarget[] = [];

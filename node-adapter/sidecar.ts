@@ -3,6 +3,8 @@
  * One or two planes (a gateway's, or a sidecar's inbound and outbound) behind any number of fronts.
  */
 import type { CredentialFiles } from '../src/lib/file-credential.ts';
+import { CredentialHolder } from '../src/credential/holder.ts';
+import type { IssuedToken } from '../src/model/identity.ts';
 import { valuesName } from '../src/lib/secret-values.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Endpoint, EndpointOverlay, ProxyScope } from '../src/model/snapshot.ts';
@@ -96,6 +98,8 @@ export interface SidecarOptions {
   readonly proxyProtocol?: 'required' | 'allowed';
   /** Asks the control plane for fresher keys. @default nobody can be asked */
   readonly refreshKeys?: (scope: ProxyScope, uri: string, kid: string) => Promise<void>;
+  /** Asks the control plane for an identity token that names a key. @default nobody can be asked */
+  readonly issueToken?: (key: Readonly<Record<string, unknown>>) => Promise<IssuedToken>;
   /** @default onread, where this Node can */
   readonly readMode?: ReadMode;
   /** For tests. @default none */
@@ -124,6 +128,13 @@ function ownEndpoints({ named, endpoints }: Configuration, app: AppAddress): End
       ...Object.fromEntries(own.map(({ name }) => [name, [endpoint]])),
     },
   };
+}
+
+function credentialsOf(
+  host: Host,
+  { issueToken: issue }: SidecarOptions,
+): Pick<ConnectionServices, 'credentials'> {
+  return issue === undefined ? {} : { credentials: new CredentialHolder({ ...host, issue }) };
 }
 
 export class Sidecar {
@@ -191,6 +202,7 @@ export class Sidecar {
       ...hooks,
       upstreams: this.#upstreams,
       host: this.#host,
+      ...credentialsOf(this.#host, options),
       upgrades: new Set(options.upgrades ?? ['websocket']),
       onFault,
       limits,

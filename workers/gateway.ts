@@ -1,6 +1,7 @@
 /**
  * The gateway worker: one build, deployed for an ingress gateway or before one service.
- * `Inbound` is the public fetch; `Outbound` carries a service's own calls and is reached by service binding only.
+ * `Inbound` is reached by service binding, the default export is the public fetch; `Outbound` carries a service's own
+ * calls and is reached by service binding only.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import type { GatewayEnv } from './gateway/env.ts';
@@ -13,18 +14,20 @@ const theGateway = (): Gateway => (gateway ??= new Gateway());
 
 export class Inbound extends WorkerEntrypoint<GatewayEnv> {
   override async fetch(request: Request): Promise<Response> {
-    return theGateway().serve(request, 'inbound', this.env, this.ctx);
+    const entry = { direction: 'inbound', isPublic: false } as const;
+    return theGateway().serve(request, entry, this.env, this.ctx);
   }
 }
 
 export class Outbound extends WorkerEntrypoint<GatewayEnv> {
   override async fetch(request: Request): Promise<Response> {
-    return theGateway().serve(request, 'outbound', this.env, this.ctx);
+    const entry = { direction: 'outbound', isPublic: false } as const;
+    return theGateway().serve(request, entry, this.env, this.ctx);
   }
 }
 
 export default {
   async fetch(request: Request, env: GatewayEnv, context: GatewayContext): Promise<Response> {
-    return theGateway().serve(request, 'inbound', env, context);
+    return theGateway().serve(request, { direction: 'inbound', isPublic: true }, env, context);
   },
 };

@@ -1,13 +1,22 @@
 /** Runs the workers on this machine: workerd through miniflare. The one file that knows miniflare's options. */
 import { Miniflare, convertV4MiniflareOptions } from 'miniflare';
 
+export interface LocalBinding {
+  /** Of the worker. */
+  readonly name: string;
+  /** @default the default export */
+  readonly entrypoint?: string;
+  /** `ctx.props` of the entrypoint. */
+  readonly props?: Readonly<Record<string, unknown>>;
+}
+
 export interface LocalWorker {
   readonly name: string;
   /** One ES module. */
   readonly script: string;
   readonly vars: Readonly<Record<string, string>>;
-  /** Binding to worker name. */
-  readonly services?: Readonly<Record<string, string>>;
+  /** Binding to worker name, or to an entrypoint of a worker with what it is told of the caller. */
+  readonly services?: Readonly<Record<string, string | LocalBinding>>;
   /** Binding to class with SQLite storage. */
   readonly objects?: Readonly<Record<string, string>>;
   /** Names of KV bindings. */

@@ -127,7 +127,12 @@ async function ask(
   asked.question = question;
   asked.last = undefined;
   const forwarded = withScheme(gate.request, scheme);
-  const response = await asked.gateway.serve(forwarded, direction, own, gate.context);
+  const response = await asked.gateway.serve(
+    forwarded,
+    { direction, isPublic: true },
+    own,
+    gate.context,
+  );
   const answer = new Response(response.body, response);
   answer.headers.set(REPORT_HEADER, encode(reportOf(asked.last)));
   return answer;

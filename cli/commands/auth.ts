@@ -16,6 +16,7 @@ interface CreateOptions extends GlobalOptions {
   readonly ttl?: string;
   readonly namespaces?: readonly string[];
   readonly scope?: readonly string[];
+  readonly serviceAccount?: string;
 }
 
 interface Token {
@@ -80,6 +81,7 @@ async function create(name: string, options: CreateOptions): Promise<void> {
       ttlSeconds: ttlSeconds(options.ttl),
       namespaces: options.namespaces?.flatMap((text) => text.split(',')),
       scopes: options.scope?.map((text) => parseScope(text)),
+      serviceAccount: options.serviceAccount,
     }),
   });
   printToken(body);
@@ -189,6 +191,10 @@ export function registerAuth(program: Command): void {
     )
     .option('--namespaces <names>', 'what it reaches, separated by commas; else all', collect)
     .option('--scope <json>', 'with --role proxy: whose configuration (repeatable)', collect)
+    .option(
+      '--service-account <name>',
+      'with --role proxy: who the proxy is for others, in the namespace of its scopes',
+    )
     .action(async (name: string, _options: unknown, command: Command) =>
       create(name, globalOptions(command)),
     );

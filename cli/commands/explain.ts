@@ -27,6 +27,7 @@ interface ExplainOptions extends GlobalOptions {
   readonly header?: readonly string[];
   readonly port?: string;
   readonly principal?: string;
+  readonly proof?: string;
   readonly ip?: string;
   readonly random?: string;
   readonly proxy?: string;
@@ -68,6 +69,15 @@ function scopeOf(options: ExplainOptions): ProxyScope {
   };
 }
 
+const PROOFS = ['credential', 'platform', 'none'] as const;
+
+function proofOf(text: string): (typeof PROOFS)[number] {
+  const found = PROOFS.find((proof) => proof === text);
+  if (found === undefined)
+    throw new CommandError(`--proof ${text}: want ${PROOFS.slice(0, -1).join(', ')} or none`, 2);
+  return found;
+}
+
 function requestOf(url: string, options: ExplainOptions): SimulatedRequest {
   const match = /^(https?):\/\/([^/?#]+)([^#]*)/i.exec(url);
   if (match === null) throw new CommandError(`"${url}" is no http or https URL`, 2);
@@ -80,6 +90,7 @@ function requestOf(url: string, options: ExplainOptions): SimulatedRequest {
   const peer = {
     ...(options.ip === undefined ? {} : { ip: options.ip }),
     ...(options.principal === undefined ? {} : { principal: options.principal }),
+    ...(options.proof === undefined ? {} : { proof: proofOf(options.proof) }),
   };
   return {
     method: options.method,
@@ -238,6 +249,10 @@ export function registerExplain(program: Command): void {
     .option('-H, --header <name:value>', 'header (repeatable)', collect)
     .option('--port <number>', 'listener port, where it differs from the URL')
     .option('--principal <identity>', 'identity of the caller, as cluster.local/ns/a/sa/b')
+    .option(
+      '--proof <kind>',
+      'as where no mutual TLS is visible: credential, platform or none proves the caller',
+    )
     .option('--ip <address>', 'address of the caller')
     .option('--random <draw>', 'the draw in [0,1) that decides splits and percentages')
     .option('-o, --output <format>', 'json or yaml')

@@ -42,6 +42,7 @@ const request: z.ZodType<SimulatedRequest> = z
         ip: z.string().exactOptional(),
         principal: z.string().exactOptional(),
         country: z.string().max(2).exactOptional(),
+        proof: z.enum(['credential', 'platform', 'none']).exactOptional(),
       })
       .exactOptional(),
     tls: z

@@ -249,6 +249,7 @@ export const token: Schema = z
     lastUsedMs: z.int().optional().openapi({ description: 'to the minute' }),
     lastSource: z.string().optional(),
     scopes: z.array(scope).optional(),
+    serviceAccount: z.string().optional(),
     token: z.string().optional().openapi({ description: 'only in the answer that made it' }),
   })
   .openapi('Token');

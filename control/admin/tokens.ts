@@ -20,12 +20,19 @@ const DEFAULT_OVERLAP_SECONDS = 3600;
 const MAX_NAMESPACES = 64;
 const MAX_SCOPES = 64;
 
+/** A segment of a SPIFFE ID. */
+const ACCOUNT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
+
+const isOfOne = (scopes: readonly ProxyScope[]): boolean =>
+  new Set(scopes.map(({ namespace }) => namespace)).size === 1;
+
 interface Wanted {
   readonly name: string;
   readonly role: Role;
   readonly ttlSeconds?: number | undefined;
   readonly namespaces?: readonly string[] | undefined;
   readonly scopes?: readonly ProxyScope[] | undefined;
+  readonly serviceAccount?: string | undefined;
 }
 
 const label: z.ZodString = z
@@ -45,6 +52,7 @@ const createBody: z.ZodType<Wanted> = z
       description: 'what it reaches; absent: what its maker reaches',
     }),
     scopes: z.array(scope).max(MAX_SCOPES).optional(),
+    serviceAccount: z.string().max(253).regex(ACCOUNT).optional(),
   })
   .refine(({ role, scopes = [] }) => (role === 'proxy') === scopes.length > 0, {
     path: ['scopes'],
@@ -53,6 +61,10 @@ const createBody: z.ZodType<Wanted> = z
   .refine(({ role, namespaces }) => role !== 'proxy' || namespaces === undefined, {
     path: ['namespaces'],
     message: 'a proxy token reaches its scopes',
+  })
+  .refine(({ serviceAccount, scopes = [] }) => serviceAccount === undefined || isOfOne(scopes), {
+    path: ['serviceAccount'],
+    message: 'a service account is of one namespace: the scopes must be too, and must be there',
   });
 
 const rotateBody: z.ZodType<{ overlapSeconds?: number | undefined }> = z.strictObject({
@@ -120,6 +132,7 @@ function createRoute(app: App, services: Services): void {
       createdMs,
       ...(expiresMs === undefined ? {} : { expiresMs }),
       ...reach,
+      ...(wanted.serviceAccount === undefined ? {} : { serviceAccount: wanted.serviceAccount }),
     };
     await deps.store.commit(
       [{ op: 'put', key: TOKEN_PREFIX + id, value: JSON.stringify(record) }],

@@ -2,6 +2,7 @@
  * Configuration from a control plane: pushed over a WebSocket and, while there is none, polled for. Control being away
  * changes nothing that is in force; a proxy that starts meanwhile runs what was in force last.
  */
+import type { IssuedToken } from '../../src/model/identity.ts';
 import { createControlClient } from '../../src/delivery/control-client.ts';
 import { KeyRefreshes } from '../../src/delivery/key-refreshes.ts';
 import type { PushMessage } from '../../src/delivery/messages.ts';
@@ -14,7 +15,7 @@ import { ScopeFeed } from './feed.ts';
 import type { LastGood } from './last-good.ts';
 import { ScopeSecrets } from './scope-secrets.ts';
 import { fetchSecrets } from './secrets-client.ts';
-import type { Apply, ConfigSource } from './source.ts';
+import type { Apply, ConfigSource, PublicKey } from './source.ts';
 import { causeOf, keyOfScope, logLine, sha256 } from './source.ts';
 import type { StreamTiming } from './stream-client.ts';
 import { STREAM_TIMING, StreamClient } from './stream-client.ts';
@@ -117,6 +118,14 @@ class ControlSource implements ConfigSource {
     clearTimeout(this.#overdue);
     for (const timer of this.#timers) clearTimeout(timer);
     await this.#options.lastGood.settled();
+  }
+
+  /** Of the proxy token, which all scopes share. */
+  issueToken(key: PublicKey): Promise<IssuedToken> {
+    const [feed] = this.#feeds.values();
+    return feed === undefined
+      ? Promise.reject(new Error('this proxy has no scope'))
+      : feed.issueToken(key);
   }
 
   async refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void> {

@@ -4,11 +4,12 @@ import type { ControlClient, Texts } from '../../src/delivery/control-client.ts'
 import type { PushMessage } from '../../src/delivery/messages.ts';
 import { pointerName } from '../../src/delivery/pointer.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
+import type { IssuedToken } from '../../src/model/identity.ts';
 import type { SecretBundle } from '../../src/model/secret.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { LinkError } from '../../src/proxy/index.ts';
 import type { LastGood } from './last-good.ts';
-import type { Apply } from './source.ts';
+import type { Apply, PublicKey } from './source.ts';
 import { causeOf, keyOfScope, logLine } from './source.ts';
 
 export interface FeedOptions {
@@ -100,6 +101,10 @@ export class ScopeFeed {
           if (this.#isRunning && this.#refused === undefined) this.#options.onInForce();
         })
       : Promise.resolve();
+  }
+
+  issueToken(key: PublicKey): Promise<IssuedToken> {
+    return this.#options.control.identityToken(key);
   }
 
   refreshKeys(uri: string, kid: string): Promise<void> {

@@ -51,5 +51,6 @@ export function createFolderSource({ watch, apply, secrets }: FolderSourceOption
     async refreshKeys(_scope, uri, kid) {
       await watching?.refreshKeys(uri, kid);
     },
+    issueToken: () => Promise.reject(new Error('a proxy that reads files has no control plane')),
   };
 }

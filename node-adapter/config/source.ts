@@ -1,5 +1,6 @@
 /** Where a proxy's configuration comes from: a control plane, or files. Both hand over whole configurations. */
 import { createHash } from 'node:crypto';
+import type { IssuedToken } from '../../src/model/identity.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { LinkError } from '../../src/proxy/index.ts';
@@ -17,7 +18,11 @@ export interface ConfigSource {
   stop(): Promise<void>;
   /** A token named a kid that no key of the set has; resolves when there may be fresher ones. */
   refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void>;
+  /** Of the control plane, for the holder of a key (its public JWK). Rejects where there is none, or it gives none. */
+  issueToken(key: PublicKey): Promise<IssuedToken>;
 }
+
+export type PublicKey = Readonly<Record<string, unknown>>;
 
 export type ScopeKey = Pick<ProxyScope, 'type' | 'namespace' | 'name'>;
 

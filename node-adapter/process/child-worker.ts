@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { SecretMaterial } from '../../src/model/secret.ts';
+import type { PublicKey } from '../config/source.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { ClusterView } from '../admin/dump.ts';
 import type { Applied, Configuration } from '../plane.ts';
@@ -77,6 +78,10 @@ export class ChildWorker implements Worker {
       };
       await owner.refreshKeys(scope, uri, kid);
       return { value: null };
+    });
+    this.#channel.answer('issueToken', async (given) => {
+      const { key } = given as { readonly key: PublicKey };
+      return { value: await owner.issueToken(key) };
     });
     if (this.#child.stdout !== null) passLines(this.#child.stdout, (lines) => owner.log(lines));
     this.#child.on('error', () => undefined);

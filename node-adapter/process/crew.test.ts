@@ -28,6 +28,7 @@ function start(lines: string[], workerTimeoutMs = 10_000): Crew {
     owner: {
       handleFor: () => Promise.reject(new Error('no port is asked for')),
       refreshKeys: () => Promise.resolve(),
+      issueToken: () => Promise.reject(new Error('nobody is asked')),
       log: (line) => lines.push(line),
     },
   });

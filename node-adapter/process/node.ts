@@ -104,6 +104,7 @@ export class MeshNode {
       owner: {
         handleFor: (host, port) => this.#handleFor(host, port),
         refreshKeys: (scope, uri, kid) => this.#source.refreshKeys(scope, uri, kid),
+        issueToken: (key) => this.#source.issueToken(key),
         log: (line) => options.log(line),
       },
     });

@@ -1,4 +1,5 @@
 /** A worker process: does what its supervisor says over the channel, and ends with it. */
+import type { IssuedToken } from '../../src/model/identity.ts';
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import type { ListenAt } from '../listening.ts';
@@ -32,6 +33,10 @@ const owner: WorkerOwner = {
   },
   async refreshKeys(scope, uri, kid) {
     await channel.call('refreshKeys', { scope, uri, kid });
+  },
+  async issueToken(key) {
+    const { value } = await channel.call('issueToken', { key });
+    return value as IssuedToken;
   },
   log: (line) => log.write(line),
 };

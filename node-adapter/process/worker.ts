@@ -1,9 +1,11 @@
 /** One process' share of a proxy: the sockets that it was lent, and the connections that came by them. */
+import type { IssuedToken } from '../../src/model/identity.ts';
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { clustersView } from '../admin/dump.ts';
 import type { ClusterView } from '../admin/dump.ts';
 import { prometheusText } from '../admin/stats.ts';
+import type { PublicKey } from '../config/source.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Applied, Configuration } from '../plane.ts';
 import { GivenSecrets } from '../secrets.ts';
@@ -18,6 +20,7 @@ export interface WorkerOwner {
   /** @throws ListenError */
   handleFor(host: string, port: number): Promise<ListenAt>;
   refreshKeys(scope: ProxyScope, uri: string, kid: string): Promise<void>;
+  issueToken(key: PublicKey): Promise<IssuedToken>;
   log(line: string): void;
 }
 
@@ -75,6 +78,7 @@ export class LocalWorker implements Worker {
       accessLog: own.accessLog,
       secrets: own.secrets,
       refreshKeys: (scope, uri, kid) => owner.refreshKeys(scope, uri, kid),
+      issueToken: (key) => owner.issueToken(key),
     });
     return new LocalWorker(sidecar, owner, own);
   }

@@ -2,6 +2,7 @@
 import { finish } from '../lib/steps.ts';
 import type { Steps } from '../lib/steps.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { IssuedToken } from '../model/identity.ts';
 import type { PartItem } from '../model/manifest.ts';
 import type { KeyOverlay, Pointer, ProxyScope } from '../model/snapshot.ts';
 import type { Bundle, BundleHead } from './bundle.ts';
@@ -44,9 +45,18 @@ export interface ControlClient {
   acknowledge(ack: Acknowledgement): Promise<void>;
   /** The control plane fetches a key set again, if it may; resolves when it has tried. */
   refreshKeys(uri: string, kid: string): Promise<void>;
+  /** A workload identity token for the holder of a key on P-256. @param key its public JWK */
+  identityToken(key: Readonly<Record<string, unknown>>): Promise<IssuedToken>;
+}
+
+interface Init {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const TIMEOUT_MS = 5000;
+const MAX_TOKEN_LENGTH = 8192;
 /** The control plane answers at most so many at once. */
 const BLOBS_AT_ONCE = 128;
 const NOTHING_SENT: Texts = {};
@@ -120,11 +130,30 @@ class HttpControlClient implements ControlClient {
     await this.#post('keys', { uri, kid });
   }
 
-  #ask(
-    rest: string,
-    init: { method?: string; body?: string; headers?: Record<string, string> } = {},
-  ): Promise<Response> {
-    return this.#options.ask(`${this.#base}/${rest}`, {
+  async identityToken(key: Readonly<Record<string, unknown>>): Promise<IssuedToken> {
+    const response = await this.#askAt('/v1/identity/token', {
+      method: 'POST',
+      body: JSON.stringify({ key }),
+      headers: { 'content-type': 'application/json' },
+    });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`control plane answers ${response.status} to identity/token`);
+    }
+    const value: unknown = await response.json();
+    const { token, expiresMs } = isRecord(value) ? value : {};
+    const isToken = typeof token === 'string' && token.length <= MAX_TOKEN_LENGTH;
+    if (!isToken || typeof expiresMs !== 'number')
+      throw new Error('control plane answers no identity token');
+    return { token, expiresMs };
+  }
+
+  #ask(rest: string, init?: Init): Promise<Response> {
+    return this.#askAt(`${this.#base}/${rest}`, init);
+  }
+
+  #askAt(path: string, init: Init = {}): Promise<Response> {
+    return this.#options.ask(path, {
       ...init,
       headers: {
         authorization: `Bearer ${this.#options.token}`,

@@ -4,6 +4,10 @@ import type { BodyStart, Exchange, Step } from '../model/exchange.ts';
 import type { Peer } from '../model/identity.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { Engine, LinkedSnapshot } from '../proxy/index.ts';
+import type { CredentialSource } from '../credential/holder.ts';
+import type { Called } from '../credential/outgoing.ts';
+import { asksForCredential, bindsBody } from '../credential/outgoing.ts';
+import { attachCredential, readWhole } from './credential.ts';
 import { BodyBound, RequestBody } from './request-body.ts';
 import { WebRequestHead, WebResponseHead } from './web-head.ts';
 
@@ -14,6 +18,8 @@ export interface FetchDriverOptions {
   readonly engine: Engine;
   readonly host: Host;
   readonly dial: Dial;
+  /** Who this proxy is, for upstreams that want to be shown. @default nobody */
+  readonly credentials?: CredentialSource;
   /** Sees each exchange when it is over for the engine. */
   readonly observe?: (x: Exchange) => void;
 }
@@ -37,6 +43,7 @@ const MAX_KEPT_BODY_BYTES = 65_536;
 /** Statuses that a Response must not carry a body with. */
 const BODILESS = new Set([101, 204, 205, 304]);
 const REDIRECT_STATUS_LIMIT = 200;
+const EMPTY = new ArrayBuffer(0);
 
 type Body = ReadableStream<Uint8Array> | ArrayBuffer | null;
 /** What attempts take their body from. */
@@ -228,6 +235,15 @@ class Driver implements FetchDriver {
           bound = boundOf(request, x);
           const source = sourceOf(request, x, reading.bodyFor(x));
           body = source instanceof Promise ? await source : source;
+          if (bindsBody(x)) {
+            const bytes = await readWhole(body);
+            const refused = this.#unbindable(x, bytes);
+            if (refused !== undefined || bytes === undefined) {
+              step = refused ?? 'reply';
+              continue;
+            }
+            body = bytes;
+          }
           this.#mirror(x, head, request, body);
         }
         const whole = body instanceof RequestBody ? body.open() : body;
@@ -237,7 +253,7 @@ class Driver implements FetchDriver {
           const target = { scheme: x.upstreamScheme, endpoint: x.endpoint };
           return buildRequest(x, head, request, { url: targetUrl(x, target), body: sent, signal });
         };
-        const attempt = await this.#attempt(x, build, bound);
+        const attempt = await this.#attempt(x, build, bound, body);
         if (bound?.isTooLarge === true) {
           if (typeof attempt !== 'string') await attempt.body?.cancel().catch(() => undefined);
           if (body instanceof RequestBody) await body.cancel();
@@ -258,7 +274,8 @@ class Driver implements FetchDriver {
     x: Exchange,
     build: (signal: AbortSignal | undefined) => Request,
     bound: BodyBound | undefined,
-  ): Promise<Response | 'timeout' | 'unknown'> {
+    body: Source,
+  ): Promise<Response | 'timeout' | 'unknown' | 'connect-failure'> {
     const isTimed = x.attemptTimeoutMs > 0;
     const abort = isTimed || bound !== undefined ? new AbortController() : undefined;
     let isOver = false;
@@ -272,12 +289,51 @@ class Driver implements FetchDriver {
       });
     if (abort !== undefined) bound?.guard(abort);
     try {
-      return await this.#options.dial(x.endpoint, build(abort?.signal));
+      const request = build(abort?.signal);
+      // Without what the upstream asks for nothing is sent.
+      const proven = this.#prove(x, request, x, body);
+      if (proven !== undefined && !(await proven)) return 'connect-failure';
+      return await this.#options.dial(x.endpoint, request);
     } catch {
       return isLate ? 'timeout' : 'unknown';
     } finally {
       isOver = true;
     }
+  }
+
+  /** A body that was to be proven too, and is too large for that or for a policy. */
+  #unbindable(x: Exchange, bytes: ArrayBuffer | null | undefined): Step | undefined {
+    const { engine } = this.#options;
+    const { bodyLimit } = x;
+    if (bytes === undefined) {
+      x.isReplayable = false;
+      return engine.onFailure(x, 'overflow');
+    }
+    const isTooLarge = bodyLimit !== undefined && (bytes?.byteLength ?? 0) > bodyLimit.maxBytes;
+    return isTooLarge ? engine.onBodyTooLarge(x) : undefined;
+  }
+
+  /** At once where nobody asks. */
+  #prove(
+    x: Exchange,
+    request: Request,
+    called: Called,
+    body: Source,
+  ): Promise<boolean> | undefined {
+    if (!asksForCredential(x, called)) return undefined;
+    const whole = body instanceof ArrayBuffer ? body : EMPTY;
+    const bound = bindsBody(x) ? whole : undefined;
+    return attachCredential(request, called, this.#options.credentials, bound).then(
+      () => true,
+      (error: unknown) => {
+        const cause = error instanceof Error ? error.message : 'unknown';
+        const { host } = this.#options;
+        host.log(
+          JSON.stringify({ level: 'error', message: 'no credential for an upstream', cause }),
+        );
+        return false;
+      },
+    );
   }
 
   /** Fire and forget; a body that streams can't be sent twice, so its mirrors are left out. */
@@ -288,6 +344,7 @@ class Driver implements FetchDriver {
       const sent = { url: targetUrl(x, target), body, signal: undefined };
       const copy = async (): Promise<void> => {
         const request = buildRequest(x, head, original, sent);
+        if ((await this.#prove(x, request, target, body)) === false) return;
         const response = await this.#options.dial(target.endpoint, request);
         await response.body?.cancel();
       };

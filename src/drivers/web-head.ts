@@ -1,4 +1,5 @@
 /** The header port over Web Headers. The runtime's objects are never cloned; edits stand beside them. */
+import { isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 
 class WebHeaders implements HeaderBlock {
@@ -54,6 +55,14 @@ class WebHeaders implements HeaderBlock {
       if (name.startsWith(prefix)) names.push(name);
     });
     for (const name of names) this.remove(name);
+  }
+
+  removeUnderscored(name: string): void {
+    const names: string[] = [];
+    this.forEach((other) => {
+      if (isUnderscored(other, name)) names.push(other);
+    });
+    for (const other of names) this.remove(other);
   }
 
   forEach(visit: (name: string, value: string) => void): void {

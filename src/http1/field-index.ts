@@ -93,6 +93,13 @@ export class FieldIndex {
     return -1;
   }
 
+  /** Index of the next field whose name has this key, as many have. */
+  findKey(key: number, from: number): number {
+    if ((this.#bits & bitOf(key)) === 0) return -1;
+    for (let i = from; i < this.count; i++) if (this.#numbers[i * STRIDE] === key) return i;
+    return -1;
+  }
+
   remove(field: number): void {
     this.#numbers[field * STRIDE] = REMOVED;
   }

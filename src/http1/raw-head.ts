@@ -1,4 +1,5 @@
 /** The header port over a received head: offsets into its text, edits in a list beside it. */
+import { isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 import { sendableTarget, sendableValue } from './chars.ts';
 import type { FieldIndex } from './field-index.ts';
@@ -108,6 +109,22 @@ class RawHead implements HeaderBlock {
     const added = this.#added;
     for (let i = 0; i < this.#end; i += 2)
       if (added[i]?.startsWith(prefix) === true) {
+        added[i] = '';
+        this.editCount++;
+      }
+  }
+
+  removeUnderscored(name: string): void {
+    const { index } = this;
+    const key = keyOfName(name);
+    for (let i = index.findKey(key, 0); i >= 0; i = index.findKey(key, i + 1))
+      if (isUnderscored(index.name(i), name)) {
+        index.remove(i);
+        this.editCount++;
+      }
+    const added = this.#added;
+    for (let i = 0; i < this.#end; i += 2)
+      if (this.#addedKeys[i] === key && isUnderscored(added[i] as string, name)) {
         added[i] = '';
         this.editCount++;
       }

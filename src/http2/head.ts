@@ -1,4 +1,5 @@
 /** The header port over decoded fields: edits take objects out of a list and append others. */
+import { isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 import type { Field } from './field.ts';
 import { keyOfName, makeField, TAKEN } from './field.ts';
@@ -65,6 +66,19 @@ export class FieldHead implements HeaderBlock {
         fields[i] = TAKEN;
         this.editCount++;
       }
+  }
+
+  removeUnderscored(name: string): void {
+    const { fields } = this;
+    const key = keyOfName(name);
+    // All of them have the name's key.
+    if ((this.#bits & bitOf(key)) === 0) return;
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i] as Field;
+      if (field.key !== key || !isUnderscored(field.name, name)) continue;
+      fields[i] = TAKEN;
+      this.editCount++;
+    }
   }
 
   forEach(visit: (name: string, value: string) => void): void {

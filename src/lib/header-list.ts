@@ -1,3 +1,5 @@
+import { isUnderscored } from './underscored.ts';
+
 /** Header fields as a list in order: the plain form of the header port, for replies and simulations. */
 export class HeaderList {
   readonly joinsRepeated: boolean = false;
@@ -44,6 +46,13 @@ export class HeaderList {
   removePrefix(prefix: string): void {
     this.editCount++;
     this.#fields = this.#fields.filter(([name]) => !name.startsWith(prefix));
+  }
+
+  removeUnderscored(name: string): void {
+    const kept = this.#fields.filter(([other]) => !isUnderscored(other, name));
+    if (kept.length === this.#fields.length) return;
+    this.editCount++;
+    this.#fields = kept;
   }
 
   forEach(visit: (name: string, value: string) => void): void {

@@ -46,6 +46,12 @@ export interface GrpcWebMode {
   readonly isTextResponse: boolean;
 }
 
+/** Every value of both headers, as they came. */
+export interface ShownCredential {
+  readonly identityTokens: readonly string[];
+  readonly proofTokens: readonly string[];
+}
+
 /** What a request is besides where it is a call of gRPC. */
 export interface GrpcCall {
   /** As its trailers said, told by the driver; -1 = nothing did. */
@@ -109,7 +115,10 @@ export interface TraceStep {
  */
 export interface Exchange {
   readonly request: RequestHead;
-  readonly peer: Peer;
+  /** A filter of phase `peer` may learn more of it. */
+  peer: Peer;
+  /** What the caller showed of the mesh's credentials, taken off the request; undefined = nothing. */
+  credential: ShownCredential | undefined;
   readonly startMs: number;
   /** Listener port that the request reached. */
   readonly port: number;

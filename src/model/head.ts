@@ -22,6 +22,8 @@ export interface HeaderBlock {
   remove(name: string): void;
   /** Removes every field whose name begins so. */
   removePrefix(prefix: string): void;
+  /** Removes every field whose name is this one with `_` for one of its hyphens, or more; the name itself stays. */
+  removeUnderscored(name: string): void;
   /** Visits each field with edits applied, lower-case names, wire order where it is known. */
   forEach(visit: (name: string, value: string) => void): void;
   /** How many edits were made: 0 lets a driver forward the message untouched. */

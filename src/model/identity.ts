@@ -14,6 +14,19 @@ export interface Peer {
   readonly certificate?: PeerCertificate;
   /** The connection was mutual TLS of the mesh; absent where a runtime can't tell. */
   readonly mutual?: boolean;
+  /**
+   * What stands in for mutual TLS: a credential of the mesh that was verified, or the platform, which says for certain
+   * that another worker of the account calls.
+   */
+  readonly proof?: 'credential' | 'platform';
+  /** It showed an identity that nobody here can read: rules about identities can't be judged. @default false */
+  readonly isUnreadable?: true;
+}
+
+/** A token that says who the holder of a key is, as an authority gave it. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresMs: number;
 }
 
 export interface PeerTls {

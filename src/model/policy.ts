@@ -16,10 +16,11 @@ import type { MongoRules } from './mongo.ts';
 import type { FilterConfig, KeySet, MeshSettings, Origin } from './snapshot.ts';
 
 /**
- * Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router.
+ * Who calls; then Istio's order: CUSTOM authorization, JWT, RBAC, rate limit, fault, CORS, header work, router.
  * Parts of a lateen.io Policy before `authz` run before AuthorizationPolicy judges, by the route that a request takes as it came.
  */
 export const PHASES = [
+  'peer',
   'authz-custom',
   'authn',
   'authz',
@@ -30,6 +31,13 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
+export interface Audience {
+  /** Lower case. */
+  readonly service: string;
+  /** Ports of the service by the port of the workload that they lead to. */
+  readonly ports: Readonly<Record<string, readonly number[]>>;
+}
+
 /** What attaches to one workload: resources already selected by namespace, selector and targetRefs. */
 export interface WorkloadPolicyInput {
   readonly mesh: MeshSettings;
@@ -37,6 +45,10 @@ export interface WorkloadPolicyInput {
   readonly authorizationPolicies: readonly Resource<AuthorizationPolicySpec>[];
   /** Of the workload's own endpoints; empty at gateways and where nobody registered it. */
   readonly workloadAddresses: readonly string[];
+  /** Whom callers mean when they call the workload; absent at gateways, which are called by the names of their hosts. */
+  readonly audience?: Audience;
+  /** Of the Policy that holds for the workload and has this key. */
+  part?(key: string): { readonly policy: string; readonly part: unknown } | undefined;
   /** Undefined: no provider has the name. */
   authorizer(name: string): Authorizer | undefined;
   /** May a workload have several of them? All must allow then. @default false */
@@ -109,6 +121,8 @@ export interface PolicyPart<Schema = unknown> {
   readonly key: string;
   /** One sentence. */
   readonly summary: string;
+  /** Holds for a proxy whatever it is asked for: a Policy with it names no targets. @default false */
+  readonly isOfWorkload?: true;
   /** Types, unknown fields. */
   readonly schema: Schema;
   /** What types can't say; called only when `schema` found nothing. */

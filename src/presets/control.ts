@@ -10,6 +10,8 @@ import { basicAuthPart } from '../policies/basic-auth/schema.ts';
 import { bodyCompiler } from '../policies/body/compile.ts';
 import { bodyPart } from '../policies/body/schema.ts';
 import { corsCompiler } from '../policies/cors/compile.ts';
+import { credentialCompiler } from '../policies/credential/compile.ts';
+import { credentialPart } from '../policies/credential/schema.ts';
 import { csrfCompiler } from '../policies/csrf/compile.ts';
 import { csrfPart } from '../policies/csrf/schema.ts';
 import { faultCompiler } from '../policies/fault/compile.ts';
@@ -33,6 +35,7 @@ export const policyParts: readonly AnyPart[] = [
   apiKeysPart,
   basicAuthPart,
   bodyPart,
+  credentialPart,
   csrfPart,
   headersPart,
   mongoPart,
@@ -48,6 +51,7 @@ export const kinds: readonly ResourceKind[] = [
 ];
 
 export const policyCompilers: readonly PolicyCompiler[] = [
+  credentialCompiler,
   customCompiler,
   jwtCompiler,
   apiKeysCompiler,

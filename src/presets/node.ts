@@ -5,6 +5,7 @@ import { apiKeysFilter } from '../policies/api-keys/filter.ts';
 import { basicAuthFilter } from '../policies/basic-auth/filter.ts';
 import { bodyFilter } from '../policies/body/filter.ts';
 import { corsFilter } from '../policies/cors/filter.ts';
+import { credentialFilter } from '../policies/credential/filter.ts';
 import { csrfFilter } from '../policies/csrf/filter.ts';
 import { faultFilter } from '../policies/fault/filter.ts';
 import { headersFilter } from '../policies/headers/filter.ts';
@@ -16,6 +17,7 @@ import { rbacFilter } from '../policies/rbac/filter.ts';
 import { securityHeadersFilter } from '../policies/security-headers/filter.ts';
 
 export const filters: readonly PolicyFilter[] = [
+  credentialFilter,
   customFilterWithGrpc,
   jwtFilter,
   apiKeysFilter,

@@ -9,8 +9,11 @@ import { clientAddress, stripHopByHop, stripTrustHeaders } from './forwarded.ts'
 import { createCall, grpcWebMode } from './grpc.ts';
 import type { LinkedHost } from './matcher/hosts.ts';
 import { badRequest, replies } from './rescue.ts';
+import { takeCredential } from './trust-headers.ts';
 
 const NO_FILTERS: readonly FilterConfig[] = [];
+/** Refuses by itself who lacks a proof under STRICT. */
+const CREDENTIAL_FILTER = 'credential';
 
 /** A sidecar lets calls to ports that nobody declared through, unless only the registry is allowed. */
 export function isLetThrough(x: EngineExchange): boolean {
@@ -62,10 +65,21 @@ function isStranger(x: EngineExchange): boolean {
 
 /** Decided on the connection, before anything of the request counts; where a runtime can't tell, nothing is. */
 export function isMtlsRefused(x: EngineExchange, { direction, mtls }: Listener): boolean {
-  const { mutual } = x.peer;
-  if (direction !== 'inbound' || mutual === undefined) return false;
+  const { mutual, proof } = x.peer;
+  if (direction !== 'inbound') return false;
+  if (mutual === undefined) return proof === 'platform' && isStranger(x);
   if (mutual) return mtls === 'DISABLE' ? x.listener?.port !== 0 : isStranger(x);
   return mtls === 'STRICT';
+}
+
+/**
+ * Where a runtime sees no mutual TLS, STRICT wants another proof: of the platform, or a credential, which a filter has
+ * yet to look at. Without that filter there is nobody who could prove anything.
+ */
+function lacksProof(x: EngineExchange, { direction, mtls, filters }: Listener): boolean {
+  if (direction !== 'inbound' || mtls !== 'STRICT') return false;
+  if (x.peer.mutual !== undefined || x.peer.proof !== undefined) return false;
+  return !filters.some(({ kind }) => kind === CREDENTIAL_FILTER);
 }
 
 /** A handshake without the certificate that is asked for comes to nothing. */
@@ -151,11 +165,13 @@ export function accept(x: EngineExchange): LocalReply | undefined {
   // Nothing is read from what is only carried.
   if (linked.listener.protocol === 'TLS' || linked.listener.protocol === 'TCP')
     return replies.noListener;
-  if (isMtlsRefused(x, linked.listener)) return replies.mtlsRefused;
+  if (isMtlsRefused(x, linked.listener) || lacksProof(x, linked.listener))
+    return replies.mtlsRefused;
   if (lacksClientCertificate(x, linked.listener)) return replies.noListener;
   const refused = canonicalise(x);
   if (refused !== undefined) return refused;
   x.remoteIp = clientAddress(x, x.linked.named.snapshot.mesh.trustedHops);
+  takeCredential(x);
   stripTrustHeaders(x, x.listener.direction === 'gateway');
   const type = x.request.get('content-type');
   if (isGrpcType(type)) x.call = createCall();

@@ -53,15 +53,15 @@ export interface Arrival {
 }
 
 export function createExchange(arrival: Arrival, nowMs: number): EngineExchange {
-  const { head, peer, linked, port } = arrival;
   return {
-    request: head,
-    peer,
+    request: arrival.head,
+    peer: arrival.peer,
+    credential: undefined,
     startMs: nowMs,
-    remoteIp: peer.ip,
-    method: head.method,
-    scheme: head.scheme,
-    authority: arrival.authority ?? head.authority,
+    remoteIp: arrival.peer.ip,
+    method: arrival.head.method,
+    scheme: arrival.head.scheme,
+    authority: arrival.authority ?? arrival.head.authority,
     host: '',
     path: '',
     query: '',
@@ -93,10 +93,10 @@ export function createExchange(arrival: Arrival, nowMs: number): EngineExchange 
     flags: '',
     details: '',
     decidedBy: '',
-    slots: linked.emptySlots.slice(),
+    slots: arrival.linked.emptySlots.slice(),
     trace: arrival.trace === true ? [] : undefined,
-    linked,
-    port,
+    linked: arrival.linked,
+    port: arrival.port,
     stage: 'listener-filters',
     cursor: 0,
     linkedListener: undefined,

@@ -1,5 +1,6 @@
 /** The one place that writes telemetry: one JSON line for each request, and for each connection that isn't read as HTTP. */
 import type { Host } from '../host/host.ts';
+import type { Peer } from '../model/identity.ts';
 import type { ShadowResult } from '../model/exchange.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { EngineExchange } from './exchange.ts';
@@ -106,6 +107,12 @@ function listenerAndRoute({ listener, route }: EngineExchange): string {
   return route?.name === undefined ? first : first + partOf(route, 'route', route.name);
 }
 
+/** As Istio's metrics call it; left out where a plain connection, or nothing, is known. */
+function security({ proof, mutual }: Peer): string {
+  if (mutual === true) return ',"connection_security_policy":"mutual_tls"';
+  return proof === undefined ? '' : `,"connection_security_policy":"${proof}"`;
+}
+
 /** Names as Istio's metadata has them, so that what reads its logs finds them. */
 function shadow(action: 'allow' | 'deny', given: ShadowResult | undefined): string {
   if (given === undefined) return '';
@@ -135,7 +142,7 @@ export function recordRequest(x: EngineExchange, end: RequestEnd, host: Host): v
   host.log(
     `${opening(x.startMs)}${requestLine(x)}${outcome(x)}${listenerAndRoute(x)}${upstream(x)}` +
       `,"duration_ms":${host.clock.nowMs() - x.startMs}${bytes(end)}${end.cancelled === true ? ',"cancelled":true' : ''}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${authorization(x)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${authorization(x)}` +
       `,"request_id":"${x.requestId}","trace_id":"${x.traceId}","snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }
@@ -151,7 +158,7 @@ export function recordConnection(x: EngineExchange, end: ConnectionEnd, host: Ho
       `${optional('flags', x.flags)}${optional('details', x.details)}${listenerAndRoute(x)}${name}${target}` +
       `,"attempts":${x.attempts},"duration_ms":${host.clock.nowMs() - x.startMs}` +
       `,"bytes_sent":${end.bytesSent},"bytes_received":${end.bytesReceived}` +
-      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${authorization(x)}` +
+      `,"client":${text(x.remoteIp)}${optional('principal', x.peer.principal)}${security(x.peer)}${authorization(x)}` +
       `,"snapshot":"${x.linked.pointer.snapshot}"}`,
   );
 }

@@ -46,6 +46,8 @@ export interface SimulatedRequest {
     readonly principal?: string;
     /** ISO 3166-1, where the platform would tell it. */
     readonly country?: string;
+    /** As at a runtime that sees no mutual TLS: what proves the caller in its place. @default TLS is seen */
+    readonly proof?: 'credential' | 'platform' | 'none';
   };
   readonly tls?: { readonly sni?: string; readonly mutual?: boolean };
 }

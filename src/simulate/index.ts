@@ -36,14 +36,15 @@ export interface SimulatedDecision extends Decision {
 function peerOf(request: SimulatedRequest): Peer {
   const isTls = (request.scheme ?? 'http') === 'https';
   const host = (request.host ?? '').replace(/:\d+$/, '');
-  const { principal, country } = request.peer ?? {};
+  const { principal, country, proof } = request.peer ?? {};
   // Who has an identity showed it with a certificate.
   const mutual = request.tls?.mutual === true || principal !== undefined;
   return {
     ip: request.peer?.ip ?? '192.0.2.1',
     ...(principal === undefined ? {} : { principal }),
     ...(country === undefined ? {} : { country }),
-    mutual,
+    ...(proof === undefined ? { mutual } : {}),
+    ...(proof === 'credential' || proof === 'platform' ? { proof } : {}),
     ...(isTls || request.tls !== undefined
       ? { tls: { sni: request.tls?.sni ?? host, mutual } }
       : {}),

@@ -16,6 +16,7 @@ it.each<[unknown, string, string]>([
   [{ headers: [['a', 'b\r\nc: d']] }, 'headers.0.1', 'no line breaks'],
   [{ peer: { ip: '10.0.0.0/8' } }, 'peer.ip', 'want an IP address'],
   [{ peer: { principal: '' } }, 'peer.principal', 'not empty'],
+  [{ peer: { proof: 'mutual' } }, 'peer.proof', 'want credential, platform or none'],
   [{ tls: { mutual: 'yes' } }, 'tls.mutual', 'true or false'],
 ])('%j: %s %s', (value, path, message) => {
   const [first, ...others] = requestFaults(value);

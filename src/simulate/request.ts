@@ -22,6 +22,10 @@ const address: Check = (value) =>
   typeof value === 'string' && isIp(value) ? undefined : 'want an IP address';
 const scheme: Check = (value) =>
   value === 'http' || value === 'https' ? undefined : 'want http or https';
+const proof: Check = (value) =>
+  value === 'credential' || value === 'platform' || value === 'none'
+    ? undefined
+    : 'want credential, platform or none';
 const port: Check = (value) =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_PORT
     ? undefined
@@ -67,7 +71,7 @@ const request: Check = fields({
   port,
   path: text,
   headers,
-  peer: fields({ ip: address, principal: named, country: named }),
+  peer: fields({ ip: address, principal: named, country: named, proof }),
   tls: fields({ sni: text, mutual: truth }),
 } satisfies Record<keyof SimulatedRequest, Check>);
 

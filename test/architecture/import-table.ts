@@ -12,6 +12,7 @@ export interface Rule {
 const portable = ['src/model', 'src/host', 'src/lib'];
 const sourceForDataPlanes = [
   ...portable,
+  'src/credential',
   'src/proxy',
   'src/drivers',
   'src/delivery',
@@ -24,7 +25,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/lib': { may: [] },
   'src/model': { may: ['src/lib', 'src/host'] },
   'src/host': { may: ['src/lib', 'src/model'] },
-  'src/policies': { may: portable, packages: ['jose'] },
+  'src/credential': { may: portable },
+  'src/policies': { may: [...portable, 'src/credential'], packages: ['jose'] },
   'src/config': { may: ['src/model', 'src/lib', 'src/resources'], packages: ['yaml'] },
   'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod', 'yaml'] },
   'src/proxy': { may: portable },
@@ -33,7 +35,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/grpc-web': { may: ['src/lib', 'src/model'] },
   'src/mongo': { may: ['src/lib', 'src/model'] },
   'src/delivery': { may: [...portable, 'src/proxy'] },
-  'src/drivers': { may: [...portable, 'src/proxy', 'src/http1'] },
+  'src/drivers': { may: [...portable, 'src/credential', 'src/proxy', 'src/http1'] },
   'src/presets/control': { may: ['src/policies', 'src/resources', 'src/model'] },
   'src/presets/edge': { may: ['src/policies', 'src/model'] },
   'src/presets/node': { may: ['src/policies', 'src/model'] },
@@ -57,6 +59,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'node-adapter': {
     may: [
       ...portable,
+      'src/credential',
       'src/proxy',
       'src/delivery',
       'src/http1',

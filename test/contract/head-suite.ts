@@ -69,6 +69,26 @@ function reads({ make, keepsOrder }: HeadSuite): void {
 }
 
 function edits({ make }: HeadSuite): void {
+  test('removes what a backend may read as a name, and not the name', () => {
+    const head = make([
+      ['X-Id-Of', '1'],
+      ['x_id-of', '2'],
+      ['X-ID_Of', '3'],
+      ['x_id_of', '4'],
+      ['x.id.of', '5'],
+      ['xaidaof', '6'],
+    ]);
+    head.removeUnderscored('x-id-of');
+    expect(byName(head).map(([, value]) => value)).toEqual(['1', '5', '6']);
+    const edits = head.editCount;
+    expect(edits).toBeGreaterThan(0);
+    head.removeUnderscored('x-id-of');
+    expect(head.editCount).toBe(edits);
+    head.set('y_id', '7');
+    head.removeUnderscored('y-id');
+    expect(head.has('y_id')).toBe(false);
+  });
+
   test('untouched means no edits', () => {
     const head = make([['x-a', '1']]);
     head.get('x-a');

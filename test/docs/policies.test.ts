@@ -41,8 +41,13 @@ describe('docs/policies', () => {
 
   it('tells of parts that every preset has', () => {
     const keys = policyParts.map(({ key }) => key).sort();
-    const compiled = policyCompilers.filter((compiler) => compiler.compilePart !== undefined);
-    expect(compiled.map(({ kind }) => kind).sort()).toEqual(keys);
+    const ofWorkload = policyParts.filter(({ isOfWorkload }) => isOfWorkload === true);
+    const taken = policyCompilers.filter(
+      ({ kind, compilePart, compileWorkload }) =>
+        compilePart !== undefined ||
+        (compileWorkload !== undefined && ofWorkload.some(({ key }) => key === kind)),
+    );
+    expect(taken.map(({ kind }) => kind).sort()).toEqual(keys);
     for (const filters of [edge, node])
       expect(filters.map(({ kind }) => kind)).toEqual(expect.arrayContaining(keys));
   });

@@ -25,6 +25,8 @@ export interface GatewayEnv {
   readonly SOFT_TTL_MS?: string;
   readonly WAIT_TTL_MS?: string;
   readonly HARD_TTL_MS?: string;
+  /** `bindings`: entrypoint Inbound is reached by service bindings alone. @default anybody may */
+  readonly INBOUND_CALLERS?: string;
 }
 
 export type Direction = 'inbound' | 'outbound';

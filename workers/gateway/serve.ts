@@ -5,9 +5,13 @@ import type { Call, CallAnswer, Host, Random } from '../../src/host/host.ts';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { EndpointOverlay, ProxyScope } from '../../src/model/snapshot.ts';
-import type { Engine } from '../../src/proxy/index.ts';
+import type { Engine, LinkedSnapshot } from '../../src/proxy/index.ts';
 import { canonicalTarget, createEngine } from '../../src/proxy/index.ts';
+import { CredentialHolder } from '../../src/credential/holder.ts';
+import type { CredentialSource } from '../../src/credential/holder.ts';
+import { ClientCertificates } from './client-certificate.ts';
 import { ConfigSource } from './config-source.ts';
+import type { ControlClient } from '../../src/delivery/control-client.ts';
 import { createControlClient } from '../../src/delivery/control-client.ts';
 import { APP_ADDRESS, createDial } from './dial.ts';
 import type { Direction, GatewayEnv } from './env.ts';
@@ -17,9 +21,19 @@ import type { Bundle } from '../../src/delivery/bundle.ts';
 import type { LastGood } from './last-good.ts';
 import { createCachedLastGood, noLastGood } from './last-good.ts';
 import { OWN_PREFIX, answerOwn } from './own-endpoints.ts';
+import { platformPeer } from './platform.ts';
 
 export interface GatewayContext {
   waitUntil(work: Promise<unknown>): void;
+  /** Of the service binding that a call came over. */
+  readonly props?: unknown;
+}
+
+/** Where a request came in. */
+export interface Entry {
+  readonly direction: Direction;
+  /** By the network, which alone tells of client certificates; else by a service binding. */
+  readonly isPublic: boolean;
 }
 
 /** What a front that isn't the network says of a request. */
@@ -64,10 +78,18 @@ function appEndpoints({ named, endpoints }: Bundle): EndpointOverlay {
   return { version: endpoints.version, clusters };
 }
 
+interface Cf {
+  readonly country?: unknown;
+  readonly tlsClientAuth?: unknown;
+}
+
+const cfOf = (request: Request): Cf | undefined =>
+  (request as Request & { readonly cf?: Cf | null }).cf ?? undefined;
+
 /** The platform names the client only to workers that it runs; elsewhere that header is anybody's word. */
 export function peerOf(request: Request): Peer {
-  const { cf } = request as Request & { readonly cf?: { readonly country?: unknown } | null };
-  if (cf === undefined || cf === null) return { ip: '127.0.0.1' };
+  const cf = cfOf(request);
+  if (cf === undefined) return { ip: '127.0.0.1' };
   const ip = request.headers.get('cf-connecting-ip');
   const { country } = cf;
   // XX is what the platform says of an address that it can't place; without an address there is nothing to place.
@@ -106,6 +128,10 @@ export class Gateway {
   readonly #engine: Engine;
   #env: GatewayEnv | undefined;
   readonly #sources = new Map<Direction, ConfigSource>();
+  readonly #certificates = new ClientCertificates();
+  #credentials: CredentialHolder | undefined;
+  /** Of the latest request. */
+  #background: (work: Promise<unknown>) => void = () => undefined;
 
   constructor(options: GatewayOptions = {}) {
     this.#options = options;
@@ -126,14 +152,16 @@ export class Gateway {
 
   async serve(
     request: Request,
-    direction: Direction,
+    entry: Entry,
     env: GatewayEnv,
     context: GatewayContext,
   ): Promise<Response> {
+    const { direction } = entry;
     this.#env = env;
     const background = (work: Promise<unknown>): void => {
       context.waitUntil(work);
     };
+    this.#background = background;
     const linked = await this.#sourceFor(direction, env).current(this.#host, background);
     if (isOwn(request.url))
       return answerOwn(request, {
@@ -149,15 +177,45 @@ export class Gateway {
       engine: this.#engine,
       host: { ...this.#host, background },
       dial: createDial(env, linked.named.snapshot.scope.type === 'sidecar-inbound'),
+      credentials: this.#credentialsFor(direction, env),
       ...(observe === undefined ? {} : { observe }),
     });
-    const authority = forwardedAuthority(request, linked.named.snapshot.scope.type);
     const arrived = this.#options.arrived?.(request, direction) ?? {
-      peer: peerOf(request),
-      port: listenerPort(request, direction, env),
-      ...(authority === undefined ? {} : { authority }),
+      peer: await this.#peerOf(request, entry, linked, context),
+      ...arrivedAt(request, direction, env, linked),
     };
     return driver.handle({ request, linked, ...arrived });
+  }
+
+  /** A binding's caller may write what it likes into `cf`; the network's front writes it itself. */
+  #peerOf(
+    request: Request,
+    { direction, isPublic }: Entry,
+    linked: LinkedSnapshot,
+    { props }: GatewayContext,
+  ): Peer | Promise<Peer> {
+    const peer = peerOf(request);
+    if (direction === 'outbound') return peer;
+    const known = platformPeer(props, this.#env ?? {}, !isPublic);
+    if (known.proof !== undefined) return { ...peer, ...known };
+    const auth = isPublic ? cfOf(request)?.tlsClientAuth : undefined;
+    const { trust } = linked.named.snapshot.mesh;
+    const shown = this.#certificates.peerOf(auth, trust, this.#host.clock.nowMs());
+    return shown instanceof Promise
+      ? shown.then((certified) => ({ ...peer, ...certified }))
+      : { ...peer, ...shown };
+  }
+
+  /** Of whom the control plane knows by the proxy token; asked for when the first upstream wants to be shown. */
+  #credentialsFor(direction: Direction, env: GatewayEnv): CredentialSource {
+    this.#credentials ??= new CredentialHolder({
+      ...this.#host,
+      background: (work) => {
+        this.#background(work);
+      },
+      issue: (key) => this.#clientFor(direction, env).identityToken(key),
+    });
+    return this.#credentials;
   }
 
   #sourceFor(direction: Direction, env: GatewayEnv): ConfigSource {
@@ -169,22 +227,25 @@ export class Gateway {
     return source;
   }
 
-  #createSource(direction: Direction, env: GatewayEnv): ConfigSource {
-    const scope = scopeOf(direction, env);
+  #clientFor(direction: Direction, env: GatewayEnv): ControlClient {
     const { CONTROL: control } = env;
     const base = env.CONTROL_URL ?? 'http://control';
-    const ask = (path: string, init: RequestInit): Promise<Response> =>
-      control === undefined ? fetch(base + path, init) : control.fetch(base + path, init);
+    return createControlClient({
+      scope: scopeOf(direction, env),
+      token: env.PROXY_TOKEN,
+      instance: crypto.randomUUID(),
+      runtime: 'edge',
+      ask: (path, init) =>
+        control === undefined ? fetch(base + path, init) : control.fetch(base + path, init),
+    });
+  }
+
+  #createSource(direction: Direction, env: GatewayEnv): ConfigSource {
+    const scope = scopeOf(direction, env);
     const standsBefore = scope.type === 'sidecar-inbound' && hasApp(env);
     const adapt = this.#options.adapt ?? (standsBefore ? appEndpoints : undefined);
     return new ConfigSource({
-      control: createControlClient({
-        scope,
-        token: env.PROXY_TOKEN,
-        instance: crypto.randomUUID(),
-        runtime: 'edge',
-        ask,
-      }),
+      control: this.#clientFor(direction, env),
       lastGood: lastGoodOf(scope),
       softTtlMs: millis(env.SOFT_TTL_MS, 5000),
       waitTtlMs: millis(env.WAIT_TTL_MS, 0),
@@ -193,6 +254,20 @@ export class Gateway {
       ...(adapt === undefined ? {} : { adapt }),
     });
   }
+}
+
+/** Listener port, and the authority where a gateway before this one could only say it beside. */
+function arrivedAt(
+  request: Request,
+  direction: Direction,
+  env: GatewayEnv,
+  linked: LinkedSnapshot,
+): Omit<Arrived, 'peer'> {
+  const authority = forwardedAuthority(request, linked.named.snapshot.scope.type);
+  return {
+    port: listenerPort(request, direction, env),
+    ...(authority === undefined ? {} : { authority }),
+  };
 }
 
 function lastGoodOf(scope: Parameters<typeof createCachedLastGood>[1]): LastGood {

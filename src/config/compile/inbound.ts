@@ -7,14 +7,9 @@ import type { WorkloadMtls } from './peer-authentication.ts';
 import { workloadMtls } from './peer-authentication.ts';
 import { defaultRetry } from './retries.ts';
 import type { Service, ServicePort } from './services.ts';
-import { isHttpPort } from './services.ts';
+import { isHttpPort, listenPort } from './services.ts';
 
 const PASSTHROUGH_ORIGIN: Origin = { resource: 'mesh', path: 'inbound' };
-
-/** Policies and callers name the workload's port, not the service's. */
-function listenPort(port: ServicePort): number {
-  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
-}
 
 /** One listener for a declared port; everything goes to the service itself. */
 function declaredListener(

@@ -5,11 +5,15 @@ import type {
   Resource,
   TargetRef,
 } from '../../model/api.ts';
+import type { Audience } from '../../model/policy.ts';
 import { PHASES } from '../../model/policy.ts';
 import type { FilterConfig } from '../../model/snapshot.ts';
+import type { Ranked } from './attached-policies.ts';
+import { candidatesFor } from './attached-policies.ts';
 import { clusterName } from './clusters.ts';
 import type { CompileContext } from './context.ts';
 import { selects } from './names.ts';
+import { listenPort } from './services.ts';
 import { step } from './step.ts';
 
 type Attached = Pick<RequestAuthenticationSpec, 'selector' | 'targetRef' | 'targetRefs'>;
@@ -63,6 +67,32 @@ function callable(context: CompileContext, host: string, port: number): string |
   return clusterName(host, port);
 }
 
+/** Callers name the service and its port, the workload's own listens behind it. */
+function audienceOf(context: CompileContext): Audience | undefined {
+  const { scope } = context;
+  if (scope.type !== 'sidecar-inbound' || scope.service === undefined) return undefined;
+  const service = context.service(scope.service);
+  const ports: Record<string, number[]> = {};
+  for (const port of service?.ports ?? []) (ports[listenPort(port)] ??= []).push(port.number);
+  return { service: scope.service.toLowerCase(), ports };
+}
+
+/** Of the Policies that hold for the workload the most specific with the key. */
+function workloadPart(
+  context: CompileContext,
+  key: string,
+): { readonly policy: string; readonly part: unknown } | undefined {
+  let best: Ranked | undefined;
+  for (const candidate of candidatesFor(context, []))
+    if (candidate.policy.spec[key] !== undefined && candidate.rank > (best?.rank ?? -1))
+      best = candidate;
+  if (best === undefined) return undefined;
+  const { policy } = best;
+  context.origins.of(policy, `spec.${key}`);
+  const { namespace, name } = policy.metadata;
+  return { policy: `${namespace}/${name}`, part: policy.spec[key] };
+}
+
 /** The same list while what it was made of is. */
 export function compileWorkloadFilters(context: CompileContext): readonly FilterConfig[] {
   return step({ owner: context.scope, slot: 'filters', inputs: [] }, context, workloadFilters);
@@ -76,6 +106,7 @@ function workloadFilters(context: CompileContext): readonly FilterConfig[] {
     .resources<AuthorizationPolicySpec>('AuthorizationPolicy')
     .filter((resource) => holdsFor(context, resource));
   const workloadAddresses = ownAddresses(context);
+  const audience = audienceOf(context);
   const filters: FilterConfig[] = [];
   const inOrder = [...context.compilers].sort(
     (a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
@@ -83,6 +114,8 @@ function workloadFilters(context: CompileContext): readonly FilterConfig[] {
   for (const compiler of inOrder) {
     const compiled = compiler.compileWorkload?.({
       mesh: context.mesh.settings,
+      ...(audience === undefined ? {} : { audience }),
+      part: (key) => workloadPart(context, key),
       requestAuthentications: authentications,
       authorizationPolicies: policies,
       workloadAddresses,

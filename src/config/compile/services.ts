@@ -245,3 +245,8 @@ export function createRegistry(
     },
   };
 }
+
+/** Policies name the workload's port, not the service's. */
+export function listenPort(port: ServicePort): number {
+  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
+}

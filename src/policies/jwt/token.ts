@@ -1,6 +1,6 @@
 /** A token taken apart (RFC 7515, 7.1), refused wherever two readers might see two things in it. */
 import { decodeBase64url } from '../../lib/base64url.ts';
-import { isPlain } from './json-names.ts';
+import { isPlain } from '../../lib/json-names.ts';
 import type { Refusal } from './refusal.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -80,7 +80,15 @@ export function singleReader(attribute: Attribute): ((x: Exchange) => string) | 
   return SINGLE[attribute.of];
 }
 
+const OF_PEER: ReadonlySet<Attribute['of']> = new Set([
+  'principal',
+  'namespace',
+  'serviceAccount',
+  'trustDomain',
+]);
+
 export function valuesOf(x: Exchange, attribute: Attribute): Values {
+  if (x.peer.isUnreadable === true && OF_PEER.has(attribute.of)) return 'undecidable';
   switch (attribute.of) {
     case 'principal':
       return one(x.peer.principal);

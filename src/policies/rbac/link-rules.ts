@@ -181,7 +181,12 @@ function linkRequestPrincipals(test: Test): LinkedTest {
 export function linkTest(test: Test): LinkedTest {
   if (test.blocks !== undefined || test.notBlocks !== undefined) return linkAddresses(test);
   const read = singleReader(test.attribute);
-  if (read !== undefined) return linkSingle(test, read);
+  if (read !== undefined) {
+    const judge = linkSingle(test, read);
+    return test.attribute.of === 'principal'
+      ? (x) => (x.peer.isUnreadable === true ? undefined : judge(x))
+      : judge;
+  }
   if (test.attribute.of === 'requestPrincipal') return linkRequestPrincipals(test);
   const wanted = test.values?.map((match) => linkText(match));
   const unwanted = test.notValues?.map((match) => linkText(match));

@@ -91,6 +91,13 @@ function validator(
         'spec',
         `the Policy says nothing: want one of ${parts.map(({ key }) => key).join(', ')}`,
       );
+    for (const { key, isOfWorkload } of given)
+      if (isOfWorkload === true && spec.targetRefs !== undefined)
+        faults.error(
+          `spec.${key}`,
+          `${key} holds for whole proxies, and this Policy names targets`,
+          'a Policy of its own, with a selector or for its namespace',
+        );
     for (const part of given)
       part.check?.(spec[part.key], (path, message, remedy) => {
         const base = `spec.${part.key}`;
