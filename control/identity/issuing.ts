@@ -45,17 +45,16 @@ export function requireIdentity(identity: string, trustDomain: string, view: Vie
     throw new Problem(403, 'forbidden', `identity ${identity} is denied`);
 }
 
-/** @throws Problem 422 */
-async function readKey(publicKey: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+/** SHA-256 of the key, hex. @throws Problem 422 when it is none on P-256 */
+async function readKey(publicKey: Uint8Array<ArrayBuffer>): Promise<string> {
   try {
     if (publicKey.length > MAX_KEY_BYTES) throw new Error('too long');
-    return await crypto.subtle.importKey(
-      'spki',
-      publicKey,
-      { name: 'ECDSA', namedCurve: 'P-256' },
-      true,
-      ['verify'],
-    );
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+    const [hash] = await Promise.all([
+      crypto.subtle.digest('SHA-256', publicKey),
+      crypto.subtle.importKey('spki', publicKey, algorithm, false, ['verify']),
+    ]);
+    return hexOf(new Uint8Array(hash));
   } catch {
     throw refuse('public key: want a SubjectPublicKeyInfo (DER) of a key on P-256');
   }
@@ -90,15 +89,13 @@ export async function issueLeaf(
   const { store, signers, counters } = options;
   const nowMs = options.nowMs();
   const signer = await signers.current(from.view);
-  const publicKey = await readKey(request.publicKey);
+  const keyHash = await readKey(request.publicKey);
   const notAfterMs = endOf(nowMs, request.ttlMs ?? DEFAULT_TTL_MS, signer);
   const notBeforeMs = wholeSecondMs(Math.max(nowMs - BACKDATED_MS, signer.notBeforeMs));
   const serial = newSerial();
   const { identity, publicKey: publicKeyInfo } = request;
-  const [leaf, keyHash] = await Promise.all([
-    signLeaf(signer, { identity, publicKey, publicKeyInfo, serial, notBeforeMs, notAfterMs }),
-    crypto.subtle.digest('SHA-256', publicKeyInfo),
-  ]).catch((error: unknown) => {
+  const wanted = { identity, publicKeyInfo, keyHash, serial, notBeforeMs, notAfterMs };
+  const leaf = await signLeaf(signer, wanted).catch((error: unknown) => {
     counters.signErrors++;
     throw error;
   });
@@ -109,7 +106,7 @@ export async function issueLeaf(
     notAfterMs,
     actor: request.actor.slice(0, MAX_ACTOR),
     provenBy: request.provenBy,
-    keyHash: hexOf(new Uint8Array(keyHash)),
+    keyHash,
     generation: signer.generation,
   };
   const result = await store.commit(
