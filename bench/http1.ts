@@ -17,6 +17,7 @@ import { GivenSecrets } from '../node-adapter/secrets.ts';
 import { Deadlines } from '../node-adapter/sockets/deadlines.ts';
 import type { BytesReader } from '../node-adapter/sockets/reading.ts';
 import { Termination } from '../node-adapter/tls/termination.ts';
+import { MeshTrust } from '../node-adapter/tls/trust.ts';
 import type { PolicyFilter } from '../src/model/policy.ts';
 import { filters } from '../src/presets/node.ts';
 import { limitFilter } from './limit.ts';
@@ -100,6 +101,7 @@ function createServices(upstreams: Upstreams, logged: { lines: number }): Connec
     },
     dial: () => Promise.reject(new Error('nobody can be reached')),
   });
+  const secrets = new GivenSecrets();
   return {
     upstreams,
     host,
@@ -109,7 +111,7 @@ function createServices(upstreams: Upstreams, logged: { lines: number }): Connec
     deadlines: new Deadlines(),
     mode: 'onread',
     tlsFor: () => undefined,
-    termination: new Termination({ secrets: new GivenSecrets(), log: () => undefined }),
+    termination: new Termination({ secrets, trust: new MeshTrust(secrets), log: () => undefined }),
     isDraining: () => false,
   };
 }

@@ -9,6 +9,7 @@ import { benchEdge } from './edge.ts';
 import { benchEngine } from './engine.ts';
 import { benchHttp1 } from './http1.ts';
 import { benchHttp2 } from './http2.ts';
+import { benchIssue } from './issue.ts';
 import { benchJwt } from './jwt.ts';
 import { benchLoad } from './load/index.ts';
 import { benchObject } from './object.ts';
@@ -24,6 +25,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   compile: benchCompile,
   delivery: benchDelivery,
   control: benchControl,
+  issue: benchIssue,
   edge: benchEdge,
   object: benchObject,
   tcp: benchTcp,

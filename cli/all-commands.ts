@@ -4,6 +4,7 @@ import { registerAnalyze } from './commands/analyze.ts';
 import { registerApply } from './commands/apply.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerAuth } from './commands/auth.ts';
+import { registerCa } from './commands/ca.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerControl } from './commands/control.ts';
 import { registerDescribe } from './commands/describe.ts';
@@ -33,5 +34,6 @@ export function registerAll(program: Command): void {
   registerAuth(program);
   registerSecrets(program);
   registerAudit(program);
+  registerCa(program);
   registerCompletion(program);
 }

@@ -37,7 +37,16 @@ export interface Usage {
   readonly runtimes: ProxyStatus['runtimes'];
 }
 
+/** A live instance, and what it runs. */
+export interface LiveInstance {
+  readonly scope: ProxyScope;
+  readonly id: string;
+  readonly runs: string | undefined;
+}
+
 export interface Fleet {
+  /** Instances with a live lease. */
+  live(): Promise<readonly LiveInstance[]>;
   status(): Promise<readonly ProxyStatus[]>;
   usage(resource: string): Promise<Usage>;
 }
@@ -72,19 +81,26 @@ function statusOf(compiled: Compiled, registry: Registry): ProxyStatus {
 }
 
 export function createFleet(store: Store, push: Push, registry: Registry): Fleet {
-  const all = async (): Promise<{ compiled: Compiled; status: ProxyStatus }[]> => {
+  const allScopes = async (): Promise<ProxyScope[]> => {
     const tokens = await listTokens(store);
-    const scopes = new Map(
-      tokens.flatMap(({ scopes: own = [] }) => own).map((scope) => [scopeKey(scope), scope]),
-    );
+    const scopes = tokens.flatMap(({ scopes: own = [] }) => own);
+    return [...new Map(scopes.map((scope) => [scopeKey(scope), scope])).values()];
+  };
+  const all = async (): Promise<{ compiled: Compiled; status: ProxyStatus }[]> => {
     const list: { compiled: Compiled; status: ProxyStatus }[] = [];
-    for (const scope of scopes.values()) {
+    for (const scope of await allScopes()) {
       const compiled = await push.compiledFor(scope);
       list.push({ compiled, status: statusOf(compiled, registry) });
     }
     return list;
   };
   return {
+    async live() {
+      const scopes = await allScopes();
+      return scopes.flatMap((scope) =>
+        registry.instances(scope).map(({ id, runs }) => ({ scope, id, runs })),
+      );
+    },
     status: async () => (await all()).map(({ status }) => status),
     async usage(resource) {
       const using = (await all()).filter(({ compiled }) => compiled.resources.has(resource));

@@ -5,7 +5,7 @@ import { RESOURCE_PREFIX, readResource } from './resources.ts';
 
 export interface Stock {
   readonly revision: number;
-  /** By their keys in the store. */
+  /** By their keys in the store; the same list as long as none of them changed. */
   readonly resources: readonly Resource[];
 }
 
@@ -49,10 +49,11 @@ class StoreInventory implements Inventory {
     const read = (await this.#follow()) ?? (await this.#list());
     // One that began earlier may end later.
     if (this.#stock !== undefined && this.#stock.revision > read.revision) return this.#stock;
+    const before = read.items === this.#items ? this.#stock?.resources : undefined;
     this.#items = read.items;
     this.#stock = {
       revision: read.revision,
-      resources: [...read.items.values()].map(({ resource }) => resource),
+      resources: before ?? [...read.items.values()].map(({ resource }) => resource),
     };
     return this.#stock;
   }
@@ -66,14 +67,18 @@ class StoreInventory implements Inventory {
     const last = events.at(-1);
     if (compacted || last === undefined || events.length === MAX_EVENTS) return undefined;
     let isGrown = false;
+    let isChanged = false;
     for (const { key, op, value, revision } of events) {
       if (!key.startsWith(RESOURCE_PREFIX)) continue;
+      isChanged = true;
       if (op === 'delete' || value === undefined) items.delete(key);
       else {
         isGrown ||= !items.has(key);
         items.set(key, parse(key, value, revision));
       }
     }
+    // Certificates and tokens are revisions too, and more of them than of resources.
+    if (!isChanged) return { revision: last.revision, items: this.#items };
     const byKey = ([a]: readonly [string, Item], [b]: readonly [string, Item]): number =>
       a < b ? -1 : 1;
     return { revision: last.revision, items: isGrown ? new Map([...items].sort(byKey)) : items };

@@ -12,7 +12,8 @@ import { readOidcConfig } from './access/oidc.ts';
 import { asksForStream, createNodeStreams } from './node-streams.ts';
 import type { NodeStreams } from './node-streams.ts';
 import { createControlPlane } from './plane.ts';
-import type { ControlPlane, Peer } from './plane.ts';
+import type { ControlDependencies, ControlPlane, Peer } from './plane.ts';
+import { createIdentity } from './identity/index.ts';
 import { createSqlStore } from './store/sql.ts';
 import type { SqlDatabase } from './store/sql.ts';
 import { createSqlAudit } from './store/sql-audit.ts';
@@ -26,6 +27,10 @@ export interface NodeControlOptions {
   readonly port: number;
   /** The first administrator's token; only its hash is kept. */
   readonly adminToken: string;
+  /** Wraps the keys of the certificate authority at rest; at least 32 characters. @default none: it signs nothing */
+  readonly caSecret?: string;
+  /** The secret before it, until `lateen ca rewrap`. */
+  readonly caSecretBefore?: string;
   /** @default 5000 */
   readonly pointerMaxAgeMs?: number;
   /** JWKS may be fetched by plain http and from private addresses. @default false */
@@ -52,6 +57,8 @@ export interface NodeControl {
 
 /** As a browser writes them in Host. */
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
+/** How often it is looked whether something is due. */
+const TICK_MS = 30_000;
 
 /** Undefined = a method, target or field that no Web Request can have. */
 function toRequest(incoming: IncomingMessage, base: string): Request | undefined {
@@ -101,13 +108,25 @@ async function answer(
   await pipeline(Readable.fromWeb(response.body as WebReadable), outgoing).catch(() => undefined);
 }
 
-function planeOf(
+/** Returns what ends it. */
+function keepTicking(plane: ControlPlane, log: (line: string) => void): () => void {
+  const timer = setInterval(() => {
+    plane.tick().catch((error: unknown) => log(faultText(error)));
+  }, TICK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+const faultText = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : 'unknown fault';
+
+function dependenciesOf(
   options: NodeControlOptions,
   database: SqlDatabase,
   streams: NodeStreams,
-): ControlPlane {
+): ControlDependencies {
   const { pointerMaxAgeMs, maxResources, keepRevisions, allowedHosts = [] } = options;
-  return createControlPlane({
+  return {
     store: createSqlStore(database),
     blobs: createSqlBlobs(database),
     audit: createSqlAudit(database),
@@ -125,9 +144,10 @@ function planeOf(
     log: (line) => {
       options.log(line);
     },
+    identity: createIdentity({ secret: options.caSecret, secretBefore: options.caSecretBefore }),
     upgrade: (request, grant) => streams.upgrade(request, grant),
     wakeAt: (atMs) => streams.wakeAt(atMs),
-  });
+  };
 }
 
 export async function startControlPlane(options: NodeControlOptions): Promise<NodeControl> {
@@ -140,7 +160,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
     peerOf,
     log: (line) => options.log(line),
   });
-  const plane = planeOf(options, database, streams);
+  const plane = createControlPlane(dependenciesOf(options, database, streams));
   const server = createServer({ shouldUpgradeCallback: asksForStream }, (incoming, outgoing) => {
     const request = requestOf(incoming);
     if (request === undefined) {
@@ -148,11 +168,12 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
       return;
     }
     answer(plane, { request, peer: peerOf(incoming) }, outgoing).catch((error: unknown) => {
-      options.log(error instanceof Error ? (error.stack ?? error.message) : 'unknown fault');
+      options.log(faultText(error));
       outgoing.destroy();
     });
   });
   streams.attach(server, plane);
+  const stopTicking = keepTicking(plane, (line) => options.log(line));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
@@ -162,6 +183,7 @@ export async function startControlPlane(options: NodeControlOptions): Promise<No
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
+      stopTicking();
       await streams.close();
       server.closeAllConnections();
       await new Promise((resolve) => {

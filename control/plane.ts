@@ -22,9 +22,11 @@ import { createFleet } from './fleet.ts';
 import { createInventory } from './inventory.ts';
 import { createKeyUses } from './key-uses.ts';
 import { createKeys } from './keys.ts';
+import { createMeshDomains } from './mesh-domains.ts';
 import { Problem, problemResponse } from './problem.ts';
 import { createPush } from './push.ts';
 import { createRegistry } from './registry.ts';
+import { RESOURCE_PREFIX } from './resources.ts';
 import { createStatuses } from './status.ts';
 import type { StreamHub } from './stream/hub.ts';
 import { createStreamHub } from './stream/hub.ts';
@@ -36,11 +38,15 @@ export interface ControlPlane {
   fetch(request: Request, peer?: Peer): Promise<Response>;
   /** Where a home brings the sockets of proxies. */
   readonly streams: StreamHub;
+  /** Does what the certificate authority has to do now and then. */
+  tick(): Promise<void>;
 }
 
 const KEPT_REVISIONS = 1000;
 /** Compaction runs once for so many revisions, so there are at most so many more than are kept. */
 const COMPACT_EVERY = 100;
+/** For one that changes configuration there may be so many of certificates, tokens and the like. */
+const OTHERS = 20;
 
 function createServices(deps: ControlDependencies): Services {
   const inventory = createInventory(deps.store);
@@ -52,7 +58,13 @@ function createServices(deps: ControlDependencies): Services {
     cache: deps.texts,
     allowPrivate: deps.allowPrivateKeys === true,
   });
-  const push = createPush({ inventory, blobs: deps.blobs, keys });
+  const identity = deps.identity?.({ deps, domains: createMeshDomains(inventory) });
+  const push = createPush({
+    inventory,
+    blobs: deps.blobs,
+    keys,
+    ...(identity === undefined ? {} : { trust: () => identity.authority.trust() }),
+  });
   const registry = createRegistry(deps.nowMs);
   const fleet = createFleet(deps.store, push, registry);
   const statuses = createStatuses({ inventory, fleet, keys, nowMs: deps.nowMs });
@@ -72,14 +84,27 @@ function createServices(deps: ControlDependencies): Services {
     throttle: createThrottle(nowMs),
     lastUses: createLastUses(deps.texts, nowMs),
   };
-  return { deps, inventory, keys, push, registry, fleet, statuses, streams, guards };
+  return { deps, inventory, keys, push, registry, fleet, statuses, streams, guards, identity };
 }
 
-/** Old revisions go, so that a mesh that changes for years keeps its size. */
+/**
+ * Old revisions go, so that a mesh that changes for years keeps its size. What counts are those that change
+ * configuration: proxies that renew their certificates push no rollback out of reach.
+ */
 function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDependencies): void {
+  /** Revisions of configuration since this process started, the last so many. */
+  const known: number[] = [];
+  const followed = async (revision: number): Promise<void> => {
+    const { events } = await store.eventsAfter(revision - 1, 1);
+    if (events[0]?.key.startsWith(RESOURCE_PREFIX) === true) known.push(revision);
+    if (known.length > keepRevisions) known.shift();
+    if (revision % COMPACT_EVERY !== 0) return;
+    const [oldest = 0] = known.length < keepRevisions ? [] : known;
+    const until = Math.max(oldest - 1, revision - keepRevisions * OTHERS);
+    if (until > 0) await store.compact(until);
+  };
   store.onCommit((revision) => {
-    if (revision % COMPACT_EVERY !== 0 || revision <= keepRevisions) return;
-    store.compact(revision - keepRevisions).catch((error: unknown) => {
+    followed(revision).catch((error: unknown) => {
       log(`compaction failed: ${error instanceof Error ? error.message : 'unknown fault'}`);
     });
   });
@@ -122,9 +147,11 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   app.use(requestId());
   secureAnswers(app);
   app.get('/healthz', (c) => c.text('ok'));
+  services.identity?.addPublicRoutes(app, services);
   guard(app, deps, services.guards);
   accessRoutes(app);
   loginRoutes(app, services);
+  services.identity?.addRoutes(app, services);
   documentRoutes(app, services);
   watchRoutes(app, services);
   resourceRoutes(app, services);
@@ -143,5 +170,6 @@ export function createControlPlane(deps: ControlDependencies): ControlPlane {
   return {
     fetch: async (request, peer = {}) => app.fetch(request, peer),
     streams: services.streams,
+    tick: async () => services.identity?.tick(),
   };
 }

@@ -12,7 +12,9 @@ import type {
   Pointer,
   ProxyScope,
 } from '../src/model/snapshot.ts';
+import type { Resource } from '../src/model/api.ts';
 import type { BlobStore } from '../src/model/store.ts';
+import type { TrustSettings } from '../src/model/trust.ts';
 import { policyCompilers } from '../src/presets/control.ts';
 import type { Inventory } from './inventory.ts';
 import { keysBlob, knownSets } from './keys.ts';
@@ -33,6 +35,13 @@ export interface Compiled {
   readonly secrets: readonly string[];
   /** Of the keys that went into it. */
   readonly generation: number;
+  /** What it was made of besides. */
+  readonly inputs: Inputs;
+}
+
+interface Inputs {
+  readonly resources: readonly Resource[];
+  readonly trust: TrustSettings | undefined;
 }
 
 export interface Push {
@@ -41,6 +50,8 @@ export interface Push {
   mayRead(scope: ProxyScope, name: string): Promise<boolean>;
   /** Names of what a pointer that a proxy had leads to; undefined = nobody knows any more. */
   namesOf(scope: ProxyScope, pointer: Pointer): Promise<ReadonlySet<string> | undefined>;
+  /** Whom a proxy with that pointer believes; undefined = nobody, or nobody knows any more. */
+  trustAt(scope: ProxyScope, name: string): TrustSettings | undefined;
   /** What such a proxy would be sent, with the keys that are known; nothing is written for it. */
   preview(scope: ProxyScope): Promise<Preview>;
 }
@@ -55,6 +66,8 @@ export interface PushOptions {
   readonly inventory: Inventory;
   readonly blobs: BlobStore;
   readonly keys: Pick<Keys, 'of' | 'ensure' | 'generation'>;
+  /** Whom proxies are to believe: the same object as long as it is the same. @default nobody */
+  readonly trust?: () => Promise<TrustSettings | undefined>;
 }
 
 /** As many as a runtime sends at a time. */
@@ -76,11 +89,11 @@ class Pilot implements Push {
   }
 
   async compiledFor(scope: ProxyScope): Promise<Compiled> {
-    const { inventory, keys } = this.#options;
+    const { keys } = this.#options;
     const key = scopeKey(scope);
-    const { revision } = await inventory.current();
+    const { revision, inputs } = await this.#inputs();
     const known = this.#compiled.get(key);
-    if (known?.revision === revision) {
+    if (known?.inputs.resources === inputs.resources && known.inputs.trust === inputs.trust) {
       await keys.ensure(known.jwksUris);
       if (known.generation === keys.generation) return known;
     }
@@ -100,18 +113,14 @@ class Pilot implements Push {
   }
 
   async preview(scope: ProxyScope): Promise<Preview> {
-    const { inventory, keys } = this.#options;
-    const { resources } = await inventory.current();
-    const { named, endpoints, jwksUris } = this.#compiler.compile({ resources, scope });
+    const { keys } = this.#options;
+    const { inputs } = await this.#inputs();
+    const { named, endpoints, jwksUris } = this.#compiler.compile({ ...inputs, scope });
     return { named, endpoints, keys: { version: 'preview', sets: knownSets(keys, jwksUris) } };
   }
 
   async namesOf(scope: ProxyScope, pointer: Pointer): Promise<ReadonlySet<string> | undefined> {
-    const key = scopeKey(scope);
-    const name = pointerName(pointer);
-    const known = [this.#compiled.get(key), this.#before.get(key)].find(
-      (one) => one !== undefined && pointerName(one.pointer) === name,
-    );
+    const known = this.#known(scope, pointerName(pointer));
     if (known !== undefined) return known.blobs;
     const { blobs } = this.#options;
     const [manifest, endpoints] = await Promise.all([
@@ -125,10 +134,27 @@ class Pilot implements Push {
     });
   }
 
+  trustAt(scope: ProxyScope, name: string): TrustSettings | undefined {
+    return this.#known(scope, name)?.inputs.trust;
+  }
+
+  #known(scope: ProxyScope, name: string): Compiled | undefined {
+    const key = scopeKey(scope);
+    return [this.#compiled.get(key), this.#before.get(key)].find(
+      (one) => one !== undefined && pointerName(one.pointer) === name,
+    );
+  }
+
+  async #inputs(): Promise<{ readonly revision: number; readonly inputs: Inputs }> {
+    const { inventory, trust } = this.#options;
+    const [{ revision, resources }, believed] = await Promise.all([inventory.current(), trust?.()]);
+    return { revision, inputs: { resources, trust: believed } };
+  }
+
   async #compile(scope: ProxyScope): Promise<Compiled> {
-    const { inventory, keys: store } = this.#options;
-    const { revision, resources } = await inventory.current();
-    const result = this.#compiler.compile({ resources, scope });
+    const { keys: store } = this.#options;
+    const { revision, inputs } = await this.#inputs();
+    const result = this.#compiler.compile({ ...inputs, scope });
     const { named, endpoints, jwksUris } = result;
     await store.ensure(jwksUris);
     const { generation } = store;
@@ -142,6 +168,7 @@ class Pilot implements Push {
       jwksUris,
       secrets: secretNames(named.snapshot),
       generation,
+      inputs,
     };
     this.#coming.add(compiled.blobs);
     try {

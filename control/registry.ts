@@ -41,7 +41,7 @@ export interface Registry {
 }
 
 /** An edge isolate asks only while it has traffic, so a lease outlives several of its intervals. */
-const LEASE_MS = 90_000;
+export const LEASE_MS = 90_000;
 const MAX_INSTANCES = 1000;
 const MAX_SCOPES = 10_000;
 

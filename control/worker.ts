@@ -2,6 +2,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { createBindingKeys } from './binding-keys.ts';
 import { readOidcConfig } from './access/oidc.ts';
+import { createIdentity } from './identity/index.ts';
 import { ObjectStreams } from './object-streams.ts';
 import type { ObjectSocket, ObjectState } from './object-streams.ts';
 import type { ControlPlane } from './plane.ts';
@@ -26,6 +27,10 @@ interface ControlEnv {
   readonly POINTER_MAX_AGE_MS?: string;
   /** @default 5000: what compiles within an object's 128 MB and 30 s. */
   readonly MAX_RESOURCES?: string;
+  /** Secret: wraps the keys of the certificate authority at rest; at least 32 characters. Without it nothing is signed. */
+  readonly CA_SECRET?: string;
+  /** The one before it, until `lateen ca rewrap`. */
+  readonly CA_SECRET_OLD?: string;
   /** `true`: JWKS may be fetched by plain http and from private addresses. */
   readonly ALLOW_PRIVATE_KEYS?: string;
   /** Where people log in: JSON (docs/admin-api.md). @default tokens alone */
@@ -70,6 +75,7 @@ export class ControlObject extends DurableObject<ControlEnv> {
       allowPrivateKeys: env.ALLOW_PRIVATE_KEYS === 'true',
       maxResources: Number(env.MAX_RESOURCES ?? '5000'),
       log,
+      identity: createIdentity({ secret: env.CA_SECRET, secretBefore: env.CA_SECRET_OLD }),
       upgrade: (request, grant) => this.#streams.upgrade(request, grant),
       wakeAt: (atMs) => this.#streams.wakeAt(atMs),
     });
@@ -94,8 +100,9 @@ export class ControlObject extends DurableObject<ControlEnv> {
     this.#streams.ended(socket);
   }
 
-  alarm(): void {
+  async alarm(): Promise<void> {
     this.#streams.tick();
+    await this.#plane.tick();
   }
 }
 

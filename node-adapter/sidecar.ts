@@ -36,6 +36,7 @@ import { WORKLOAD_SECRET } from './tls/contexts.ts';
 import { FileSecrets } from './tls/file-secrets.ts';
 import { Originator } from './tls/originate.ts';
 import { Termination } from './tls/termination.ts';
+import { MeshTrust } from './tls/trust.ts';
 
 /** Where the local application listens. */
 export interface AppAddress {
@@ -138,6 +139,7 @@ export class Sidecar {
   readonly mongo: MongoTraffic;
   /** Who may come. */
   readonly admission: Admission;
+  readonly #trust: MeshTrust;
   readonly #termination: Termination;
   readonly #originator: Originator;
   #isDraining = false;
@@ -151,15 +153,27 @@ export class Sidecar {
       others: options.secrets ?? this.#given,
       ...(options.identity === undefined ? {} : { files: { [WORKLOAD_SECRET]: options.identity } }),
     });
-    const tls = { secrets: this.#secrets, log };
+    this.#trust = new MeshTrust(this.#secrets);
+    const tls = { secrets: this.#trust, trust: this.#trust, log };
     this.#termination = new Termination(tls);
-    this.#originator = new Originator({ ...tls, trustDomains: () => this.#trustDomains() });
-    const tlsFor: TlsFor = (target) => this.#originator.optionsFor(target);
+    this.#originator = new Originator(tls);
+    const originator = this.#originator;
+    const tlsFor: TlsFor = (target) => originator.optionsFor(target);
+    const limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
+    const watching = originator.watching(limits.expiryGraceMs);
     const deadlines = this.#deadlines;
     // Calls to the application's own port lead on to the application, and don't come back.
     const isOwnPort: IsOwnPort = (port) =>
       this.listening().some((own) => own.kind !== 'inbound' && own.port === port);
-    this.#upstreams = new Upstreams({ ...hooks, deadlines, mode, tlsFor, onFault, isOwnPort });
+    this.#upstreams = new Upstreams({
+      ...hooks,
+      ...watching,
+      deadlines,
+      mode,
+      tlsFor,
+      onFault,
+      isOwnPort,
+    });
     this.#host = createNodeHost({
       log: options.log,
       ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
@@ -176,13 +190,14 @@ export class Sidecar {
       host: this.#host,
       upgrades: new Set(options.upgrades ?? ['websocket']),
       onFault,
-      limits: { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },
+      limits,
       deadlines,
       mode,
       termination: this.#termination,
       admission: this.admission,
       mongo: this.mongo,
-      tlsFor: (target) => this.#originator.optionsFor({ ...target, carries: 'bytes' }),
+      ...watching,
+      tlsFor: (target) => originator.optionsFor({ ...target, carries: 'bytes' }),
       isOwnPort,
       ...(options.proxyProtocol === undefined ? {} : { proxyProtocol: options.proxyProtocol }),
       isDraining: () => this.#isDraining,
@@ -290,6 +305,7 @@ export class Sidecar {
     this.#upstreams.close();
     this.#termination.close();
     this.#originator.close();
+    this.#trust.close();
     this.#secrets.close();
     this.#deadlines.close();
   }
@@ -310,7 +326,10 @@ export class Sidecar {
         ? {}
         : { refreshKeys: (uri: string, kid: string) => refreshKeys(scope, uri, kid) }),
     });
-    plane.onApplied(() => this.#retainPools());
+    plane.onApplied(({ named }) => {
+      this.#trust.update(scope.type, named.snapshot.mesh);
+      this.#retainPools();
+    });
     return plane;
   }
 
@@ -364,11 +383,6 @@ export class Sidecar {
       wanted.set(cluster, known);
       return known.has(address);
     });
-  }
-
-  #trustDomains(): readonly string[] {
-    const [mesh] = this.planes.flatMap(({ linked }) => linked?.named.snapshot.mesh ?? []);
-    return mesh === undefined ? [] : [mesh.trustDomain, ...mesh.trustDomainAliases];
   }
 
   #fault(error: unknown): void {

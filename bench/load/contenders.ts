@@ -17,12 +17,15 @@ const NODE_FLAGS = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((fl
 
 /** Run from a bundle, as the commands are: it is what is measured, not the stripping of types. */
 export function lateenRecipe(scene: Scene, place: Place): Recipe {
-  const { folder } = place;
+  const { folder, credentials } = place;
   const configuration = join(folder, 'configuration.json');
   const settings = {
     scope,
     configuration,
     ...(scene.work === 'filters' ? { log: join(folder, 'log') } : {}),
+    ...(scene.work === 'tls'
+      ? { identity: { ...credentials.server, authorities: credentials.authority } }
+      : {}),
   };
   const program = join(folder, 'gateway.mjs');
   return {

@@ -21,7 +21,8 @@ export async function createCredentials(): Promise<{
   const pki = new Pki();
   const authority = pki.authority('bench');
   const pair = (name: string): Pair => {
-    const { certificate, key } = authority.issue({ names: `DNS:${name}` });
+    const identity = `spiffe://cluster.local/ns/default/sa/${name}`;
+    const { certificate, key } = authority.issue({ names: `URI:${identity},DNS:${name}` });
     const files = { certificate: pki.path(`${name}.pem`), key: pki.path(`${name}.pem.key`) };
     writeFileSync(files.certificate, certificate);
     writeFileSync(files.key, key);

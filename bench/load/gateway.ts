@@ -14,6 +14,7 @@ import type { Configuration } from '../../node-adapter/index.ts';
 import type { Bundle } from '../../src/delivery/bundle.ts';
 import { createControlClient } from '../../src/delivery/control-client.ts';
 import type { Texts } from '../../src/delivery/control-client.ts';
+import type { CredentialFiles } from '../../src/lib/file-credential.ts';
 import type { PolicyFilter } from '../../src/model/policy.ts';
 import type { Pointer, ProxyScope } from '../../src/model/snapshot.ts';
 import { filters } from '../../src/presets/node.ts';
@@ -26,6 +27,8 @@ interface Settings {
   readonly configuration: string;
   /** File; absent: no request is logged. */
   readonly log?: string;
+  /** Its certificate of the mesh. */
+  readonly identity?: CredentialFiles;
 }
 
 /** A swap ends some time after it was asked for: collections that it causes count, too. */
@@ -43,6 +46,7 @@ const sidecar = await createSidecar({
   fronts: [{ kind: 'gateway', host: '127.0.0.1' }],
   log: (line) => log.write(line),
   accessLog: { isOn: settings.log !== undefined },
+  ...(settings.identity === undefined ? {} : { identity: settings.identity }),
 });
 await sidecar.apply('gateway', read(settings.configuration));
 await sidecar.listen();

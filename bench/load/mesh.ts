@@ -1,8 +1,10 @@
 /** What Lateen is configured by for each kind of work, through the same config path as everybody's. */
+import { readFileSync } from 'node:fs';
 import { compile } from '../../src/config/compile/index.ts';
 import { readConfig } from '../../src/config/pipeline.ts';
 import type { CompileResult } from '../../src/model/config.ts';
 import type { NamedSnapshot, ProxyScope } from '../../src/model/snapshot.ts';
+import type { TrustSettings } from '../../src/model/trust.ts';
 import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import type { Configuration } from '../../node-adapter/index.ts';
 import { deliveryOf } from '../../test/fixtures/delivery.ts';
@@ -59,13 +61,35 @@ spec: {action: DENY, rules: [{to: [{operation: {paths: ["/internal/*"], methods:
   ];
 }
 
+/** Who may call, by what mutual TLS proved. */
+const IDENTITIES: readonly string[] = [
+  `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: callers}
+spec: {action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/*"]}}], to: [{operation: {methods: [GET, HEAD]}}]}]}`,
+  `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: strangers}
+spec: {action: DENY, rules: [{from: [{source: {notNamespaces: [default]}}]}, {to: [{operation: {paths: ["/internal/*"]}}]}]}`,
+];
+
+/** As a mesh of some age has it: some of what was certified holds no more. */
+function trustOf({ credentials }: Place): TrustSettings {
+  const root = readFileSync(credentials.authority, 'utf8');
+  const serials = Array.from({ length: 100 }, (_, index) => (0xabcdef + index).toString(16));
+  return {
+    roots: { 'cluster.local': [root] },
+    tokenKeys: {},
+    denied: { serials, identities: ['cluster.local/ns/default/sa/gone'] },
+  };
+}
+
 /** As files of a gateway whose port is the place's. `mark` makes another configuration of the same size. */
 export function meshText(scene: Scene, place: Place, mark = ''): string {
   const { port, upstream, credentials } = place;
-  const { server, authority } = credentials;
   const http = scene.isHttp2 === true ? 'HTTP2' : 'HTTP';
   const protocol = scene.work === 'tcp' ? 'TCP' : http;
-  const tls = `, tls: {mode: MUTUAL, serverCertificate: ${server.certificate}, privateKey: ${server.key}, caCertificates: ${authority}, minProtocolVersion: TLSV1_3}`;
+  const tls = ', tls: {mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_3}';
   const isSecure = scene.work === 'tls';
   return [
     `apiVersion: networking.istio.io/v1
@@ -78,6 +102,7 @@ metadata: {name: front}
 spec: {selector: {app: front}, servers: [{port: {number: ${port}, name: main, protocol: ${isSecure ? 'HTTPS' : protocol}}, hosts: ["*"]${isSecure ? tls : ''}}]}`,
     ...rulesOf(scene, mark),
     ...(scene.work === 'filters' ? policies(credentials.jwks) : []),
+    ...(isSecure ? IDENTITIES : []),
   ].join('\n---\n');
 }
 
@@ -96,7 +121,9 @@ function compiledOf(scene: Scene, place: Place, mark: string): CompileResult {
   const { resources, diagnostics } = readConfig([{ file: 'bench', text }], { kinds });
   const fault = diagnostics.find(({ level }) => level === 'error');
   if (fault !== undefined) throw new Error(fault.message);
-  return compile({ resources: resources.map(({ resource }) => resource), scope }, policyCompilers);
+  const own = resources.map(({ resource }) => resource);
+  const trust = scene.work === 'tls' ? trustOf(place) : undefined;
+  return compile({ resources: own, scope, trust }, policyCompilers);
 }
 
 /** As a control plane sends it. */

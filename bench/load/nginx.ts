@@ -38,7 +38,7 @@ ${routed(scene, port, FILTERED)}`;
     case 'routes':
       return routed(scene, port, PASS);
     case 'tls':
-      return `server { listen 127.0.0.1:${port} ssl; ssl_certificate ${server.certificate}; ssl_certificate_key ${server.key}; ssl_client_certificate ${authority}; ssl_verify_client on; ssl_protocols TLSv1.3; location / { ${PASS} } }`;
+      return `server { listen 127.0.0.1:${port} ssl; ssl_certificate ${server.certificate}; ssl_certificate_key ${server.key}; ssl_client_certificate ${authority}; ssl_verify_client on; ssl_protocols TLSv1.3; ssl_session_tickets off; ssl_session_cache off; location / { ${PASS} } }`;
     case 'websocket':
       return `server { listen 127.0.0.1:${port}; location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }`;
     case 'bare':

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startControlPlane } from '../../control/node.ts';
+import { keepAuthority } from '../ca/embedded.ts';
+import { authoritySecrets } from '../ca/secret.ts';
 import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -31,10 +33,14 @@ async function serve(options: ControlOptions): Promise<void> {
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new CommandError(`--port ${options.port}: want 1 to 65535`, 2);
   const server = `http://127.0.0.1:${port}`;
+  const token = adminToken(options.dataDir, server);
+  const { secret, before } = authoritySecrets(options.dataDir);
   const control = await startControlPlane({
     database: join(options.dataDir, 'control.sqlite'),
     port,
-    adminToken: adminToken(options.dataDir, server),
+    adminToken: token,
+    caSecret: secret,
+    ...(before === undefined ? {} : { caSecretBefore: before }),
     log: note,
   }).catch((error: unknown) => {
     const isTaken = (error as { readonly code?: string }).code === 'EADDRINUSE';
@@ -43,7 +49,13 @@ async function serve(options: ControlOptions): Promise<void> {
   note(
     `control plane at ${control.url}, token in ${join(options.dataDir, CREDENTIALS_FILE)}; Ctrl-C stops it`,
   );
+  const endKeeping = await keepAuthority({
+    credentials: { server, token },
+    dataDir: options.dataDir,
+    say: note,
+  });
   await untilStopped();
+  endKeeping();
   await control.close();
 }
 

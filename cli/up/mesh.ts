@@ -7,6 +7,8 @@ import { bookinfoResources, startBookinfo } from '../../examples/bookinfo/bookin
 import { bundleWorker } from '../../workers/build.ts';
 import { startLocalWorkers } from '../../workers/local.ts';
 import type { LocalWorkers } from '../../workers/local.ts';
+import { keepAuthority } from '../ca/embedded.ts';
+import { authoritySecrets } from '../ca/secret.ts';
 import { CREDENTIALS_FILE, call } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -53,6 +55,7 @@ function credentialsIn(dataDir: string, server: string): Credentials {
 }
 
 async function startControl(options: MeshOptions, credentials: Credentials): Promise<LocalWorkers> {
+  const { secret, before } = authoritySecrets(options.dataDir);
   return startLocalWorkers({
     persistPath: join(resolve(options.dataDir), 'state'),
     workers: [
@@ -64,6 +67,8 @@ async function startControl(options: MeshOptions, credentials: Credentials): Pro
           POINTER_MAX_AGE_MS: '0',
           ALLOW_PRIVATE_KEYS: 'true',
           ALLOWED_HOSTS: '127.0.0.1,localhost,[::1]',
+          CA_SECRET: secret,
+          ...(before === undefined ? {} : { CA_SECRET_OLD: before }),
         },
         objects: { CONTROL: 'ControlObject' },
         namespaces: ['BLOBS'],
@@ -100,6 +105,11 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     startBookinfo(),
     startControl(options, credentials),
   ]);
+  const endKeeping = await keepAuthority({
+    credentials,
+    dataDir: options.dataDir,
+    say: (line) => options.progress(line),
+  });
   options.progress('applying the demo, starting the gateways ...');
   const plan = await planGateways(options, bookinfo.services);
   await applyDemo(
@@ -119,6 +129,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     credentials,
     close: async () => {
       stopPolling();
+      endKeeping();
       await gateways.close();
       await control.close();
       await bookinfo.close();

@@ -14,6 +14,8 @@ import { parseStrictJson } from '../strict-json.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Inventory } from '../inventory.ts';
 import type { FetchKeys, Keys } from '../keys.ts';
+import type { Authority } from '../identity/authority.ts';
+import type { MeshDomains } from '../mesh-domains.ts';
 import { Problem } from '../problem.ts';
 import type { Push } from '../push.ts';
 import type { Registry } from '../registry.ts';
@@ -48,6 +50,8 @@ export interface ControlDependencies {
   /** Where people log in. @default nowhere: tokens alone */
   readonly oidc?: OidcConfig;
   log: (line: string) => void;
+  /** Brings the certificate authority. @default there is none, and proxies believe nobody */
+  readonly identity?: (base: IdentityBase) => Identity;
   /** Takes the WebSocket that a request asks for and gives it to `streams`. @default this home has none */
   readonly upgrade?: (request: Request, grant: Grant) => Response;
   /** Has `streams.tick` called then, instead of when it was said last. @default nobody does */
@@ -58,6 +62,22 @@ export interface ControlDependencies {
 export interface Peer {
   /** Address that failed logins are counted by. @default all that have none share a count */
   readonly source?: string;
+}
+
+/** What the certificate authority needs of the control plane. */
+export interface IdentityBase {
+  readonly deps: ControlDependencies;
+  readonly domains: () => Promise<MeshDomains>;
+}
+
+/** The certificate authority as a home brings it: in modules of its own, so that nothing else carries them. */
+export interface Identity {
+  readonly authority: Authority;
+  /** Those that ask for no token. */
+  addPublicRoutes(app: App, services: Services): void;
+  addRoutes(app: App, services: Services): void;
+  /** Does what is due. Called now and then. */
+  tick(): Promise<void>;
 }
 
 export interface Env {
@@ -82,6 +102,7 @@ export interface Services {
   readonly statuses: Statuses;
   readonly streams: StreamHub;
   readonly guards: Guards;
+  readonly identity?: Identity | undefined;
 }
 
 export interface Guards {

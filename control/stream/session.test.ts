@@ -34,6 +34,7 @@ function setUp(blob = 'text', count = 1) {
         generation: 0,
         blobs: new Set<string>(),
         resources: new Set<string>(),
+        inputs: { resources: [], trust: undefined },
       }),
     secretsVersion: () => Promise.resolve('v1'),
     difference(_compiled, _held, room) {

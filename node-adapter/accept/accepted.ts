@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Peer } from '../../src/model/identity.ts';
+import type { Peer, PeerCertificate } from '../../src/model/identity.ts';
 import type { Listener } from '../../src/model/snapshot.ts';
 import { Connection } from '../exchanges.ts';
 import type { ConnectionFacts, ConnectionServices } from '../exchanges.ts';
@@ -20,10 +20,11 @@ import type { Address } from '../sniff/proxy-protocol.ts';
 import { readAccepted, readSecured } from '../sockets/reading.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { carryConnection } from '../tcp/carry.ts';
+import type { KnownCertificate } from '../tls/known-certificates.ts';
 import type { Secured } from '../tls/termination.ts';
-import { Expiry } from './expiry.ts';
 import { peek } from './peek.ts';
 import { Beginning } from './beginning.ts';
+import { Standing } from './standing.ts';
 import { Tunnel } from './tunnel.ts';
 import type { TunnelTarget } from './tunnel.ts';
 import { carriedProtocol, portOfRequest } from './roles.ts';
@@ -44,7 +45,6 @@ interface Codec extends BytesReader {
 /** How long a client may say nothing where either side may speak first. */
 const SERVER_FIRST_MS = 300;
 const NOTHING = Buffer.alloc(0);
-const EXPIRED = 'client_certificate_expired';
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 /** What comes meanwhile is read by who has taken the socket over. */
 const NOBODY: BytesReader = { onBytes: () => undefined };
@@ -57,7 +57,7 @@ export class Accepted {
   #scheme: 'http' | 'https' = 'http';
   #held: { drain(): void; cut?(details: string): void } | undefined;
   /** Of a certificate that the client showed. */
-  #expiry: Expiry | undefined;
+  #standing: Standing | undefined;
   #isOver = false;
 
   constructor(socket: Socket, options: AcceptOptions) {
@@ -174,16 +174,17 @@ export class Accepted {
   }
 
   #secured(listener: Listener, secured: Secured): void {
-    const { socket, sni, alpn, principal, mutual, isFor, expiresMs } = secured;
+    const { socket, sni, alpn, principal, mutual, isFor, certificate } = secured;
     if (this.#isOver) {
       socket.destroy();
       return;
     }
     this.#socket = socket;
-    if (expiresMs !== undefined) this.#endWith(expiresMs);
+    if (certificate !== undefined) this.#standsWith(certificate, principal !== undefined);
     this.#peer = {
       ...this.#peer,
       ...(principal === undefined ? {} : { principal }),
+      ...(certificate === undefined ? {} : { certificate: this.#told(certificate) }),
       tls: { sni, mutual, ...(isFor === undefined ? {} : { isFor }) },
       mutual: listener.direction === 'inbound' && mutual,
     };
@@ -214,16 +215,21 @@ export class Accepted {
     readSecured(socket, beginning, mode);
   }
 
-  #endWith(expiresMs: number): void {
-    const { deadlines, limits } = this.#options.services;
-    this.#expiry = new Expiry({
-      expiresMs,
+  #told(certificate: KnownCertificate): PeerCertificate {
+    return this.#options.services.termination.told(certificate);
+  }
+
+  #standsWith(known: KnownCertificate, isMesh: boolean): void {
+    const { deadlines, limits, termination } = this.#options.services;
+    this.#standing = new Standing({
+      known,
+      trust: isMesh ? termination.trust : undefined,
       graceMs: limits.expiryGraceMs,
       deadlines,
       drain: () => this.drain(),
-      cut: () => {
-        if (this.#held?.cut === undefined) this.#refuse(EXPIRED);
-        else this.#held.cut(EXPIRED);
+      cut: (details) => {
+        if (this.#held?.cut === undefined) this.#refuse(details);
+        else this.#held.cut(details);
       },
     });
   }
@@ -349,7 +355,7 @@ export class Accepted {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#expiry?.cancel();
+    this.#standing?.cancel();
     const options = this.#options;
     options.services.upstreams.release(this.#peer);
     options.onClosed();

@@ -16,7 +16,7 @@ import type {
 } from '../../src/http1/index.ts';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import { Deadline } from '../sockets/deadlines.ts';
-import type { Moment } from '../sockets/moment.ts';
+import type { Lifetime } from '../pool/lifetime.ts';
 import { Outbox } from '../sockets/outbox.ts';
 import type { BytesReader } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn, takeTurn } from '../sockets/turn.ts';
@@ -49,7 +49,7 @@ export class Http1Client implements BytesReader, ClientStream, BodySink {
   /** Its pool's: until when it is kept without an attempt. */
   readonly idleDeadline: Deadline = new Deadline(() => this.close());
   /** Its pool's: until when it takes attempts. */
-  lifetime: Moment | undefined;
+  lifetime: Lifetime | undefined;
   #isOld = false;
   readonly #owner: ClientConnectionOwner;
   readonly #parsing: ParseOptions<RawResponseHead> & { reuse?: RawResponseHead };

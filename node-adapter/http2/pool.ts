@@ -4,12 +4,12 @@ import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
 import type { Dialer } from '../pool/dial.ts';
 import { lifetimeOf } from '../pool/lifetime.ts';
+import type { Lifetime, ServerGuard } from '../pool/lifetime.ts';
 import type { Pool, PoolStats, Waiter } from '../pool/pool.ts';
 import type { Room, RoomUser } from '../pool/room.ts';
 import { WaitingLine } from '../pool/waiting-line.ts';
 import { Deadline } from '../sockets/deadlines.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
-import type { Moment } from '../sockets/moment.ts';
 import type { ClientStream } from '../stream.ts';
 import { DEFAULT_STREAMS, Http2Client } from './client.ts';
 import type { Http2ClientOptions, Http2ClientOwner } from './client.ts';
@@ -20,6 +20,8 @@ export interface Http2PoolOptions {
   readonly limits: PoolLimits;
   /** Shared with other pools to the same endpoint, whose limits then hold for all of them. @default it has its own */
   readonly room?: Room;
+  /** Of servers that must be of the mesh. @default nobody watches what they proved */
+  readonly guard?: ServerGuard;
   /** Of each connection, beside what the limits say. */
   readonly client?: Http2ClientOptions;
   onFault(error: unknown): void;
@@ -34,7 +36,7 @@ interface Member {
   readonly client: Http2Client;
   readonly idle: Deadline;
   /** Until when it takes attempts; undefined = for ever. */
-  readonly lifetime: Moment | undefined;
+  readonly lifetime: Lifetime | undefined;
 }
 
 export class Http2Pool implements Pool, Http2ClientOwner, RoomUser {

@@ -5,7 +5,7 @@ import { TLSSocket, connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
-import { connectTo } from '../tcp/connect.ts';
+import { connectTo, refusalText } from '../tcp/connect.ts';
 import { readSecured, readingOptions, startReading } from '../sockets/reading.ts';
 import type { BytesReader, ReadMode } from '../sockets/reading.ts';
 import { enterTurn, leaveTurn } from '../sockets/turn.ts';
@@ -33,6 +33,8 @@ export interface DialOptions {
    * that it offers, a server that agrees to none of them isn't spoken to.
    */
   readonly tls: (() => ConnectionOptions | undefined) | undefined;
+  /** Told why TLS came to nothing. @default nobody wants to know */
+  readonly onRefused?: (reason: string) => void;
   readonly mode: ReadMode;
   readonly keepAlive?: PoolLimits['keepAlive'];
   /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
@@ -70,11 +72,12 @@ function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
   return (reader, dialed) => {
     const tls = secureOptions(options);
     if (tls === 'missing') {
-      queueMicrotask(() => dialed.onFailed('connect-failure'));
+      queueMicrotask(() => dialed.onFailed('tls-unavailable'));
       return;
     }
+    const { onRefused, keepAlive } = options;
     connectTo(
-      { host, port, timeoutMs, tls, preface, keepAlive: options.keepAlive, isOwnPort },
+      { host, port, timeoutMs, tls, preface, keepAlive, isOwnPort, onRefused },
       {
         onConnected: (socket) =>
           inTurn(() => {
@@ -94,11 +97,12 @@ function createPrefacedDialer(options: DialOptions, preface: Buffer): Dialer {
 }
 
 /** Undefined = plain. Where TLS is wanted, nothing goes out without. */
-function secureOptions({ tls }: DialOptions): ConnectionOptions | undefined | 'missing' {
+function secureOptions({ tls, onRefused }: DialOptions): ConnectionOptions | undefined | 'missing' {
   if (tls === undefined) return undefined;
   try {
     return tls() ?? 'missing';
-  } catch {
+  } catch (error) {
+    onRefused?.(error instanceof Error ? error.message : 'unknown');
     return 'missing';
   }
 }
@@ -109,18 +113,18 @@ interface Opened {
   readonly secure: ConnectionOptions;
 }
 
-/** Undefined: it can't be. */
-function open(options: DialOptions, reader: BytesReader): Opened | undefined {
+/** Or why it can't be. */
+function open(options: DialOptions, reader: BytesReader): Opened | UpstreamFailure {
   const { host, port, mode } = options;
   const common = { host, port, noDelay: true, allowHalfOpen: true, lookup };
   const reading = readingOptions(reader, mode);
   const secure = secureOptions(options);
   if (secure === undefined) return { socket: connect({ ...common, ...reading }), secure: PLAIN };
-  if (secure === 'missing') return undefined;
+  if (secure === 'missing') return 'tls-unavailable';
   try {
     return { socket: connectSecure({ ...common, ...secure, ...reading }), secure };
   } catch {
-    return undefined;
+    return 'connect-failure';
   }
 }
 
@@ -139,8 +143,8 @@ export function createDialer(options: DialOptions): Dialer {
   const { connectTimeoutMs, mode } = options;
   return (reader, dialed) => {
     const opened = open(options, reader);
-    if (opened === undefined) {
-      queueMicrotask(() => dialed.onFailed('connect-failure'));
+    if (typeof opened === 'string') {
+      queueMicrotask(() => dialed.onFailed(opened));
       return;
     }
     const { socket } = opened;
@@ -152,7 +156,11 @@ export function createDialer(options: DialOptions): Dialer {
       socket.removeListener('error', onError);
       inTurn(outcome);
     };
-    const onError = (): void => end(() => dialed.onFailed('connect-failure'));
+    const onError = (): void => {
+      const refusal = refusalText(socket);
+      if (!isOver && refusal !== undefined) options.onRefused?.(refusal);
+      end(() => dialed.onFailed(refusal === undefined ? 'connect-failure' : 'certificate-refused'));
+    };
     const timer = setTimeout(() => {
       end(() => dialed.onFailed('connect-timeout'));
       abandon(socket);

@@ -8,6 +8,7 @@ import type { ClientStream } from '../stream.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../limits.ts';
 import type { Dialer } from './dial.ts';
 import { lifetimeOf } from './lifetime.ts';
+import type { ServerGuard } from './lifetime.ts';
 import type { Pool, PoolStats, Waiter } from './pool.ts';
 import type { Room, RoomUser } from './room.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -18,6 +19,8 @@ export interface HttpPoolOptions {
   readonly limits: PoolLimits;
   /** Shared with other pools to the same endpoint, whose limits then hold for all of them. @default it has its own */
   readonly room?: Room;
+  /** Of servers that must be of the mesh. @default nobody watches what they proved */
+  readonly guard?: ServerGuard;
   onFault(error: unknown): void;
   /** No connection is left, and nobody waits for one. @default nobody wants to know */
   onEmpty?(): void;

@@ -5,12 +5,14 @@ import type { Exchange } from '../../src/model/exchange.ts';
 import type { RequestHead } from '../../src/model/head.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
+import { tlsTowards } from '../../src/proxy/index.ts';
 import type { Deadlines } from '../sockets/deadlines.ts';
 import type { ReadMode } from '../sockets/reading.ts';
 import type { ClientStream } from '../stream.ts';
 import { addressesOf, prefaceFor } from './client-preface.ts';
 import { ClientProtocolPool } from './client-protocol-pool.ts';
 import { createDialer } from './dial.ts';
+import type { ServerGuard } from './lifetime.ts';
 import type { IsOwnPort } from './own-ports.ts';
 import { Http2Pool } from '../http2/pool.ts';
 import { Http1Pool } from './http1-pool.ts';
@@ -38,6 +40,10 @@ export interface UpstreamOptions {
     target: UpstreamTarget,
   ) => { readonly host: string; readonly port: number } | undefined;
   readonly onFault: (error: unknown) => void;
+  /** @default nobody watches what servers of the mesh proved */
+  readonly guard?: ServerGuard;
+  /** Told why a server wasn't spoken to. @default nobody wants to know */
+  readonly onRefused?: (target: UpstreamTarget, reason: string) => void;
   /** Ports of this proxy from which a request to itself would go round. @default none */
   readonly isOwnPort?: IsOwnPort;
 }
@@ -83,6 +89,12 @@ function settingsOf(cluster: Cluster): string {
     settingsByCluster.set(cluster, settings);
   }
   return settings;
+}
+
+/** What an endpoint must prove: connections to one that needn't, or had to be another, are no use for it. */
+function proofOf({ cluster, endpoint }: UpstreamTarget): string {
+  if (cluster.tls?.mode !== 'ISTIO_MUTUAL') return '';
+  return tlsTowards(cluster, endpoint) === undefined ? ' plain' : ` ${endpoint?.identity ?? ''}`;
 }
 
 export class Upstreams {
@@ -198,7 +210,7 @@ export class Upstreams {
     const isOfClient = cluster.proxyProtocol !== undefined;
     const own = isOfClient ? ` for ${addressesOf(target.client)}` : '';
     const name = `${cluster.name} ${address}${own}`;
-    const settings = settingsOf(cluster);
+    const settings = settingsOf(cluster) + proofOf(target);
     const known = this.#byName.get(name);
     if (known?.settings === settings) return known.pool;
     const room = isOfClient ? `${cluster.name} ${address} ${settings}` : undefined;
@@ -257,8 +269,9 @@ export class Upstreams {
 
   #makeFor(target: UpstreamTarget, room: Room | undefined, onEmpty: () => void): Pool {
     const { cluster, endpoint, authority } = target;
-    const { deadlines, mode, tlsFor, addressOf, onFault, isOwnPort } = this.#options;
-    const isSecure = cluster.tls !== undefined;
+    const { deadlines, mode, tlsFor, addressOf, onFault, isOwnPort, guard } = this.#options;
+    const secured = tlsTowards(cluster, endpoint);
+    const isSecure = secured !== undefined;
     const own =
       endpoint === undefined
         ? splitAuthority(authority, isSecure ? 'https' : 'http')
@@ -270,6 +283,7 @@ export class Upstreams {
       port,
       connectTimeoutMs: cluster.connectTimeoutMs,
       tls: isSecure ? () => tlsFor(target) : undefined,
+      onRefused: (reason) => this.#options.onRefused?.(target, reason),
       mode,
       ...(cluster.pool?.keepAlive === undefined ? {} : { keepAlive: cluster.pool.keepAlive }),
       ...(endpoint === undefined && isOwnPort !== undefined ? { isOwnPort } : {}),
@@ -283,6 +297,7 @@ export class Upstreams {
       onFault,
       onEmpty,
       ...(room === undefined ? {} : { room }),
+      ...(guard === undefined || secured?.mode !== 'ISTIO_MUTUAL' ? {} : { guard }),
     };
     return cluster.protocol === 'http2' ? new Http2Pool(options) : new Http1Pool(options);
   }

@@ -1,7 +1,7 @@
 /** Connections to an endpoint that are read by nobody yet. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectSecure } from 'node:tls';
+import { TLSSocket, connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamFailure } from '../../src/model/error.ts';
 import type { PoolLimits } from '../../src/model/snapshot.ts';
@@ -22,6 +22,16 @@ export interface ConnectOptions {
   readonly keepAlive: PoolLimits['keepAlive'];
   /** Where a client said the address: whoever listens there mustn't be this proxy. @default anybody may be */
   readonly isOwnPort?: IsOwnPort | undefined;
+  /** Told why a server isn't spoken to. @default nobody wants to know */
+  readonly onRefused?: ((reason: string) => void) | undefined;
+}
+
+/** Why a server's certificate wasn't taken; undefined = it wasn't that. */
+export function refusalText(socket: Socket): string | undefined {
+  // Null until something is wrong with it, whatever its type says.
+  const error: unknown = socket instanceof TLSSocket ? socket.authorizationError : undefined;
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : undefined;
 }
 
 export interface ConnectEvents {
@@ -37,7 +47,11 @@ class Attempt {
   readonly #timer: NodeJS.Timeout;
   #socket: Socket;
   #isOver = false;
-  readonly #onClose = (): void => this.#fail('connect-failure');
+  readonly #onClose = (): void => {
+    const refusal = refusalText(this.#socket);
+    if (!this.#isOver && refusal !== undefined) this.#options.onRefused?.(refusal);
+    this.#fail(refusal === undefined ? 'connect-failure' : 'certificate-refused');
+  };
 
   constructor(options: ConnectOptions, events: ConnectEvents) {
     const { host, port, timeoutMs } = options;

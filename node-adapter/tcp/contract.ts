@@ -5,6 +5,7 @@ import type { Peer } from '../../src/model/identity.ts';
 import type { MongoTarget } from '../../src/model/mongo.ts';
 import type { ConnectionEnd, MongoCarried } from '../../src/proxy/index.ts';
 import type { Plane } from '../plane.ts';
+import type { ServerGuard } from '../pool/lifetime.ts';
 import type { IsOwnPort } from '../pool/own-ports.ts';
 import type { TlsFor, UpstreamTarget } from '../pool/upstreams.ts';
 import type { Address } from '../sniff/proxy-protocol.ts';
@@ -30,6 +31,10 @@ export interface CarryServices {
   readonly deadlines: Deadlines;
   readonly mode: ReadMode;
   readonly tlsFor: TlsFor;
+  /** @default nobody watches what servers of the mesh proved */
+  readonly guard?: ServerGuard;
+  /** Told why a server isn't spoken to. @default nobody wants to know */
+  readonly onRefused?: (target: UpstreamTarget, reason: string) => void;
   /** @default no port is known to be */
   readonly isOwnPort?: IsOwnPort;
   /** Address of the local application, where an endpoint stands for it. @default none */

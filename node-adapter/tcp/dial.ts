@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { Cluster } from '../../src/model/snapshot.ts';
+import { tlsTowards } from '../../src/proxy/index.ts';
+import { lifetimeOf } from '../pool/lifetime.ts';
 import type { UpstreamTarget } from '../pool/upstreams.ts';
 import { writeProxyHeader } from '../sniff/proxy-protocol.ts';
 import type { Address } from '../sniff/proxy-protocol.ts';
@@ -33,28 +35,46 @@ export class Dialer {
   dial({ cluster, endpoint }: Exchange, events: ConnectEvents): (() => void) | undefined {
     const target = cluster === undefined ? undefined : { cluster, endpoint, authority: '' };
     const address = target === undefined ? undefined : this.#addressOf(target);
-    const tls = target === undefined ? undefined : this.#tlsFor(target);
+    if (target === undefined || address === undefined) return undefined;
+    const secured = tlsTowards(target.cluster, endpoint);
+    const tls = secured === undefined ? undefined : this.#tlsFor(target);
     // Where TLS is wanted, nothing goes out without.
-    const lacksTls = cluster?.tls !== undefined && tls === undefined;
-    if (cluster === undefined || address === undefined || lacksTls) return undefined;
+    if (tls === undefined && secured !== undefined) return undefined;
+    const isMesh = secured?.mode === 'ISTIO_MUTUAL';
     return connectTo(
       {
         ...address,
-        timeoutMs: cluster.connectTimeoutMs,
+        timeoutMs: target.cluster.connectTimeoutMs,
         tls,
-        preface: this.#preface(cluster),
-        keepAlive: cluster.pool?.keepAlive,
+        preface: this.#preface(target.cluster),
+        keepAlive: target.cluster.pool?.keepAlive,
         isOwnPort: endpoint === undefined ? this.#services.isOwnPort : undefined,
+        onRefused: (reason) => this.#services.onRefused?.(target, reason),
       },
-      events,
+      isMesh ? { ...events, onConnected: (socket) => this.#standing(socket, events) } : events,
     );
   }
 
+  /** It ends with what the server proved. */
+  #standing(socket: Socket, events: ConnectEvents): void {
+    const { deadlines, guard } = this.#services;
+    const lifetime = lifetimeOf(socket, {
+      limits: {},
+      deadlines,
+      guard,
+      isCarried: true,
+      onOver: () => undefined,
+    });
+    if (lifetime !== undefined) socket.once('close', () => lifetime.cancel());
+    events.onConnected(socket);
+  }
+
   #tlsFor(target: UpstreamTarget): ConnectionOptions | undefined {
-    if (target.cluster.tls === undefined) return undefined;
+    const { tlsFor, onRefused } = this.#services;
     try {
-      return this.#services.tlsFor(target);
-    } catch {
+      return tlsFor(target);
+    } catch (error) {
+      onRefused?.(target, error instanceof Error ? error.message : 'unknown');
       return undefined;
     }
   }

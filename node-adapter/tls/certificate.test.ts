@@ -2,7 +2,8 @@ import { X509Certificate, createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Pki } from '../../test/fixtures/pki.ts';
-import { canonicalIp, readCertificate } from './certificate.ts';
+import { readCertificate } from './certificate.ts';
+import { canonicalIp } from './ip.ts';
 import { dnsNameFits, hostFits, spiffeIdentity, subjectFits } from './names.ts';
 
 const pki = new Pki();

@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
-import { element, generalNames, octets, oid, sequence } from '../../test/fixtures/der.ts';
 import { Pki } from '../../test/fixtures/pki.ts';
 import { KnownCertificates } from './known-certificates.ts';
 
@@ -9,14 +8,6 @@ const root = pki.authority('root');
 afterAll(() => pki.remove());
 
 const der = (names: string): Buffer => new X509Certificate(root.issue({ names }).certificate).raw;
-
-/** As much of a certificate as is read. */
-const bare = (name: string): Buffer => {
-  const names = sequence(oid('2.5.29.17'), octets(generalNames(`DNS:${name}`)));
-  const [number, key] = [octets(Buffer.from('x')), sequence()];
-  const parts = [number, number, number, number, number, key, element(0xa3, sequence(names))];
-  return sequence(sequence(...parts));
-};
 
 it('reads a certificate once, whoever shows it', () => {
   const known = new KnownCertificates();
@@ -31,17 +22,18 @@ it('reads a certificate once, whoever shows it', () => {
 it('keeps nothing of what can not be read, nor of what is very large', () => {
   const known = new KnownCertificates();
   expect(known.read(Buffer.from('nonsense'))).toBeUndefined();
-  const large = bare('x'.repeat(5000));
+  const large = der(`DNS:${'x'.repeat(5000)}`);
   expect(known.read(large)?.names.dns[0]).toHaveLength(5000);
   expect(known.size).toBe(0);
 });
 
 it('lets go of the oldest', () => {
   const known = new KnownCertificates();
-  const first = known.read(bare('h0'));
-  for (let i = 1; i < 1024; i++) known.read(bare(`h${i}`));
-  expect(known.read(bare('h0'))).toBe(first);
-  known.read(bare('h1024'));
+  const one = der('DNS:h0');
+  const first = known.read(one);
+  for (let i = 1; i < 1024; i++) known.read(der(`DNS:h${i}`));
+  expect(known.read(one)).toBe(first);
+  known.read(der('DNS:h1024'));
   expect(known.size).toBe(1024);
-  expect(known.read(bare('h0'))).not.toBe(first);
+  expect(known.read(one)).not.toBe(first);
 });

@@ -7,11 +7,15 @@ import { readCertificate } from './certificate.ts';
 import type { Certificate } from './certificate.ts';
 import { expiryOf } from './expiry.ts';
 import { spiffeIdentity } from './names.ts';
+import { keyFault, svidFault } from './svid.ts';
 
 export interface KnownCertificate extends Certificate {
   readonly der: Buffer;
+  readonly x509: X509Certificate;
   /** `trust.domain/ns/a/sa/b`, where it shows exactly one SPIFFE URI. */
   readonly identity: string | undefined;
+  /** Why it is no workload's of any mesh. */
+  readonly fault: string | undefined;
   /** Until when it holds, in ms since the epoch; undefined = nobody can read it. */
   readonly expiresMs: number | undefined;
 }
@@ -44,12 +48,12 @@ export class KnownCertificates {
 
 function described(der: Buffer): KnownCertificate | undefined {
   const read = readCertificate(der);
-  return read && { ...read, der, identity: spiffeIdentity(read.names), expiresMs: expiry(der) };
-}
-
-function expiry(der: Buffer): number | undefined {
+  if (read === undefined) return undefined;
   try {
-    return expiryOf(new X509Certificate(der));
+    const x509 = new X509Certificate(der);
+    const identity = spiffeIdentity(read.names);
+    const fault = svidFault(read) ?? keyFault(x509);
+    return { ...read, der, x509, identity, fault, expiresMs: expiryOf(x509) };
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** Whether a certificate shows the name that is wanted: RFC 6125 without its leniencies, and SPIFFE's identities. */
 import { isIP } from 'node:net';
-import type { SubjectNames } from './certificate.ts';
-import { canonicalIp } from './certificate.ts';
+import type { SubjectNames } from './extensions.ts';
+import { canonicalIp } from './ip.ts';
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 

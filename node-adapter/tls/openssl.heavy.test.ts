@@ -7,6 +7,7 @@ import { afterAll, expect, it } from 'vitest';
 import { Pki } from '../../test/fixtures/pki.ts';
 import { askOpenssl } from '../../test/fixtures/tls-client.ts';
 import { TlsServer } from '../../test/fixtures/tls-server.ts';
+import { trustOf } from '../../test/fixtures/trust.ts';
 import { GivenSecrets } from '../secrets.ts';
 import { Originator } from './originate.ts';
 
@@ -58,11 +59,8 @@ it('verifies a server of openssl', async () => {
       if (found !== undefined) resolve(Number(found));
     });
   });
-  const originator = new Originator({
-    secrets: new GivenSecrets(),
-    log: () => undefined,
-    trustDomains: () => [],
-  });
+  const trust = trustOf(new GivenSecrets());
+  const originator = new Originator({ secrets: trust, trust, log: () => undefined });
   const options = originator.optionsFor({
     cluster: {
       name: 'outbound|443||a.example',

@@ -4,19 +4,23 @@
  */
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import type { Socket } from 'node:net';
+import { TLSSocket, createSecureContext, getCACertificates } from 'node:tls';
 import type { ConnectionOptions, PeerCertificate, SecureContext } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
+import { tlsTowards } from '../../src/proxy/index.ts';
 import { KeptContexts, SecretFault, WORKLOAD_SECRET } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
+import type { ServerGuard } from '../pool/lifetime.ts';
+import { sentBy } from './chain.ts';
 import { KnownCertificates } from './known-certificates.ts';
 import { hostFits, subjectFits } from './names.ts';
 import { withIssuers } from './pem.ts';
+import type { MeshTrust } from './trust.ts';
 
 export interface OriginationOptions extends TlsServices {
-  /** Domains whose identities are of this mesh; its own first. */
-  trustDomains(): readonly string[];
+  readonly trust: MeshTrust;
 }
 
 export interface OriginationTarget {
@@ -29,15 +33,25 @@ export interface OriginationTarget {
   readonly carries?: 'http' | 'bytes';
 }
 
+export interface Watching {
+  readonly guard: ServerGuard;
+  readonly onRefused: (target: OriginationTarget, reason: string) => void;
+}
+
+const MAX_REFUSED = 1024;
+
 type ClusterTls = NonNullable<Cluster['tls']>;
 
 /** Tells proxies of the mesh apart from applications that bring TLS of their own. */
 const MESH_PROTOCOL = 'istio';
+/** What is spoken inside, as Istio's proxies say it beside the protocol's own name. */
+const MESH_HTTP = { h2: 'istio-h2', 'http/1.1': 'istio-http/1.1' } as const;
 
 export class Originator {
   readonly #contexts: KeptContexts<SecureContext>;
   readonly #options: OriginationOptions;
   readonly #servers = new KnownCertificates();
+  readonly #refused = new Map<string, string>();
 
   constructor(options: OriginationOptions) {
     this.#options = options;
@@ -53,7 +67,7 @@ export class Originator {
    * @throws SecretFault: it can't be made
    */
   optionsFor(target: OriginationTarget): ConnectionOptions | undefined {
-    const { tls } = target.cluster;
+    const tls = tlsTowards(target.cluster, target.endpoint);
     if (tls === undefined) return undefined;
     const isBlind = tls.insecureSkipVerify === true && tls.mode !== 'ISTIO_MUTUAL';
     const host = hostOf(target);
@@ -68,6 +82,34 @@ export class Originator {
     };
   }
 
+  /** For who makes the connections. @param graceMs for what is under way when a server's proof holds no more */
+  watching(graceMs: number): Watching {
+    return {
+      guard: { graceMs, watch: (socket, onDistrust) => this.#watch(socket, onDistrust) },
+      onRefused: (target, reason) => this.#logRefused(target, reason),
+    };
+  }
+
+  #watch(socket: Socket, onDistrust: () => void): (() => void) | undefined {
+    const raw = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined;
+    const known = raw === undefined ? undefined : this.#servers.read(raw);
+    return known && this.#options.trust.watch({ known, onDistrust });
+  }
+
+  /** Once for each endpoint, until it is something else. */
+  #logRefused({ cluster, endpoint, authority }: OriginationTarget, reason: string): void {
+    const upstream = endpoint === undefined ? authority : `${endpoint.address}:${endpoint.port}`;
+    const name = `${cluster.name} ${upstream}`;
+    if (this.#refused.get(name) === reason) return;
+    const [oldest] = this.#refused.keys();
+    if (this.#refused.size >= MAX_REFUSED && oldest !== undefined) this.#refused.delete(oldest);
+    this.#refused.set(name, reason);
+    const message = 'TLS to a server came to nothing';
+    this.#options.log(
+      JSON.stringify({ level: 'error', message, cluster: cluster.name, upstream, reason }),
+    );
+  }
+
   #contextFor(tls: ClusterTls): SecureContext {
     return this.#contexts.get(keyOf(tls), (find) =>
       tls.mode === 'ISTIO_MUTUAL' ? meshContext(find) : clusterContext(tls, find),
@@ -75,36 +117,55 @@ export class Originator {
   }
 
   #checkServer(
-    { cluster, endpoint, authority }: OriginationTarget,
+    target: OriginationTarget,
     tls: ClusterTls,
-    { raw }: PeerCertificate,
+    peer: PeerCertificate,
   ): Error | undefined {
-    const shown = this.#servers.read(raw);
+    const shown = this.#servers.read(peer.raw);
     if (shown === undefined) return new Error('the names of the certificate can not be read');
-    const { names, identity } = shown;
+    const isMesh = tls.mode === 'ISTIO_MUTUAL';
+    const distrust = isMesh ? this.#options.trust.judge(shown, () => sentBy(peer)) : undefined;
+    if (distrust !== undefined) return new Error(distrust.reason);
+    const { names, identity = '' } = shown;
     const { subjectAltNames: wanted = [] } = tls;
     if (wanted.length > 0)
       return wanted.some((name) => subjectFits(names, name))
         ? undefined
         : new Error(`the certificate shows none of ${wanted.join(', ')}`);
-    if (tls.mode === 'ISTIO_MUTUAL') return this.#checkIdentity(identity, endpoint?.identity);
-    const host = tls.sni ?? hostOf({ cluster, endpoint, authority });
+    if (isMesh) return this.#checkIdentity(identity, identitiesWanted(tls, target.endpoint));
+    const host = tls.sni ?? hostOf(target);
     return hostFits(names, host) ? undefined : new Error(`the certificate is not for ${host}`);
   }
 
-  #checkIdentity(shown: string | undefined, wanted: string | undefined): Error | undefined {
-    if (shown === undefined) return new Error('the certificate shows no identity of a mesh');
-    const domains = this.#options.trustDomains();
+  /** Secure naming: whoever answers is a workload of the service. */
+  #checkIdentity(shown: string, wanted: readonly string[]): Error | undefined {
+    const { domains } = this.#options.trust;
     const [domain = ''] = shown.split('/');
-    if (!domains.includes(domain)) return new Error(`identity ${shown} is of another mesh`);
-    if (wanted === undefined || shown === wanted) return undefined;
+    if (wanted.length === 0)
+      return domains.includes(domain)
+        ? undefined
+        : new Error(`identity ${shown} is of another mesh, and nobody says that it serves here`);
     // Where trust domains move, a workload may still show its name under the other.
-    const [wantedDomain = ''] = wanted.split('/');
-    const isAlias =
-      domains.includes(wantedDomain) &&
-      shown.slice(domain.length) === wanted.slice(wantedDomain.length);
-    return isAlias ? undefined : new Error(`identity ${shown} is not ${wanted}`);
+    const isAlias = (one: string): boolean => {
+      const [wantedDomain = ''] = one.split('/');
+      return (
+        domains.includes(domain) &&
+        domains.includes(wantedDomain) &&
+        shown.slice(domain.length) === one.slice(wantedDomain.length)
+      );
+    };
+    return wanted.some((one) => one === shown || isAlias(one))
+      ? undefined
+      : new Error(`identity ${shown} is not ${wanted.join(' or ')}`);
   }
+}
+
+/** Empty = anybody of the mesh. */
+function identitiesWanted(
+  { identities = [] }: ClusterTls,
+  endpoint: Endpoint | undefined,
+): readonly string[] {
+  return endpoint?.identity === undefined ? identities : [endpoint.identity];
 }
 
 /** Written once for each cluster of a configuration: authorities are long. */
@@ -189,7 +250,8 @@ function serverName(
 }
 
 function protocolsOf({ cluster, carries }: OriginationTarget, { mode }: ClusterTls): string[] {
-  const mesh = mode === 'ISTIO_MUTUAL' ? [MESH_PROTOCOL] : [];
-  if (carries === 'bytes') return mesh;
-  return [...mesh, cluster.protocol === 'http2' ? 'h2' : 'http/1.1'];
+  const isMesh = mode === 'ISTIO_MUTUAL';
+  if (carries === 'bytes') return isMesh ? [MESH_PROTOCOL] : [];
+  const spoken = cluster.protocol === 'http2' ? 'h2' : 'http/1.1';
+  return isMesh ? [MESH_HTTP[spoken], MESH_PROTOCOL, spoken] : [spoken];
 }

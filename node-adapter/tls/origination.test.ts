@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:tls';
 import type { Server, TlsOptions } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { Pki } from '../../test/fixtures/pki.ts';
+import { trustOf } from '../../test/fixtures/trust.ts';
 import type { Issued } from '../../test/fixtures/pki.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
 import { createDialer } from '../pool/dial.ts';
@@ -11,6 +12,7 @@ import type { SecretMaterial } from '../secrets.ts';
 import { GivenSecrets } from '../secrets.ts';
 import { SecretFault } from './contexts.ts';
 import { Originator } from './originate.ts';
+import type { MeshTrust } from './trust.ts';
 
 const pki = new Pki();
 const root = pki.authority('root');
@@ -67,11 +69,12 @@ const clusterOf = (tls: Cluster['tls'], fields: Partial<Cluster> = {}): Cluster 
 
 class Caller {
   readonly secrets: GivenSecrets = new GivenSecrets();
+  readonly trust: MeshTrust = trustOf(this.secrets);
   readonly log: string[] = [];
   readonly originator: Originator = new Originator({
-    secrets: this.secrets,
+    secrets: this.trust,
+    trust: this.trust,
     log: (line) => this.log.push(line),
-    trustDomains: () => ['mesh.test', 'alias.test'],
   });
 
   constructor(given: Readonly<Record<string, SecretMaterial>> = {}) {
@@ -109,14 +112,14 @@ describe('SIMPLE', () => {
     expect(await caller.call(port, clusterOf({ mode: 'SIMPLE', authorities }))).toBe('hello');
     expect(clients).toEqual([{ sni: 'api.example', alpn: 'http/1.1', shown: '' }]);
     const stranger = clusterOf({ mode: 'SIMPLE', authorities: [other.certificate] });
-    expect(await caller.call(port, stranger)).toBe('connect-failure');
+    expect(await caller.call(port, stranger)).toBe('certificate-refused');
     // Nobody's system knows this authority.
-    expect(await caller.call(port, clusterOf({ mode: 'SIMPLE' }))).toBe('connect-failure');
+    expect(await caller.call(port, clusterOf({ mode: 'SIMPLE' }))).toBe('certificate-refused');
     const elsewhere = clusterOf({ mode: 'SIMPLE', authorities }, { service: 'b.example' });
-    expect(await caller.call(port, elsewhere)).toBe('connect-failure');
+    expect(await caller.call(port, elsewhere)).toBe('certificate-refused');
     const expired = await serve(root.issue({ names: 'DNS:api.example', isExpired: true }));
     expect(await caller.call(expired.port, clusterOf({ mode: 'SIMPLE', authorities }))).toBe(
-      'connect-failure',
+      'certificate-refused',
     );
   });
 
@@ -125,11 +128,13 @@ describe('SIMPLE', () => {
     const caller = new Caller();
     const call = (tls: Partial<NonNullable<Cluster['tls']>>): Promise<string> =>
       caller.call(port, clusterOf({ mode: 'SIMPLE', authorities, ...tls }));
-    expect(await call({ sni: 'other.example' })).toBe('connect-failure');
+    expect(await call({ sni: 'other.example' })).toBe('certificate-refused');
     expect(await call({ sni: 'other.example', subjectAltNames: ['api.example'] })).toBe('hello');
     expect(clients.at(-1)?.sni).toBe('other.example');
     expect(await call({ subjectAltNames: ['127.0.0.1'] })).toBe('hello');
-    expect(await call({ subjectAltNames: ['example', 'spiffe://x/y'] })).toBe('connect-failure');
+    expect(await call({ subjectAltNames: ['example', 'spiffe://x/y'] })).toBe(
+      'certificate-refused',
+    );
   });
 
   it('asks an address without a name', async () => {
@@ -193,8 +198,8 @@ describe('MUTUAL', () => {
     const { port } = await serve(api, { ...asking, rejectUnauthorized: false });
     const caller = new Caller();
     const cluster = clusterOf({ mode: 'MUTUAL', credentialName: 'a/client', authorities });
-    expect(await caller.call(port, cluster)).toBe('connect-failure');
-    expect(await caller.call(port, cluster)).toBe('connect-failure');
+    expect(await caller.call(port, cluster)).toBe('tls-unavailable');
+    expect(await caller.call(port, cluster)).toBe('tls-unavailable');
     expect(caller.log).toHaveLength(1);
     expect(caller.log[0]).toContain('a/client is missing');
     const target = { cluster, endpoint: undefined, authority: 'a' };
@@ -209,7 +214,7 @@ describe('MUTUAL', () => {
     const { port } = await serve(api);
     const revoked = { 'a/ca': { authorities: root.certificate, revoked: root.revoke(api) } };
     const cluster = clusterOf({ mode: 'SIMPLE', credentialName: 'a/ca' });
-    expect(await new Caller(revoked).call(port, cluster)).toBe('connect-failure');
+    expect(await new Caller(revoked).call(port, cluster)).toBe('certificate-refused');
     const empty = { 'a/ca': { authorities: root.certificate, revoked: root.revoke() } };
     expect(await new Caller(empty).call(port, cluster)).toBe('hello');
   });
@@ -250,9 +255,9 @@ describe('ISTIO_MUTUAL', () => {
     const moved = { identity: 'alias.test/ns/a/sa/api' };
     expect(await caller.call(port, cluster, moved)).toBe('hello');
     const another = { identity: 'mesh.test/ns/a/sa/ap' };
-    expect(await caller.call(port, cluster, another)).toBe('connect-failure');
+    expect(await caller.call(port, cluster, another)).toBe('certificate-refused');
     const listed = clusterOf({ mode: 'ISTIO_MUTUAL', subjectAltNames: ['spiffe://mesh.test/x'] });
-    expect(await caller.call(port, listed, { identity })).toBe('connect-failure');
+    expect(await caller.call(port, listed, { identity })).toBe('certificate-refused');
   });
 
   it.each([
@@ -261,15 +266,15 @@ describe('ISTIO_MUTUAL', () => {
     ['a name alone', 'DNS:api.example'],
   ])('refuses %s', async (_, names) => {
     const { port } = await serve(root.issue({ names }), asking);
-    expect(await new Caller(given).call(port, cluster, { identity })).toBe('connect-failure');
-    expect(await new Caller(given).call(port, cluster)).toBe('connect-failure');
+    expect(await new Caller(given).call(port, cluster, { identity })).toBe('certificate-refused');
+    expect(await new Caller(given).call(port, cluster)).toBe('certificate-refused');
   });
 
   it('goes nowhere without a certificate of the mesh, nor with insecureSkipVerify', async () => {
     const { port } = await serve(other.issue({ names: `URI:spiffe://${identity}` }));
-    expect(await new Caller().call(port, cluster)).toBe('connect-failure');
+    expect(await new Caller().call(port, cluster)).toBe('tls-unavailable');
     const blind = clusterOf({ mode: 'ISTIO_MUTUAL', insecureSkipVerify: true });
-    expect(await new Caller(given).call(port, blind, { identity })).toBe('connect-failure');
+    expect(await new Caller(given).call(port, blind, { identity })).toBe('certificate-refused');
   });
 });
 

@@ -2,18 +2,23 @@
 import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
+import { sentWith } from './chain.ts';
 import type { KnownCertificate, KnownCertificates } from './known-certificates.ts';
 import { subjectFits } from './names.ts';
+import type { MeshTrust } from './trust.ts';
 
 export interface VerifiedClient {
   /** A client certificate was presented and verified. */
   readonly mutual: boolean;
-  /** `trust.domain/ns/a/sa/b`, of a verified certificate with exactly one SPIFFE URI. */
+  /** `trust.domain/ns/a/sa/b`, proven by an authority of its trust domain. */
   readonly principal?: string;
-  /** The verified certificate, DER. */
-  readonly certificate?: Buffer;
-  /** Until when it holds, in ms since the epoch. */
-  readonly expiresMs?: number;
+  /** The verified certificate. */
+  readonly certificate?: KnownCertificate;
+}
+
+export interface ClientChecks {
+  readonly known: KnownCertificates;
+  readonly trust: MeshTrust;
 }
 
 const NOBODY: VerifiedClient = { mutual: false };
@@ -23,7 +28,7 @@ export function checkClient(
   tls: ListenerTls,
   certificate: X509Certificate | undefined,
   isVerified: boolean,
-  known: KnownCertificates,
+  { known, trust }: ClientChecks,
 ): VerifiedClient | string {
   const isOptional = tls.mode === 'OPTIONAL_MUTUAL' || tls.mode === 'SIMPLE';
   if (certificate === undefined) return isOptional ? NOBODY : 'no client certificate';
@@ -37,13 +42,22 @@ export function checkClient(
   if (wanted !== undefined && !wanted.some((name) => subjectFits(read.names, name)))
     return 'the client certificate shows none of the names that are wanted';
   if (!isPinned(tls, read)) return 'the client certificate fits no pin';
-  const { der, identity, expiresMs } = read;
+  const distrust = trust.judge(read, () => sentWith(certificate));
+  const isMesh = tls.mode === 'ISTIO_MUTUAL';
+  if (distrust !== undefined && (isMesh || distrust.isDenied)) return distrust.reason;
+  const principal = distrust === undefined ? read.identity : claimed(read, trust);
   return {
     mutual: true,
-    certificate: der,
-    ...(identity === undefined ? {} : { principal: identity }),
-    ...(expiresMs === undefined ? {} : { expiresMs }),
+    certificate: read,
+    ...(principal === undefined ? {} : { principal }),
   };
+}
+
+/** Where nobody said who certifies the mesh's identities, the listener's own authorities do, for its domains alone. */
+function claimed({ identity, fault }: KnownCertificate, trust: MeshTrust): string | undefined {
+  if (trust.hasRoots || fault !== undefined) return undefined;
+  const domain = identity?.slice(0, identity.indexOf('/')) ?? '';
+  return trust.domains.includes(domain) ? identity : undefined;
 }
 
 const sha256 = (bytes: Uint8Array, encoding: 'base64' | 'hex'): string =>

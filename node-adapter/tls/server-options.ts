@@ -4,9 +4,9 @@ import { DEFAULT_CIPHERS } from 'node:tls';
 import type { TlsOptions } from 'node:tls';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
 import type { SecretMaterial, Secrets } from '../secrets.ts';
-import type { SubjectNames } from './certificate.ts';
 import { readCertificate } from './certificate.ts';
 import { SecretFault, WORKLOAD_SECRET } from './contexts.ts';
+import type { SubjectNames } from './extensions.ts';
 import { hostFits } from './names.ts';
 import { certificatesIn, withIssuers } from './pem.ts';
 
@@ -40,6 +40,10 @@ function shownBy(material: SecretMaterial): Shown {
   shown.set(material, found);
   return found;
 }
+
+/** Undefined = it can't be read. */
+export const namesShown = (material: SecretMaterial): SubjectNames | undefined =>
+  shownBy(material).names;
 
 /** DNS names that a client may ask for over a connection with this certificate. */
 export const dnsNamesOf = (material: SecretMaterial): readonly string[] =>

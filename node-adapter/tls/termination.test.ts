@@ -198,7 +198,7 @@ describe('MUTUAL', () => {
     const { port, own } = await serve({ mode: 'MUTUAL' });
     expect((await askTls(port, shows(client))).text).toBe('echo:hello');
     expect(own.secured[0]).toMatchObject({ mutual: true, principal: 'mesh.test/ns/a/sa/b' });
-    expect(own.secured[0]?.certificate).toEqual(new X509Certificate(client.certificate).raw);
+    expect(own.secured[0]?.certificate?.der).toEqual(new X509Certificate(client.certificate).raw);
   });
 
   it('refuses none, another authority, an expired one, one for servers', async () => {
@@ -267,6 +267,25 @@ describe('MUTUAL', () => {
     const { port } = await serve({ mode: 'MUTUAL' }, { given });
     expect((await askTls(port, shows(revoked))).text).toBe('');
     expect((await askTls(port, shows(client))).text).toBe('echo:hello');
+  });
+
+  it('gives no principal by an authority that is not the mesh’s', async () => {
+    const mesh = { ...materialOf(server), authorities: other.certificate };
+    const given = { ...certificates, workload: mesh };
+    const { port, own } = await serve({ mode: 'MUTUAL' }, { given });
+    expect((await askTls(port, shows(client))).text).toBe('echo:hello');
+    expect(own.secured[0]).toMatchObject({ mutual: true });
+    expect(own.secured[0]?.principal).toBeUndefined();
+    own.secrets.replace({ ...certificates, workload: { ...mesh, authorities: root.certificate } });
+    await askTls(port, shows(client));
+    expect(own.secured[1]?.principal).toBe('mesh.test/ns/a/sa/b');
+  });
+
+  it('gives no principal of another trust domain where nobody named authorities', async () => {
+    const foreign = root.issue({ names: 'URI:spiffe://evil.test/ns/a/sa/b' });
+    const { port, own } = await serve({ mode: 'MUTUAL' });
+    expect((await askTls(port, shows(foreign))).text).toBe('echo:hello');
+    expect(own.secured[0]?.principal).toBeUndefined();
   });
 
   it('gives no principal to a certificate with two identities', async () => {

@@ -5,18 +5,23 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import type { Server, TLSSocket } from 'node:tls';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import type { PeerCertificate } from '../../src/model/identity.ts';
 import type { Listener, ListenerTls } from '../../src/model/snapshot.ts';
 import { Deadline, Deadlines } from '../sockets/deadlines.ts';
 import type { ClientHello } from '../sniff/client-hello.ts';
 import { KeptContexts } from './contexts.ts';
 import type { TlsServices } from './contexts.ts';
 import { KnownCertificates } from './known-certificates.ts';
+import type { KnownCertificate } from './known-certificates.ts';
 import { checkClient } from './peer.ts';
 import type { VerifiedClient } from './peer.ts';
+import { toldOf } from './told.ts';
+import type { MeshTrust } from './trust.ts';
 import { dnsNameFits } from './names.ts';
 import { asksForCertificate, credentialsFor, dnsNamesOf, serverOptions } from './server-options.ts';
 
 export interface TerminationOptions extends TlsServices {
+  readonly trust: MeshTrust;
   /** @default 10,000 */
   readonly handshakeTimeoutMs?: number;
   /** Handshakes under way; beyond it connections are closed unheard. @default 1,024 */
@@ -197,6 +202,16 @@ export class Termination {
     return this.#handshakes;
   }
 
+  /** Whom clients are judged by. */
+  get trust(): MeshTrust {
+    return this.#options.trust;
+  }
+
+  /** What those behind are told of a client's certificate. */
+  told(certificate: KnownCertificate): PeerCertificate {
+    return toldOf(certificate, this.trust.ownUri);
+  }
+
   close(): void {
     this.#contexts.close();
     this.#deadlines.close();
@@ -281,7 +296,9 @@ export class Termination {
     const certificate: X509Certificate | undefined = asksForCertificate(tls)
       ? socket.getPeerX509Certificate()
       : undefined;
-    const client = checkClient(tls, certificate, socket.authorized, this.#clients);
+    const { trust } = this.#options;
+    const checks = { known: this.#clients, trust };
+    const client = checkClient(tls, certificate, socket.authorized, checks);
     if (typeof client === 'string') {
       socket.destroy();
       return new HandshakeFault('refused-certificate', client);

@@ -11,6 +11,10 @@ export type UpstreamFailure =
   | 'protocol-error'
   /** TLS stands, and what was agreed on isn't the protocol that the upstream is to be spoken to with. */
   | 'alpn-mismatch'
+  /** The upstream showed no certificate that proves who it must be. */
+  | 'certificate-refused'
+  /** TLS is wanted, and the proxy lacks what it takes: nothing goes out without. */
+  | 'tls-unavailable'
   /** The client wants another protocol than HTTP, which the upstream's HTTP/2 can't be asked for. */
   | 'upgrade-unsupported'
   | 'timeout'

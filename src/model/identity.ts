@@ -10,6 +10,8 @@ export interface Peer {
   /** SPIFFE identity without the scheme, `trust.domain/ns/a/sa/b`; only where mutual TLS or a mesh credential proved it. */
   readonly principal?: string;
   readonly tls?: PeerTls;
+  /** The certificate that it showed, where that was verified. */
+  readonly certificate?: PeerCertificate;
   /** The connection was mutual TLS of the mesh; absent where a runtime can't tell. */
   readonly mutual?: boolean;
 }
@@ -21,6 +23,18 @@ export interface PeerTls {
   readonly mutual: boolean;
   /** Whether the certificate that the client was shown is for a host; absent where nobody can tell. */
   readonly isFor?: (host: string) => boolean;
+}
+
+/** As others are told of it: X-Forwarded-Client-Cert. */
+export interface PeerCertificate {
+  /** SHA-256 of its bytes, lower-case hex. */
+  readonly hash: string;
+  /** RFC 2253, as `CN=a,O=b`, in ASCII; '' = it has none. */
+  readonly subject: string;
+  readonly uris: readonly string[];
+  readonly dns: readonly string[];
+  /** URI of the certificate that the peer was shown itself; '' = that has none. */
+  readonly by: string;
 }
 
 /** What a verified token says; `principal` is `iss/sub`. */

@@ -48,9 +48,23 @@ export interface MeshSettings {
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   /** Trusted proxies in front, counted from the right of X-Forwarded-For. @default 0 */
   readonly trustedHops: number;
+  /** What gateways make of X-Forwarded-Client-Cert. @default SANITIZE */
+  readonly clientCertificates?: ClientCertificateMode;
   /** Absent where no authority is kept: identities come from files, and nothing is denied. */
   readonly trust?: TrustSettings;
 }
+
+/**
+ * X-Forwarded-Client-Cert at a gateway. SANITIZE: taken away. FORWARD_ONLY, APPEND_FORWARD: what a client sent that showed
+ * a certificate goes on, as it is or with that certificate behind. SANITIZE_SET: that certificate alone.
+ * ALWAYS_FORWARD_ONLY: whatever anybody sent goes on.
+ */
+export type ClientCertificateMode =
+  | 'SANITIZE'
+  | 'FORWARD_ONLY'
+  | 'APPEND_FORWARD'
+  | 'SANITIZE_SET'
+  | 'ALWAYS_FORWARD_ONLY';
 
 /** One port (and, under TLS, one set of server names) of the proxy. */
 export interface Listener {
@@ -316,6 +330,10 @@ export interface Cluster {
     readonly credentialName?: string;
     /** Whoever answers is believed. @default false */
     readonly insecureSkipVerify?: boolean;
+    /** ISTIO_MUTUAL: nobody asked for it. Only endpoints that take it are spoken to so, the others in clear. @default false */
+    readonly isAuto?: boolean;
+    /** ISTIO_MUTUAL: whom endpoints must show that have no identity of their own. @default anybody of the mesh */
+    readonly identities?: readonly string[];
   };
   readonly connectTimeoutMs: number;
   /** What endpoints are spoken to with; `client`: what the client speaks. @default http1 */

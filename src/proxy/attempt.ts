@@ -17,6 +17,7 @@ import { applyRouteHeaders } from './header-ops.ts';
 import { invalidBackend, redirectReply, replies } from './rescue.ts';
 import { createRetryState, retriesGrpcStatus } from './retry.ts';
 import { rewritePath } from './rewrite.ts';
+import { schemeTowards } from './upstream-tls.ts';
 
 /** Endpoints that a step of the trace names. */
 const MAX_SHOWN = 10;
@@ -167,7 +168,7 @@ export function beginAttempt(x: EngineExchange, nowMs: number): LocalReply | und
   const cluster = x.cluster as Cluster;
   boundAttempt(x, nowMs);
   if (x.call !== undefined) prepareCall(x, x.call);
-  x.upstreamScheme = cluster.tls === undefined ? 'http' : 'https';
+  x.upstreamScheme = schemeTowards(cluster);
   x.upstreamStartMs = nowMs;
   x.attempts++;
   if (cluster.discovery === 'original') return undefined;

@@ -50,11 +50,14 @@ function canonicalise(x: EngineExchange): LocalReply | undefined {
   return fault === undefined ? undefined : badRequest(fault);
 }
 
-/** Identities of trust domains that are neither ours nor an alias come from no peer of this mesh. */
+/** Identities of trust domains that are neither ours nor an alias, and whose authorities nobody trusts. */
 function isStranger(x: EngineExchange): boolean {
   const domain = x.peer.principal?.split('/')[0];
-  const { trustDomain, trustDomainAliases } = x.linked.named.snapshot.mesh;
-  return domain !== undefined && domain !== trustDomain && !trustDomainAliases.includes(domain);
+  if (domain === undefined) return false;
+  const { trustDomain, trustDomainAliases, trust } = x.linked.named.snapshot.mesh;
+  if (domain === trustDomain || trustDomainAliases.includes(domain)) return false;
+  const roots = trust?.roots ?? {};
+  return !Object.hasOwn(roots, domain) || roots[domain]?.length === 0;
 }
 
 /** Decided on the connection, before anything of the request counts; where a runtime can't tell, nothing is. */

@@ -42,6 +42,7 @@ import { directReply, redirectReply, replies, toGrpc, upstreamFailed } from './r
 import { RetryBudget, nextBackoffMs, repeatsLoad } from './retry.ts';
 import { retriesFailure, retriesResponse } from './retry.ts';
 import { applyTraceContext } from './trace-context.ts';
+import { schemeTowards } from './upstream-tls.ts';
 
 export interface Engine {
   begin(arrival: Arrival): Exchange;
@@ -183,7 +184,7 @@ class StateMachine implements Engine {
       const linked = clusters.get(name);
       if (linked === undefined) return [];
       const { cluster } = linked;
-      const scheme = cluster.tls === undefined ? 'http' : 'https';
+      const scheme = schemeTowards(cluster);
       if (cluster.discovery === 'original') return [{ cluster, scheme, endpoint: undefined }];
       const endpoint = linked.balancing.pick([]);
       return endpoint === undefined ? [] : [{ cluster, scheme, endpoint }];

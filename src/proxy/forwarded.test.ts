@@ -20,6 +20,7 @@ function exchange(
     peer,
     scheme: 'https',
     listener: listener({ direction }),
+    linked: { named: { snapshot: { mesh: {} } } },
   } as unknown as EngineExchange;
 }
 

@@ -2,6 +2,7 @@
 import type { RequestHead } from '../model/head.ts';
 import { isIp } from '../lib/cidr.ts';
 import { headerSpellings } from '../lib/sender-headers.ts';
+import { tellClientCertificate } from './client-certificate.ts';
 import type { EngineExchange } from './exchange.ts';
 
 /** RFC 9110, 7.6.1. Upgrade and Connection stay for the driver, which knows whether it can upgrade. */
@@ -25,9 +26,11 @@ const MAX_NAMED = 9;
 const TRAILERS = /(?:^|,)\s*trailers\s*(?:;|,|$)/i;
 /** An IPv4 address in IPv6 clothes, as sockets for both families show it. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-const IDENTITY = ['x-forwarded-client-cert', 'x-lateen-identity'].flatMap((name) =>
-  headerSpellings(name),
-);
+const CERTIFICATE = 'x-forwarded-client-cert';
+/** Never a client's to say; of a certificate only the name that everybody knows may be passed on. */
+const IDENTITY = ['x-lateen-identity', CERTIFICATE]
+  .flatMap((name) => headerSpellings(name))
+  .filter((name) => name !== CERTIFICATE);
 
 /** Undefined = fine; else why the request is refused (400). */
 export function stripHopByHop(head: RequestHead): string | undefined {
@@ -64,6 +67,7 @@ export function stripHopByHop(head: RequestHead): string | undefined {
 export function stripTrustHeaders(x: EngineExchange, atEdge: boolean): void {
   const { request } = x;
   for (const name of IDENTITY) if (request.has(name)) request.remove(name);
+  tellClientCertificate(x);
   if (atEdge) request.removePrefix('x-envoy-');
 }
 

@@ -17,3 +17,4 @@ export type { ConnectionArrival } from './connection.ts';
 export { createConnections } from './connections.ts';
 export type { Connections, ConnectionsOptions, MongoCarried } from './connections.ts';
 export type { ConnectionCounts, ConnectionStats } from './connection-counters.ts';
+export { tlsTowards } from './upstream-tls.ts';

@@ -28,6 +28,7 @@ import {
 import { LinkError } from './link-error.ts';
 import type { ListenerTable, ListenersBefore } from './matcher/hosts.ts';
 import { listenerSteps } from './matcher/hosts.ts';
+import { schemeTowards, tlsTowards } from './upstream-tls.ts';
 
 export interface LinkOptions {
   readonly host: Host;
@@ -90,9 +91,10 @@ function callOf(clusters: ReadonlyMap<string, LinkedCluster>, host: Host): LinkC
     const { cluster } = linked;
     if (isOriginal && cluster.service.includes('*'))
       throw new Error(`${cluster.service} is no host that can be called`);
-    const scheme = cluster.tls === undefined ? 'http' : 'https';
+    const scheme = schemeTowards(cluster);
     const { needsTls, ...plain } = request;
-    if (needsTls === true && scheme === 'http' && endpoint?.address.startsWith('binding:') !== true)
+    const isSecured = tlsTowards(cluster, endpoint) !== undefined;
+    if (needsTls === true && !isSecured && endpoint?.address.startsWith('binding:') !== true)
       throw new Error(`${name} is not spoken to by TLS: give it a DestinationRule with tls`);
     if (endpoint !== undefined) linked.balancing.begin(endpoint);
     try {

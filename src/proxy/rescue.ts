@@ -90,6 +90,14 @@ const REASONS: Readonly<Record<UpstreamFailure, readonly [flag: string, reason: 
   reset: ['UC', 'connection termination'],
   'protocol-error': ['UPE', 'protocol error'],
   'alpn-mismatch': ['UF', 'remote connection failure, transport failure reason: h2 not negotiated'],
+  'certificate-refused': [
+    'UF',
+    'remote connection failure, transport failure reason: certificate not accepted',
+  ],
+  'tls-unavailable': [
+    'UF',
+    'remote connection failure, transport failure reason: no certificate to show',
+  ],
   'upgrade-unsupported': ['UPE', 'upgrade not supported by upstream'],
   timeout: ['UT', 'timeout'],
   overflow: ['UO', 'overflow'],

@@ -72,6 +72,8 @@ const NOT_CONNECTED: ReadonlySet<UpstreamFailure> = new Set([
   'connect-failure',
   'connect-timeout',
   'alpn-mismatch',
+  'certificate-refused',
+  'tls-unavailable',
 ]);
 /** The request never left, or was provably not executed. */
 const NEVER_EXECUTED: ReadonlySet<UpstreamFailure> = new Set([

@@ -47,6 +47,16 @@ const known = {
       gatewayTopology: z
         .looseObject({
           numTrustedProxies: integer.min(0, { error: 'want 0 or more trusted proxies' }).optional(),
+          forwardClientCertDetails: z
+            .enum([
+              'UNDEFINED',
+              'SANITIZE',
+              'FORWARD_ONLY',
+              'APPEND_FORWARD',
+              'SANITIZE_SET',
+              'ALWAYS_FORWARD_ONLY',
+            ])
+            .optional(),
         })
         .optional(),
     })
@@ -56,7 +66,7 @@ const known = {
 export const meshConfigSchema: z.ZodType = z.looseObject(known);
 
 /** Admitted, checked, and without effect so far. */
-const WITHOUT_EFFECT = ['enableAutoMtls', 'defaultHttpRetryPolicy'] as const;
+const WITHOUT_EFFECT = ['defaultHttpRetryPolicy'] as const;
 
 const fault = (level: Fault['level'], path: string, message: string): Fault => ({
   code: level === 'info' ? 'LAT0008' : 'IST0106',

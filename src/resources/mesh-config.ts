@@ -2,7 +2,7 @@
 import { parse } from 'yaml';
 import type { Resource } from '../model/api.ts';
 import type { Authorizer } from '../model/authorizer.ts';
-import type { MeshSettings, PathNormalization } from '../model/snapshot.ts';
+import type { ClientCertificateMode, MeshSettings, PathNormalization } from '../model/snapshot.ts';
 import { readAuthorizers } from './extension-providers.ts';
 
 export interface MeshConfig {
@@ -10,6 +10,8 @@ export interface MeshConfig {
   /** Policies there hold for the whole mesh. @default istio-system */
   readonly rootNamespace: string;
   readonly connectTimeout: string | undefined;
+  /** Sidecars and gateways speak mutual TLS to endpoints that take it. @default true */
+  readonly autoMtls: boolean;
   readonly defaultVirtualServiceExportTo: readonly string[];
   readonly defaultServiceExportTo: readonly string[];
   readonly defaultDestinationRuleExportTo: readonly string[];
@@ -41,6 +43,16 @@ function normalization(value: unknown): PathNormalization {
 const SEVERAL = 'PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS';
 const isOn = (value: unknown): boolean => value === true || value === 'true';
 
+const CLIENT_CERTIFICATE_MODES: readonly unknown[] = [
+  'FORWARD_ONLY',
+  'APPEND_FORWARD',
+  'SANITIZE_SET',
+  'ALWAYS_FORWARD_ONLY',
+] satisfies readonly ClientCertificateMode[];
+
+const isMode = (value: unknown): value is ClientCertificateMode =>
+  CLIENT_CERTIFICATE_MODES.includes(value);
+
 /** Istio's defaults where nothing is said; a text that isn't YAML counts as absent (admission reports it). */
 export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
   const config = resources.find(
@@ -55,6 +67,7 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
   }
   const topology = fields(fields(mesh['defaultConfig'])['gatewayTopology']);
   const hops = topology['numTrustedProxies'];
+  const clientCertificates = topology['forwardClientCertDetails'];
   return {
     settings: {
       trustDomain: textOr(mesh['trustDomain'], 'cluster.local'),
@@ -66,8 +79,10 @@ export function readMeshConfig(resources: readonly Resource[]): MeshConfig {
           ? 'REGISTRY_ONLY'
           : 'ALLOW_ANY',
       trustedHops: typeof hops === 'number' ? hops : 0,
+      ...(isMode(clientCertificates) ? { clientCertificates } : {}),
     },
     severalAuthorizers: isOn(fields(fields(mesh['defaultConfig'])['proxyMetadata'])[SEVERAL]),
+    autoMtls: mesh['enableAutoMtls'] !== false,
     authorizers: readAuthorizers(mesh['extensionProviders']),
     rootNamespace: textOr(mesh['rootNamespace'], 'istio-system'),
     deprecatedProviders: (Array.isArray(mesh['extensionProviders'])

@@ -75,8 +75,15 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/resources',
       'src/simulate',
       'src/presets/control',
+      // The port alone: what stands behind it comes with a home.
+      'control/identity/authority.ts',
     ],
     packages: ['hono', '@hono/zod-openapi', 'cloudflare:', 'jose', 'node:', 'ws'],
+  },
+  'control/node': { may: [...portable, 'control', 'control/identity'], packages: ['node:'] },
+  'control/worker': {
+    may: [...portable, 'control', 'control/identity'],
+    packages: ['cloudflare:'],
   },
   'control/identity': {
     may: [...portable, 'src/delivery', 'control'],
@@ -93,6 +100,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/presets/control',
       'src/presets/node',
       'src/presets/edge',
+      'control/identity/offline.ts',
       'control/keys.ts',
       'control/node.ts',
       'node-adapter/index.ts',

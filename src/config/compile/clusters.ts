@@ -1,19 +1,15 @@
 /** Clusters and their endpoints: what routes may name, with the DestinationRule that rules them. */
 import { own } from '../../lib/own.ts';
 import { parseDuration } from '../../lib/duration.ts';
-import type {
-  DestinationRuleSpec,
-  Resource,
-  ServiceEntrySpec,
-  TrafficPolicy,
-  WorkloadEntrySpec,
-} from '../../model/api.ts';
+import type { ServiceEntrySpec, TrafficPolicy, WorkloadEntrySpec } from '../../model/api.ts';
 import type { ClusterEndpoints } from '../../model/manifest.ts';
 import type { Balancer, Cluster, Endpoint, Origin } from '../../model/snapshot.ts';
 import { GATEWAY_NAME_LABEL } from '../gateway-api/words.ts';
 import type { CompileContext } from './context.ts';
-import type { MeshConfig } from '../../resources/mesh-config.ts';
-import { bySpecificity, covers, isExportedTo, resolveHost, selects } from './names.ts';
+import type { Rule } from './destination-rules.ts';
+import { createRuleLookup } from './destination-rules.ts';
+import { identitiesOf, takesAutoMtls } from './mesh-tls.ts';
+import { selects } from './names.ts';
 import { poolFields } from './pool.ts';
 import type { Service, ServicePort } from './services.ts';
 import { step } from './step.ts';
@@ -30,122 +26,6 @@ export function clusterName(service: string, port: number, subset = ''): string 
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
-
-type Rule = Resource<DestinationRuleSpec>;
-
-/** Rules of one namespace for one host: subsets unioned by name, first trafficPolicy wins. */
-function mergeRules(rules: readonly Rule[], memo: CompileContext['memo']): Rule | undefined {
-  const [first, ...others] = rules;
-  if (first === undefined || others.length === 0) return first;
-  return memo.keep({ owner: first, slot: 'merged', inputs: rules }, () =>
-    others.reduce<Rule>((merged, next) => {
-      const known = new Set((merged.spec.subsets ?? []).map((subset) => subset.name));
-      const policy = merged.spec.trafficPolicy ?? next.spec.trafficPolicy;
-      return {
-        ...merged,
-        spec: {
-          ...merged.spec,
-          ...(policy === undefined ? {} : { trafficPolicy: policy }),
-          subsets: [
-            ...(merged.spec.subsets ?? []),
-            ...(next.spec.subsets ?? []).filter((subset) => !known.has(subset.name)),
-          ],
-        },
-      };
-    }, first),
-  );
-}
-
-interface HostRule {
-  readonly rule: Rule;
-  readonly host: string;
-  readonly exportTo: readonly string[];
-}
-
-/** Rules of one namespace, oldest first. */
-interface RulesOfNamespace {
-  readonly exact: ReadonlyMap<string, readonly HostRule[]>;
-  readonly wildcards: readonly HostRule[];
-}
-
-function indexRules(
-  rules: readonly Rule[],
-  mesh: MeshConfig,
-): ReadonlyMap<string, RulesOfNamespace> {
-  const all = rules.map((rule): HostRule => ({
-    rule,
-    host: resolveHost(rule.spec.host, rule.metadata.namespace, mesh.settings.domain),
-    exportTo:
-      rule.spec.workloadSelector === undefined
-        ? (rule.spec.exportTo ?? mesh.defaultDestinationRuleExportTo)
-        : ['.'],
-  }));
-  const isWild = ({ host }: HostRule): boolean => host.startsWith('*');
-  return new Map(
-    [...Map.groupBy(all, ({ rule }) => rule.metadata.namespace)].map(([namespace, own]) => [
-      namespace,
-      {
-        exact: Map.groupBy(
-          own.filter((one) => !isWild(one)),
-          ({ host }) => host,
-        ),
-        wildcards: own.filter((one) => isWild(one)),
-      },
-    ]),
-  );
-}
-
-const NO_RULES: readonly HostRule[] = [];
-
-/** Client namespace, then the service's, then the root; the first with any match decides. */
-export function createRuleLookup(context: CompileContext): (service: Service) => Rule | undefined {
-  const { mesh, scope, memo } = context;
-  const rules = context.resources<DestinationRuleSpec>('DestinationRule');
-  const byNamespace = memo.keep({ owner: rules, slot: 'rules', inputs: [mesh] }, () =>
-    indexRules(rules, mesh),
-  );
-  const find = (namespace: string, service: Service, isOwn: boolean): Rule | undefined => {
-    const own = byNamespace.get(namespace);
-    if (own === undefined) return undefined;
-    const isVisible = ({ rule, exportTo }: HostRule): boolean => {
-      if (rule.spec.workloadSelector !== undefined)
-        return (
-          namespace === scope.namespace &&
-          selects(rule.spec.workloadSelector.matchLabels, scope.labels)
-        );
-      return isOwn
-        ? isExportedTo(exportTo, namespace, namespace) ||
-            isExportedTo(exportTo, namespace, scope.namespace)
-        : isExportedTo(exportTo, namespace, scope.namespace);
-    };
-    const matching = [
-      ...(own.exact.get(service.host) ?? NO_RULES),
-      ...own.wildcards.filter(({ host }) => covers(host, service.host)),
-    ].filter(isVisible);
-    if (matching.length === 0) return undefined;
-    const selected = matching.filter(({ rule }) => rule.spec.workloadSelector !== undefined);
-    const candidates = selected.length > 0 ? selected : matching;
-    const best = candidates.map(({ host }) => host).sort(bySpecificity)[0];
-    return mergeRules(
-      candidates.filter(({ host }) => host === best).map(({ rule }) => rule),
-      memo,
-    );
-  };
-  return (service) => {
-    const isRoot = scope.namespace === mesh.rootNamespace;
-    const own = find(scope.namespace, service, true);
-    if (
-      own !== undefined &&
-      (!isRoot ||
-        own.spec.exportTo?.includes('.') === true ||
-        service.namespace === scope.namespace)
-    )
-      return own;
-    return (
-      find(service.namespace, service, false) ?? find(mesh.rootNamespace, service, false) ?? own
-    );
-  };
-}
 
 type Blocks = Pick<TrafficPolicy, 'loadBalancer' | 'connectionPool' | 'outlierDetection' | 'tls'>;
 
@@ -196,7 +76,9 @@ function toEndpoint(entry: WorkloadEntrySpec, port: ServicePort, accounts: strin
     healthy: true,
     ...(entry.locality === undefined ? {} : { locality: entry.locality }),
     ...(entry.labels === undefined ? {} : { labels: entry.labels }),
-    ...(entry.serviceAccount === undefined ? {} : { identity: accounts + entry.serviceAccount }),
+    ...((entry.serviceAccount ?? '') === ''
+      ? {}
+      : { identity: `${accounts}${entry.serviceAccount}` }),
   };
 }
 
@@ -227,16 +109,43 @@ function backendTls(
   };
 }
 
+/** Where nobody says how a service is spoken to, its endpoints may. */
+function tlsOf(
+  context: CompileContext,
+  wanted: ClusterWanted,
+  policy: TrafficPolicy,
+): Cluster['tls'] {
+  const { service } = wanted;
+  // The application behind a sidecar is its own.
+  if (isOwnApp(context, service)) return undefined;
+  const given = backendTls(context, wanted);
+  if (given !== undefined) return given;
+  const isAuto =
+    policy.tls === undefined && !isOriginal(service, policy) && takesAutoMtls(context, service);
+  const tls = clientTls(isAuto ? { mode: 'ISTIO_MUTUAL' } : policy.tls, {
+    namespace: () => context.scope.namespace,
+    subjectAltNames: (service.resource.spec as Partial<ServiceEntrySpec>).subjectAltNames,
+  });
+  if (tls?.mode !== 'ISTIO_MUTUAL') return tls;
+  const identities = identitiesOf(service, accountsOf(context, service));
+  return {
+    ...tls,
+    ...(isAuto ? { isAuto } : {}),
+    ...(identities.length === 0 ? {} : { identities }),
+  };
+}
+
+const isOwnApp = ({ scope }: CompileContext, { host }: Service): boolean =>
+  scope.type === 'sidecar-inbound' && scope.service === host;
+
+const accountsOf = ({ mesh }: CompileContext, { namespace }: Service): string =>
+  `${mesh.settings.trustDomain}/ns/${namespace}/sa/`;
+
 function toCluster(context: CompileContext, wanted: ClusterWanted): Cluster {
   const { service, port, rule, subset } = wanted;
   const policy = policyFor(rule, subset, port.number);
   const connectTimeout = policy.connectionPool?.tcp?.connectTimeout ?? context.mesh.connectTimeout;
-  const tls =
-    backendTls(context, wanted) ??
-    clientTls(policy.tls, {
-      namespace: () => context.scope.namespace,
-      subjectAltNames: (service.resource.spec as Partial<ServiceEntrySpec>).subjectAltNames,
-    });
+  const tls = tlsOf(context, wanted, policy);
   const carried = carriedFrom(policy);
   return {
     name: clusterName(service.host, port.number, subset),
@@ -290,7 +199,7 @@ function clustersOf(
   const clusters: Cluster[] = [];
   const members: ClusterEndpoints[] = [];
   const all = membersOf(service);
-  const accounts = `${context.mesh.settings.trustDomain}/ns/${service.namespace}/sa/`;
+  const accounts = accountsOf(context, service);
   for (const port of service.ports) {
     const add = (subset?: string, labels?: Readonly<Record<string, string>>): void => {
       const wanted = { service, port, rule, ...(subset === undefined ? {} : { subset }) };
@@ -342,7 +251,8 @@ function serviceClusters(
   service: Service,
   rule: Rule | undefined,
 ): ServiceClusters {
-  const variant = `${context.scope.type === 'gateway'} ${context.mesh.settings.outboundPolicy}`;
+  const kind = isOwnApp(context, service) ? 'own' : context.scope.type === 'gateway';
+  const variant = `${kind} ${context.mesh.settings.outboundPolicy}`;
   const by = rule === undefined ? '' : `${rule.metadata.namespace}/${rule.metadata.name}`;
   const key = { owner: service, slot: `clusters ${variant} ${by}`, inputs: [rule] };
   return step(key, context, (own) => clustersOf(own, service, rule));

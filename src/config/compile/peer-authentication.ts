@@ -48,6 +48,36 @@ export function peerAuthentications(context: CompileContext): Levels {
   };
 }
 
+/** Of the whole mesh, and of namespaces that have their own. */
+interface WideModes {
+  readonly ofMesh: MtlsMode;
+  readonly byNamespace: ReadonlyMap<string, MtlsMode>;
+}
+
+function wideModes(policies: readonly Policy[], rootNamespace: string): WideModes {
+  const wide = policies.filter((policy) => !hasSelector(policy));
+  const byNamespace = new Map<string, MtlsMode>();
+  const root = wide.find(({ metadata }) => metadata.namespace === rootNamespace);
+  const ofMesh = modeOf(root?.spec?.mtls?.mode, 'PERMISSIVE');
+  // The oldest counts: they are sorted by age.
+  for (const { metadata, spec } of wide)
+    if (!byNamespace.has(metadata.namespace))
+      byNamespace.set(metadata.namespace, modeOf(spec?.mtls?.mode, ofMesh));
+  return { ofMesh, byNamespace };
+}
+
+/** What workloads of a namespace take without a policy of their own. */
+export function namespaceMtls(context: CompileContext, namespace: string): MtlsMode {
+  const { mesh, memo } = context;
+  const policies = context.resources<PeerAuthenticationSpec | undefined>('PeerAuthentication');
+  const { rootNamespace } = mesh;
+  const { ofMesh, byNamespace } = memo.keep(
+    { owner: policies, slot: 'wide modes', inputs: [rootNamespace] },
+    () => wideModes(policies, rootNamespace),
+  );
+  return byNamespace.get(namespace) ?? ofMesh;
+}
+
 /** Mesh, namespace, workload: each takes the mode of the one before it unless it has its own. */
 export function workloadMtls(context: CompileContext): WorkloadMtls {
   const { ofMesh, ofNamespace, ofWorkload } = peerAuthentications(context);

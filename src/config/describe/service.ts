@@ -10,7 +10,8 @@ import type {
 } from '../../model/api.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import type { CompiledClusters } from '../compile/clusters.ts';
-import { clusterName, compileClusters, createRuleLookup } from '../compile/clusters.ts';
+import { clusterName, compileClusters } from '../compile/clusters.ts';
+import { createRuleLookup } from '../compile/destination-rules.ts';
 import { indexSlices, sliceEndpoints } from '../compile/endpoint-slices.ts';
 import { selects } from '../compile/names.ts';
 import type { Service } from '../compile/services.ts';

@@ -1,0 +1,4 @@
+/** The authority in Node. */
+import { authoritySuite } from '../../test/contract/authority-suite.ts';
+
+authoritySuite('Node');
