@@ -124,6 +124,7 @@ function certificateOf(socket: Socket): ShownCertificate | undefined {
   return {
     der: new Uint8Array(shown.raw),
     notAfterMs: Date.parse(shown.validTo),
+    serial: shown.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
     isTrusted: (socket as TLSSocket).authorized,
   };
 }
