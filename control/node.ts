@@ -114,6 +114,7 @@ function shownBy(socket: Socket): { readonly certificate?: ShownCertificate } {
     certificate: {
       der: new Uint8Array(shown.raw),
       notAfterMs: Date.parse(shown.validTo),
+      serial: shown.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
       isTrusted: (socket as TLSSocket).authorized,
     },
   };

@@ -84,6 +84,12 @@ function createServices(deps: ControlDependencies): Services {
   const guards = {
     throttle: createThrottle(nowMs),
     lastUses: createLastUses(deps.texts, nowMs),
+    ...(identity === undefined
+      ? {}
+      : {
+          isDenied: (shown: { serial: string; identity: string }) =>
+            identity.authority.isDenied(shown),
+        }),
   };
   return { deps, inventory, keys, push, registry, fleet, statuses, streams, guards, identity };
 }

@@ -6,6 +6,7 @@ import type { Principal } from '../auth.ts';
 import { authenticate, bearerOf } from '../auth.ts';
 import { Problem } from '../problem.ts';
 import { SECURITY_HEADERS, requireHost, requireOwnOrigin } from './browser.ts';
+import type { ShownCertificate } from './machines.ts';
 import { machineOf } from './machines.ts';
 import { sessionOf } from './session.ts';
 import type { Throttle } from './throttle.ts';
@@ -84,6 +85,18 @@ export function tooMany(retryAfterMs: number): Problem {
   ).with({ 'retry-after': String(seconds) });
 }
 
+async function machine(
+  certificate: ShownCertificate,
+  { machines = [], nowMs }: ControlDependencies,
+  { isDenied }: Guards,
+): Promise<Principal> {
+  const principal = machineOf(certificate, machines, nowMs());
+  const identity = principal.name.replace(/^spiffe:\/\//, '');
+  if ((await isDenied?.({ serial: certificate.serial, identity })) === true)
+    throw new Problem(401, 'unauthorized', 'the client certificate was taken back');
+  return principal;
+}
+
 async function whoAsks(c: Ctx, deps: ControlDependencies, guards: Guards): Promise<Principal> {
   const known = { bootstrapHash: deps.bootstrapHash, nowMs: deps.nowMs() };
   try {
@@ -91,7 +104,7 @@ async function whoAsks(c: Ctx, deps: ControlDependencies, guards: Guards): Promi
     const token = bearer ?? sessionOf(c.req.raw);
     const { certificate } = c.env ?? {};
     if (token === undefined && certificate !== undefined && deps.machines !== undefined)
-      return machineOf(certificate, deps.machines, known.nowMs);
+      return await machine(certificate, deps, guards);
     if (token === undefined) throw new Problem(401, 'unauthorized', 'a bearer token is required');
     const principal = await authenticate(token, deps.store, known);
     if (bearer === undefined && principal.by !== 'session')

@@ -16,6 +16,8 @@ export interface MachineRole {
 export interface ShownCertificate {
   readonly der: Uint8Array;
   readonly notAfterMs: number;
+  /** Lower-case hex without leading zeros. */
+  readonly serial: string;
   /** Its chain ends at an authority that is trusted here. */
   readonly isTrusted: boolean;
 }

@@ -113,6 +113,8 @@ export interface Services {
 export interface Guards {
   readonly throttle: Throttle;
   readonly lastUses: LastUses;
+  /** Was a machine's certificate or identity taken back? @default nobody keeps an authority */
+  readonly isDenied?: (shown: { serial: string; identity: string }) => Promise<boolean>;
 }
 
 const DEFAULT_MAX_RESOURCES = 50_000;

@@ -1,4 +1,5 @@
 /** Machines that show a certificate to the control plane: whose it is, and what is made to look like one. */
+import { X509Certificate } from 'node:crypto';
 import { request as send } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeControl } from '../../control/node.ts';
@@ -30,6 +31,7 @@ beforeAll(async () => {
     database: ':memory:',
     port: 0,
     adminToken: ADMIN,
+    caSecret: 'a secret of tests, of more than 32 characters',
     nowMs: () => nowMs,
     tls: {
       certificate: server.certificate,
@@ -166,6 +168,26 @@ describe('a machine', () => {
   ])('with a certificate %s is nobody', async (_what, make, status) => {
     nowMs += 10_000;
     expect((await ask({ shown: make() })).status).toBe(status);
+  });
+
+  it('whose certificate or identity was taken back is nobody', async () => {
+    const names = 'URI:spiffe://mesh.test/ns/ops/sa/gone';
+    const [shown, other] = [issue({ names }), issue({ names })];
+    const deny = (subject: object): ReturnType<typeof ask> =>
+      ask({
+        method: 'POST',
+        path: '/v1/identity/denied',
+        headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
+        body: JSON.stringify(subject),
+      });
+    const serial = new X509Certificate(shown.certificate).serialNumber.toLowerCase();
+    expect((await ask({ shown })).status).toBe(200);
+    expect((await deny({ serial })).status).toBe(201);
+    nowMs += 10_000;
+    expect((await ask({ shown })).status).toBe(401);
+    expect((await ask({ shown: other })).status).toBe(200);
+    expect((await deny({ identity: 'spiffe://mesh.test/ns/ops/sa/gone' })).status).toBe(201);
+    expect((await ask({ shown: other })).status).toBe(401);
   });
 
   it('that shows nothing is nobody, whatever it writes into fields', async () => {
