@@ -42,7 +42,12 @@ describe('certificates of five seconds', () => {
     for (const step of ['the new root signs', 'the old root goes'])
       await waitFor(step, async () => (await control.advanceRotation()) === undefined);
     const before = await renewals(mesh);
-    await waitFor('renewals under the new root', async () => (await renewals(mesh)) >= before + 8);
+    await waitFor(
+      'renewals under the new root',
+      async () => (await renewals(mesh)) >= before + 8,
+    ).catch((error: unknown) => {
+      throw new Error(`${mesh.client.stdout}\n${mesh.server.stdout}`, { cause: error });
+    });
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(load.wrong).toEqual([]);
