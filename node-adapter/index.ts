@@ -17,4 +17,5 @@ export type { ListenAt } from './listening.ts';
 export type { Applied, Configuration } from './plane.ts';
 export type { SecretMaterial, Secrets } from './secrets.ts';
 export { createSidecar } from './sidecar.ts';
-export type { AppAddress, FrontSetting, Listening, Sidecar, SidecarOptions } from './sidecar.ts';
+export type { AppAddress, FrontSetting } from './front-setting.ts';
+export type { Listening, Sidecar, SidecarOptions } from './sidecar.ts';

@@ -16,12 +16,12 @@ import { createCall } from './call.ts';
 import type { ConnectionServices } from './exchanges.ts';
 import { Front } from './front.ts';
 import type { FrontRole } from './front-role.ts';
+import type { AppAddress, FrontSetting } from './front-setting.ts';
 import { GatewayPorts } from './gateway-ports.ts';
 import type { SidecarHooks } from './hooks.ts';
 import { createNodeHost } from './host.ts';
 import { DEFAULT_CONNECTION_LIMITS } from './limits.ts';
 import type { ConnectionLimits } from './limits.ts';
-import type { ListenAt } from './listening.ts';
 import { MongoTraffic } from './mongo/traffic.ts';
 import { Plane } from './plane.ts';
 import type { Applied, Configuration } from './plane.ts';
@@ -40,35 +40,6 @@ import { FileSecrets } from './tls/file-secrets.ts';
 import { Originator } from './tls/originate.ts';
 import { Termination } from './tls/termination.ts';
 import { MeshTrust } from './tls/trust.ts';
-
-/** Where the local application listens. */
-export interface AppAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** A socket to listen on, and what comes by it. */
-export type FrontSetting =
-  /** Calls to the local service; `listenerPort` is the port that policies and callers name. */
-  | { readonly kind: 'inbound'; readonly at: ListenAt; readonly listenerPort: number }
-  /** An HTTP proxy for the local application: absolute-form, CONNECT, or a Host that the mesh knows. */
-  | { readonly kind: 'proxy'; readonly at: ListenAt }
-  /** One service at a port of its own, for applications that can only set a base URL. */
-  | {
-      readonly kind: 'service';
-      readonly at: ListenAt;
-      /** As the mesh knows it. */
-      readonly host: string;
-      readonly port: number;
-    }
-  /** Every port that the configuration's gateways listen on. `portOf` moves one, as 80 to 8080. */
-  | {
-      readonly kind: 'gateway';
-      readonly host: string;
-      readonly portOf?: (port: number) => number;
-      /** A socket that somebody else owns, and says why it can't be had. @default one of our own */
-      readonly handleFor?: (host: string, port: number) => Promise<ListenAt>;
-    };
 
 export interface SidecarOptions {
   /** One gateway, or the inbound and outbound side of one service. */

@@ -13,7 +13,8 @@ import { certificatePem, keyPem } from '../../test/fixtures/certificates.ts';
 import { rawClient, rawExchange } from '../../test/fixtures/node-proxy.ts';
 import { GivenSecrets } from '../secrets.ts';
 import { createSidecar } from '../sidecar.ts';
-import type { FrontSetting, Listening, Sidecar } from '../sidecar.ts';
+import type { FrontSetting } from '../front-setting.ts';
+import type { Listening, Sidecar } from '../sidecar.ts';
 
 interface Listens {
   listen(port: number, host: string, ready: () => void): unknown;

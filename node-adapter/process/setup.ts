@@ -1,6 +1,6 @@
 /** What a worker is told to be, as plain data. */
 import type { ConnectionLimits } from '../limits.ts';
-import type { AppAddress } from '../sidecar.ts';
+import type { AppAddress } from '../front-setting.ts';
 import type { CredentialFiles } from '../../src/lib/file-credential.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 
