@@ -26,7 +26,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'src/model': { may: ['src/lib', 'src/host'] },
   'src/host': { may: ['src/lib', 'src/model'] },
   'src/credential': { may: portable },
-  'src/policies': { may: [...portable, 'src/credential'], packages: ['jose'] },
+  'src/policies': { may: [...portable, 'src/credential'] },
   'src/config': { may: ['src/model', 'src/lib', 'src/resources'], packages: ['yaml'] },
   'src/resources': { may: ['src/model', 'src/lib'], packages: ['zod', 'yaml'] },
   'src/proxy': { may: portable },
@@ -54,7 +54,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   },
   workers: {
     may: sourceForDataPlanes,
-    packages: ['cloudflare:', 'itty-router', 'jose', 'esbuild', 'miniflare', 'node:'],
+    packages: ['cloudflare:', 'itty-router', 'esbuild', 'miniflare', 'node:'],
   },
   'node-adapter': {
     may: [

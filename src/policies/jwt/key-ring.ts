@@ -3,7 +3,7 @@ import type { CheckFor } from '../../host/signatures.ts';
 import { decodeBase64url } from '../../lib/base64url.ts';
 import { algorithmsOf, keyFault } from '../../lib/jwk.ts';
 import type { Parsed } from './token.ts';
-import { importCheck } from './web-crypto.ts';
+import { importCheck } from '../../lib/signature-check.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Check = (

@@ -1,7 +1,7 @@
 /** Signature checks by WebCrypto, which every runtime has. */
 
 type Fields = Readonly<Record<string, unknown>>;
-type SlowCheck = (
+export type SignatureCheck = (
   data: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,
 ) => Promise<boolean>;
@@ -45,7 +45,7 @@ function plainKey(key: Fields): JsonWebKey {
 }
 
 /** Never rejects: a key that can't be read verifies nothing. */
-export function importCheck(key: Fields, alg: string): SlowCheck {
+export function importCheck(key: Fields, alg: string): SignatureCheck {
   const suite = suiteOf(alg);
   const imported = crypto.subtle.importKey('jwk', plainKey(key), suite.import, false, ['verify']);
   imported.catch(() => undefined);
