@@ -1,9 +1,9 @@
 /** Whether a chain of certificates leads to a root that is believed (RFC 5280, 6.1, as far as this mesh makes use of it). */
 import { X509Certificate, createHash } from 'node:crypto';
 import { CLOCK_SKEW_MS, MAX_CHAIN } from '../../src/delivery/joining.ts';
-import { trustDomainOf } from '../../src/lib/spiffe-id.ts';
-import { readCertificate } from '../tls/certificate.ts';
-import type { Certificate } from '../tls/certificate.ts';
+import { spiffeUri, trustDomainOf } from '../../src/lib/spiffe-id.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import type { Certificate } from '../../src/lib/x509/certificate.ts';
 import { expiryOf } from '../tls/expiry.ts';
 import { certificatesIn } from '../tls/pem.ts';
 
@@ -127,8 +127,8 @@ export function checkLeaf(
   const { fields } = read(leaf);
   const { uris, dns, ips, emails } = fields.names;
   const isAlone = uris.length === 1 && dns.length + ips.length + emails.length === 0;
-  if (!isAlone || uris[0] !== `spiffe://${identity}`)
-    throw new UntrustedError(`it gives a certificate that is not of spiffe://${identity} alone`);
+  if (!isAlone || uris[0] !== spiffeUri(identity))
+    throw new UntrustedError(`it gives a certificate that is not of ${spiffeUri(identity)} alone`);
   if (!Buffer.from(publicKey).equals(fields.publicKey))
     throw new UntrustedError('it gives a certificate for another key');
   if (fields.isAuthority) throw new UntrustedError('it gives the certificate of an authority');

@@ -4,9 +4,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import type { Certificate } from './certificate.ts';
-import { readCertificate } from './certificate.ts';
-import type { NameConstraints } from './extensions.ts';
+import type { Certificate } from '../../src/lib/x509/certificate.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import type { NameConstraints } from '../../src/lib/x509/extensions.ts';
 import { certificatesIn } from './pem.ts';
 
 /** A certificate in both readings. */
