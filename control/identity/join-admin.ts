@@ -24,7 +24,6 @@ const TOKENS = '/v1/identity/join-tokens';
 const RULES = '/v1/identity/oidc-joins';
 const COUNTS = '/v1/identity/joining';
 
-const DEFAULT_ALGORITHMS: readonly OidcAlgorithm[] = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 const MAX_CLAIMS = 32;
 
 interface WantedToken {
@@ -167,7 +166,7 @@ function ruleRoutes(app: App, { deps }: Services, joining: Joining): void {
     const identity = wanted.identity.replace(/^spiffe:\/\//, '');
     const unfit = templateFault(identity, await joining.trustDomain());
     if (unfit !== undefined) throw bad('identity', unfit);
-    const { name, issuer, audience, claims, algorithms = DEFAULT_ALGORITHMS } = wanted;
+    const { name, issuer, audience, claims, algorithms = OIDC_ALGORITHMS } = wanted;
     const rule: OidcJoinRule = {
       name,
       issuer,

@@ -2,6 +2,7 @@
  * The client certificate that the network has seen (`request.cf.tlsClientAuth`). What it says of it counts only against
  * the client: whom the certificate shows, and whether it holds, is found out here, from its bytes and the mesh's roots.
  */
+import type { Fields } from '../../src/lib/fields.ts';
 import type { CertifiedIdentity } from '../../src/credential/x509/identity.ts';
 import { verifyCertificate } from '../../src/credential/x509/identity.ts';
 import { bytesOfBase64 } from '../../src/lib/pem.ts';
@@ -16,8 +17,6 @@ const MAX_KNOWN = 500;
 /** A byte sequence of structured fields (RFC 9440, 2.1). */
 const BYTES = /^:([A-Za-z0-9+/]+={0,2}):$/;
 const MAX_CHAIN = 4;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function readBytes(text: string): Uint8Array | undefined {
   const base64 = BYTES.exec(text.trim())?.[1];
