@@ -57,7 +57,7 @@ const meets = (identity: string, wanted: string): boolean =>
 
 /** The first that is met counts. @throws Problem 401 when the certificate isn't good, 403 when it has no role */
 export function machineOf(
-  { der, notAfterMs, isTrusted }: ShownCertificate,
+  { der, notAfterMs, serial, isTrusted }: ShownCertificate,
   roles: readonly MachineRole[],
   nowMs: number,
 ): Principal {
@@ -75,6 +75,7 @@ export function machineOf(
     role: found.role,
     scopes: [],
     expiresMs: notAfterMs,
+    serial,
     by: 'certificate',
     ...(found.namespaces === undefined ? {} : { namespaces: found.namespaces }),
   };

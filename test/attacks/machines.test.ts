@@ -55,6 +55,8 @@ interface Options {
   readonly headers?: Record<string, string>;
   readonly body?: string;
   readonly maxVersion?: 'TLSv1.2';
+  /** The answer has begun. */
+  readonly onBegun?: () => void;
 }
 
 function ask({ shown, method = 'GET', path = '/v1/access/whoami', ...more }: Options): Promise<{
@@ -73,6 +75,7 @@ function ask({ shown, method = 'GET', path = '/v1/access/whoami', ...more }: Opt
         ...(shown === undefined ? {} : { cert: shown.certificate, key: shown.key }),
       },
       (response) => {
+        more.onBegun?.();
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
@@ -188,6 +191,26 @@ describe('a machine', () => {
     expect((await ask({ shown: other })).status).toBe(200);
     expect((await deny({ identity: 'spiffe://mesh.test/ns/ops/sa/gone' })).status).toBe(201);
     expect((await ask({ shown: other })).status).toBe(401);
+  });
+
+  it.each(['serial', 'identity'])('that watches sees no more once its %s is denied', async (of) => {
+    const identity = `spiffe://mesh.test/ns/ops/sa/watching-${of}`;
+    const shown = issue({ names: `URI:${identity}` });
+    const serial = new X509Certificate(shown.certificate).serialNumber.toLowerCase();
+    let watching: ReturnType<typeof ask> | undefined;
+    await new Promise<void>((begun) => {
+      watching = ask({ shown, path: '/v1/watch', onBegun: begun });
+    });
+    await ask({
+      method: 'POST',
+      path: '/v1/identity/denied',
+      headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(of === 'serial' ? { serial } : { identity }),
+    });
+    expect(await watching).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('revoked or has expired') as unknown,
+    });
   });
 
   it('that shows nothing is nobody, whatever it writes into fields', async () => {
