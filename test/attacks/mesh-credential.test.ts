@@ -807,7 +807,11 @@ describe('a connection that is not HTTP, where a principal is required', () => {
             protocol: 'TCP',
             filters: [{ kind: 'credential', config: { ...CONFIG, required } }],
             connections: [
-              { destinations: [], passthrough: true, origin: { resource: 'Service a/b' } },
+              {
+                destinations: [],
+                passthrough: true,
+                origin: { resource: 'Service a/b', path: 'spec' },
+              },
             ],
           }),
         ],
