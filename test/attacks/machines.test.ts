@@ -11,6 +11,9 @@ import { Pki } from '../fixtures/pki.ts';
 const ROLES = [
   { identity: 'spiffe://mesh.test/ns/ci/sa/deployer', role: 'editor', namespaces: ['shop'] },
   { identity: 'spiffe://mesh.test/ns/ops/*', role: 'viewer' },
+  { identity: 'spiffe://cluster.local/ns/ci/sa/release', role: 'admin' },
+  { identity: 'spiffe://cluster.local/ns/ops/*', role: 'editor', namespaces: ['shop'] },
+  { identity: 'spiffe://cluster.local/ns/eyes/*', role: 'viewer' },
 ];
 
 let pki: Pki;
@@ -221,5 +224,64 @@ describe('a machine', () => {
 
   it('is not spoken to in an old version', async () => {
     await expect(ask({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/version|alert|EPROTO/i);
+  });
+});
+
+describe('a security-admin makes nobody a machine that may do more', () => {
+  const post = (token: string, path: string, body: object): ReturnType<typeof ask> =>
+    ask({
+      method: 'POST',
+      path,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  let rules = 0;
+  const rule = (token: string, identity: string): ReturnType<typeof ask> =>
+    post(token, '/v1/identity/oidc-joins', {
+      name: `r${rules++}`,
+      issuer: 'https://ci.test',
+      audience: 'lateen',
+      claims: { sub: 'x' },
+      identity,
+    });
+  const joinToken = (token: string, identity: string): ReturnType<typeof ask> =>
+    post(token, '/v1/identity/join-tokens', { identity });
+  let security: string;
+  beforeAll(async () => {
+    const { text } = await post(ADMIN, '/v1/tokens', { name: 'sec', role: 'security-admin' });
+    security = (JSON.parse(text) as { token: string }).token;
+  });
+
+  it.each([
+    'cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ops/sa/x',
+  ])('by a join token for %s', async (identity) => {
+    expect((await joinToken(security, identity)).status).toBe(403);
+  });
+
+  it.each([
+    'cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ci/sa/{sub}',
+    'spiffe://cluster.local/ns/{ns}/sa/release',
+    'spiffe://cluster.local/ns/{ns}/sa/{sub}',
+    'spiffe://cluster.local/ns/ci/sa/re{sub}',
+    'spiffe://cluster.local/ns/ops/sa/{sub}',
+    'spiffe://cluster.local/ns/o{x}/sa/y',
+    'spiffe://cluster.local/ns/{https://ci.test/ns}/sa/release',
+    'spiffe://cluster.local/ns/{a}{b}/sa/r{c}e',
+  ])('by a rule for %s', async (identity) => {
+    expect((await rule(security, identity)).status).toBe(403);
+    expect((await rule(ADMIN, identity)).status).toBe(201);
+  });
+
+  it.each([
+    'spiffe://cluster.local/ns/ci/sa/test',
+    'spiffe://cluster.local/ns/ci/sa/test-{sub}',
+    'spiffe://cluster.local/ns/eyes/sa/{sub}',
+    'spiffe://cluster.local/ns/shop/sa/{sub}',
+  ])('and may give others: %s', async (identity) => {
+    expect((await rule(security, identity)).status).toBe(201);
+    expect((await joinToken(security, identity.replace('{sub}', 'x'))).status).not.toBe(403);
   });
 });
