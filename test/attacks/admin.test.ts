@@ -506,13 +506,22 @@ const OF_ALL = new Set([
   '/v1/auth/session',
   '/v1/auth/logout',
 ]);
-/** Whoever has nothing yet asks these; what the authority tells everybody. */
+/** Whoever has nothing yet asks these, and proves itself by what it sends; what the authority tells everybody. */
 const OPEN = new Set([
   '/v1/auth/config',
   '/v1/auth/login',
   '/v1/identity/bundle',
   '/v1/identity/crl',
   '/v1/identity/crl/{generation}',
+  '/v1/identity/join-key',
+  '/v1/identity/join',
+  '/v1/identity/renew',
+]);
+
+/** A proxy's own, and what they say to a request that isn't whole. */
+const OF_PROXIES = new Map([
+  ['/v1/proxies/stream', 426],
+  ['/v1/identity/token', 400],
 ]);
 
 describe('every route', () => {
@@ -526,7 +535,7 @@ describe('every route', () => {
       expect([what, (await raw({ method, path: filled, ...body })).status]).toEqual([what, 401]);
       if (OF_ALL.has(path)) continue;
       const { status } = await raw({ method, path: filled, ...body, as: 'proxy' });
-      expect([what, status]).toEqual([what, path === '/v1/proxies/stream' ? 426 : 403]);
+      expect([what, status]).toEqual([what, OF_PROXIES.get(path) ?? 403]);
     }
   });
 });
