@@ -48,7 +48,7 @@ export async function countAttacks(): Promise<ReadonlyMap<string, number>> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const counts = await countAttacks();
-  for (const [file, count] of [...counts].sort())
+  for (const [file, count] of [...counts].toSorted(([a], [b]) => a.localeCompare(b)))
     process.stdout.write(`${String(count).padStart(6)} ${file}\n`);
   process.stdout.write(
     `${[...counts.values()].reduce((sum, count) => sum + count, 0)} attack cases\n`,

@@ -1,5 +1,5 @@
 /** Secrets of every kind in a mesh with a control plane, a gateway and a command line: none comes out where it isn't asked for. */
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { setUpAuthority } from '../fixtures/authority-api.ts';
