@@ -26,3 +26,7 @@ export function senderHeaderFault(name: string): string | undefined {
   if (name.split('-').length > MAX_DASHES + 1) return `${name} has more than ${MAX_DASHES} dashes`;
   return RESERVED.test(name) ? `${name} is the connection's or the mesh's own` : undefined;
 }
+
+/** What isn't ASCII would be another character in a header: it is percent-encoded, and so is `%`. */
+export const senderText = (text: string): string =>
+  text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));

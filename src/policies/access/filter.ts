@@ -4,6 +4,7 @@ import { PathTrie } from '../../lib/path-trie.ts';
 import { otherValues, plainPath } from '../../lib/readings.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
+import { plainReply, policyStep } from '../answers.ts';
 import type { AccessConfig, AccessRule, HeaderWish, PathWish } from './config.ts';
 
 /** Undefined = can't be judged. */
@@ -114,13 +115,7 @@ function linkRule(rule: AccessRule): Test {
 }
 
 function refuse(details: string): LocalReply {
-  return {
-    status: 403,
-    body: 'access denied',
-    headers: [['content-type', 'text/plain']],
-    flag: '',
-    details,
-  };
+  return plainReply(403, 'access denied', details);
 }
 
 class AccessFilter implements Filter {
@@ -177,13 +172,9 @@ class AccessFilter implements Filter {
     rule: number,
   ): void {
     const path = rule < 0 ? `spec.access.${list}` : `spec.access.${list}[${rule}]`;
-    x.trace?.push({
-      step: 'policy',
-      name: this.#policy,
-      outcome,
-      detail: rule < 0 ? `no ${list} rule of access matches` : `access ${list}[${rule}] matches`,
-      origin: { resource: `Policy ${this.#policy}`, path },
-    });
+    const detail =
+      rule < 0 ? `no ${list} rule of access matches` : `access ${list}[${rule}] matches`;
+    x.trace?.push(policyStep(this.#policy, path, outcome, detail));
   }
 }
 

@@ -4,6 +4,9 @@ export type KeyPlace =
   | { readonly in: 'header'; readonly name: string; readonly prefix: string }
   | { readonly in: 'query' | 'cookie'; readonly name: string };
 
+/** Of a consumer: it goes into a header and a principal. */
+export const CONSUMER: RegExp = /^[A-Za-z0-9](?:[-A-Za-z0-9._@]{0,126}[A-Za-z0-9])?$/;
+
 export interface ApiKeysConfig {
   /** `namespace/name`. */
   readonly policy: string;

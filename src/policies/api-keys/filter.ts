@@ -7,38 +7,27 @@ import { headerSpellings } from '../../lib/sender-headers.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { RequestIdentity } from '../../model/identity.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../../model/policy.ts';
+import { namedIdentity, plainReply, policyStep } from '../answers.ts';
+import { SecretEntries, logSkippedLines } from '../secret-entries.ts';
 import type { ApiKeysConfig, KeyPlace } from './config.ts';
+import { CONSUMER } from './config.ts';
 import { keysAt, stripKey } from './locate.ts';
 
 const ISSUER = 'apikey';
 /** Visible ASCII, as keys travel in headers, queries and cookies. */
 const KEY = /^[\x21-\x7e]+$/;
-/** As consumers are named where a schema looks at them. */
-const CONSUMER = /^[A-Za-z0-9](?:[-A-Za-z0-9._@]{0,126}[A-Za-z0-9])?$/;
-
 interface Known extends ApiKeyEntry {
   readonly identity: RequestIdentity;
 }
 
 type Table = ReadonlyMap<string, Known>;
 
-function identityOf(name: string): RequestIdentity {
-  return {
-    principal: `${ISSUER}/${name}`,
-    issuer: ISSUER,
-    subject: name,
-    audiences: [],
-    claims: { iss: ISSUER, sub: name },
-    spaceDelimitedClaims: [],
-  };
-}
-
 function addEntries(
   table: Map<string, Known>,
   name: string,
   texts: readonly string[],
 ): readonly number[] {
-  const identity = identityOf(name);
+  const identity = namedIdentity(ISSUER, name);
   return texts.flatMap((text, index) => {
     const entry = parseApiKeyEntry(text);
     if (entry === undefined) return [index + 1];
@@ -47,28 +36,9 @@ function addEntries(
   });
 }
 
-function refuse(details: string): LocalReply {
-  return {
-    status: 401,
-    body: details === 'api_key_missing' ? 'api key required' : 'api key refused',
-    headers: [
-      ['content-type', 'text/plain'],
-      ['www-authenticate', 'ApiKey'],
-    ],
-    flag: '',
-    details,
-  };
-}
+const CHALLENGE = [['www-authenticate', 'ApiKey']] as const;
+const UNAVAILABLE = plainReply(503, 'authentication unavailable', 'api_keys_secret_missing');
 
-const UNAVAILABLE: LocalReply = {
-  status: 503,
-  body: 'authentication unavailable',
-  headers: [['content-type', 'text/plain']],
-  flag: '',
-  details: 'api_keys_secret_missing',
-};
-
-const NONE: Table = new Map();
 const NO_KEYS: readonly string[] = [];
 
 class ApiKeysFilter implements Filter {
@@ -77,9 +47,7 @@ class ApiKeysFilter implements Filter {
   readonly #own: Table;
   /** Headers that no client may send. */
   readonly #cleaned: readonly string[];
-  /** Of the Secret as it was when it was read last. */
-  #secret: Readonly<Record<string, string>> | undefined;
-  #ofSecret: Table = NONE;
+  readonly #ofSecret: SecretEntries<Table>;
 
   constructor(config: ApiKeysConfig, context: LinkContext) {
     this.#config = config;
@@ -89,6 +57,7 @@ class ApiKeysFilter implements Filter {
       if (addEntries(own, name, hashes).length > 0)
         throw new Error(`${config.policy}: a hash of ${name} is none`);
     this.#own = own;
+    this.#ofSecret = new SecretEntries(context, config.secret, (values) => this.#tableOf(values));
     const { consumerHeader } = config;
     this.#cleaned = consumerHeader === undefined ? [] : headerSpellings(consumerHeader);
   }
@@ -127,7 +96,7 @@ class ApiKeysFilter implements Filter {
   #judge(x: Exchange, key: string): LocalReply | undefined {
     const config = this.#config;
     const hash = sha256Hex(key);
-    const ofSecret = this.#tableOfSecret();
+    const ofSecret = this.#ofSecret.read();
     const found = this.#own.get(hash) ?? ofSecret?.get(hash);
     if (found === undefined) {
       if (ofSecret !== undefined) return this.#deny(x, 'api_key_unknown');
@@ -150,21 +119,17 @@ class ApiKeysFilter implements Filter {
     if (keysAt(x, place).length > 0) stripKey(x, place);
   }
 
-  /** Undefined = the Secret isn't there. */
-  #tableOfSecret(): Table | undefined {
-    const { secret, policy } = this.#config;
-    if (secret === undefined) return NONE;
-    const values = this.#context.secret?.(secret);
-    if (values === undefined) return undefined;
-    if (values === this.#secret) return this.#ofSecret;
+  #tableOf(values: Readonly<Record<string, string>>): Table {
     const table = new Map<string, Known>();
     for (const [name, text] of Object.entries(values)) {
-      const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-      const faults = CONSUMER.test(name) ? addEntries(table, name, lines) : [0];
-      if (faults.length > 0) this.#context.host.log(faultLine(policy, secret, faults));
+      const filled = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+      const lines = CONSUMER.test(name) ? addEntries(table, name, filled) : [0];
+      const { policy, secret } = this.#config;
+      // Nor is the entry's name said.
+      const message =
+        'an entry of a Secret of API keys has lines that are no hashes, they are skipped';
+      if (lines.length > 0) logSkippedLines(this.#context, { message, policy, secret, lines });
     }
-    this.#secret = values;
-    this.#ofSecret = table;
     return table;
   }
 
@@ -175,25 +140,13 @@ class ApiKeysFilter implements Filter {
 
   #refuse(x: Exchange, details: string): LocalReply {
     x.decidedBy = this.#config.policy;
-    return refuse(details);
+    const body = details === 'api_key_missing' ? 'api key required' : 'api key refused';
+    return plainReply(401, body, details, CHALLENGE);
   }
 
   #trace(x: Exchange, outcome: 'passed' | 'denied', detail: string): void {
-    const { policy } = this.#config;
-    const origin = { resource: `Policy ${policy}`, path: 'spec.apiKeys' };
-    x.trace?.push({ step: 'policy', name: policy, outcome, detail, origin });
+    x.trace?.push(policyStep(this.#config.policy, 'spec.apiKeys', outcome, detail));
   }
-}
-
-/** Neither the entry's name nor its text is said: a key may have been put there by mistake. */
-function faultLine(policy: string, secret: string, lines: readonly number[]): string {
-  return JSON.stringify({
-    level: 'warning',
-    message: 'an entry of a Secret of API keys has lines that are no hashes, they are skipped',
-    policy,
-    secret,
-    lines,
-  });
 }
 
 export const apiKeysFilter: PolicyFilter = {

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { API_KEY_ENTRY, MIN_API_KEY_LENGTH, parseApiKeyEntry } from '../../lib/api-key.ts';
+import { secretNameFault } from '../../lib/secret-values.ts';
 import { senderHeaderFault } from '../../lib/sender-headers.ts';
 import type { PolicyPart, ReportFault } from '../../model/policy.ts';
+import { CONSUMER } from './config.ts';
 
 const MAX_KEYS = 1000;
 const MAX_HASHES = 8;
@@ -56,9 +58,6 @@ export interface ApiKeysPart {
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Of a consumer: it goes into a header and a principal. */
-const CONSUMER = /^[A-Za-z0-9](?:[-A-Za-z0-9._@]{0,126}[A-Za-z0-9])?$/;
-const SECRET = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 function checkPlace(place: ApiKeysPlace, at: string, report: ReportFault): void {
   const { prefix, ...places } = place;
@@ -114,8 +113,8 @@ function check(given: unknown, report: ReportFault): void {
     report('from', 'from is empty, want a place', 'leave it out to mean the header x-api-key');
   for (const [index, place] of (from ?? []).entries()) checkPlace(place, `from[${index}]`, report);
   checkKeys(part, report);
-  if (secretName !== undefined && !SECRET.test(secretName))
-    report('secretName', `${JSON.stringify(secretName)} is no name of a Secret`);
+  const unnamed = secretName === undefined ? undefined : secretNameFault(secretName);
+  if (unnamed !== undefined) report('secretName', unnamed);
   const fault = consumerHeader === undefined ? undefined : senderHeaderFault(consumerHeader);
   if (fault !== undefined) report('consumerHeader', fault);
 }

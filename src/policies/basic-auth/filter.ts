@@ -3,11 +3,13 @@ import { sha256Hex } from '../../lib/hash.ts';
 import type { PasswordHash } from '../../lib/password-hash.ts';
 import { MAX_ITERATIONS, isPassword, parsePasswordHash } from '../../lib/password-hash.ts';
 import { isPreflight } from '../../lib/preflight.ts';
-import { headerSpellings } from '../../lib/sender-headers.ts';
+import { headerSpellings, senderText } from '../../lib/sender-headers.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { RequestIdentity } from '../../model/identity.ts';
 import type { Filter, FilterAnswer, LinkContext, PolicyFilter } from '../../model/policy.ts';
+import { namedIdentity, plainReply, policyStep } from '../answers.ts';
+import { SecretEntries, logSkippedLines } from '../secret-entries.ts';
 import type { BasicAuthConfig } from './config.ts';
 import { parseCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
@@ -35,25 +37,6 @@ interface Judged {
   readonly isRight: boolean;
 }
 
-function identityOf(name: string): RequestIdentity {
-  return {
-    principal: `${ISSUER}/${name}`,
-    issuer: ISSUER,
-    subject: name,
-    audiences: [],
-    claims: { iss: ISSUER, sub: name },
-    spaceDelimitedClaims: [],
-  };
-}
-
-function plain(status: number, body: string, details: string): LocalReply {
-  return { status, body, headers: [['content-type', 'text/plain']], flag: '', details };
-}
-
-/** What isn't ASCII would be another character in a header. */
-const inHeader = (name: string): string =>
-  name.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part));
-
 class BasicAuthFilter implements Filter {
   readonly #config: BasicAuthConfig;
   readonly #context: LinkContext;
@@ -68,8 +51,7 @@ class BasicAuthFilter implements Filter {
   #decoy: PasswordHash;
   /** Being derived; who brings the same meanwhile waits for the same. */
   readonly #verdicts = new Map<string, Promise<boolean>>();
-  #secret: Readonly<Record<string, string>> | undefined;
-  #ofSecret: Users = new Map();
+  readonly #ofSecret: SecretEntries<Users>;
 
   constructor(config: BasicAuthConfig, context: LinkContext) {
     const { policy, realm, userHeader, throttle } = config;
@@ -87,6 +69,7 @@ class BasicAuthFilter implements Filter {
     this.#throttle = new Throttle(throttle);
     this.#pepper = context.host.random.hex(SALT_BYTES);
     this.#decoy = decoyLike(own);
+    this.#ofSecret = new SecretEntries(context, config.secret, (values) => this.#usersOf(values));
   }
 
   request(x: Exchange): FilterAnswer {
@@ -107,7 +90,7 @@ class BasicAuthFilter implements Filter {
       this.#throttle.failed(x.remoteIp, nowMs);
       return this.#fail(x, 'basic_auth_malformed');
     }
-    const users = this.#usersOfSecret();
+    const users = this.#ofSecret.read();
     const hash = this.#own.get(given.user) ?? users?.get(given.user);
     if (hash === undefined && users === undefined)
       return this.#unavailable(x, 'basic_auth_secret_missing');
@@ -146,7 +129,7 @@ class BasicAuthFilter implements Filter {
       this.#throttle.failed(x.remoteIp, nowMs);
       return this.#fail(x, 'basic_auth_failed');
     }
-    const identity = identityOf(user);
+    const identity = namedIdentity(ISSUER, user);
     this.#held.set(name, { identity, hash, untilMs: nowMs + REMEMBERED_MS });
     return this.#pass(x, identity);
   }
@@ -155,21 +138,16 @@ class BasicAuthFilter implements Filter {
     const { userHeader, forwardsCredentials } = this.#config;
     x.identity ??= identity;
     if (!forwardsCredentials) x.request.remove('authorization');
-    if (userHeader !== undefined) x.request.set(userHeader, inHeader(identity.subject));
+    if (userHeader !== undefined) x.request.set(userHeader, senderText(identity.subject));
     this.#trace(x, 'passed', `password of ${identity.subject}`);
   }
 
-  /** Undefined = the Secret isn't there. */
-  #usersOfSecret(): Users | undefined {
+  #usersOf(values: Readonly<Record<string, string>>): Users {
     const { secret, policy } = this.#config;
-    if (secret === undefined) return this.#ofSecret;
-    const values = this.#context.secret?.(secret);
-    if (values === undefined) return undefined;
-    if (values === this.#secret) return this.#ofSecret;
-    const { users, faults } = readUsers(values['users'] ?? '');
-    if (faults.length > 0) this.#context.host.log(faultLine(policy, secret, faults));
-    this.#secret = values;
-    this.#ofSecret = users;
+    const { users, faults: lines } = readUsers(values['users'] ?? '');
+    const message =
+      'the entry users of a Secret has lines that are no user with a hash, they are skipped';
+    if (lines.length > 0) logSkippedLines(this.#context, { message, policy, secret, lines });
     this.#decoy = decoyLike(new Map([...users, ...this.#own]));
     return users;
   }
@@ -181,28 +159,24 @@ class BasicAuthFilter implements Filter {
 
   #refuse(x: Exchange, body: string, details: string): LocalReply {
     x.decidedBy = this.#config.policy;
-    const reply = plain(401, body, details);
-    return { ...reply, headers: [...reply.headers, ['www-authenticate', this.#challenge]] };
+    return plainReply(401, body, details, [['www-authenticate', this.#challenge]]);
   }
 
   #unavailable(x: Exchange, details: string): LocalReply {
     this.#trace(x, 'denied', details.replaceAll('_', ' '));
     x.decidedBy = this.#config.policy;
-    return plain(503, 'authentication unavailable', details);
+    return plainReply(503, 'authentication unavailable', details);
   }
 
   #throttled(x: Exchange, waitMs: number): LocalReply {
     this.#trace(x, 'denied', 'the client failed too often');
     x.decidedBy = this.#config.policy;
-    const reply = plain(429, 'too many attempts', 'basic_auth_throttled');
     const seconds = String(Math.ceil(waitMs / 1000));
-    return { ...reply, headers: [...reply.headers, ['retry-after', seconds]] };
+    return plainReply(429, 'too many attempts', 'basic_auth_throttled', [['retry-after', seconds]]);
   }
 
   #trace(x: Exchange, outcome: 'passed' | 'denied', detail: string): void {
-    const { policy } = this.#config;
-    const origin = { resource: `Policy ${policy}`, path: 'spec.basicAuth' };
-    x.trace?.push({ step: 'policy', name: policy, outcome, detail, origin });
+    x.trace?.push(policyStep(this.#config.policy, 'spec.basicAuth', outcome, detail));
   }
 }
 
@@ -230,16 +204,6 @@ function readUsers(text: string): { readonly users: Users; readonly faults: read
     else users.set(name, hash);
   }
   return { users, faults };
-}
-
-function faultLine(policy: string, secret: string, lines: readonly number[]): string {
-  return JSON.stringify({
-    level: 'warning',
-    message: 'the entry users of a Secret has lines that are no user with a hash, they are skipped',
-    policy,
-    secret,
-    lines,
-  });
 }
 
 export const basicAuthFilter: PolicyFilter = {

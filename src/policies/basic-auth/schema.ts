@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../../lib/duration.ts';
 import { MAX_ITERATIONS, PASSWORD_HASH, parsePasswordHash } from '../../lib/password-hash.ts';
+import { secretNameFault } from '../../lib/secret-values.ts';
 import { senderHeaderFault } from '../../lib/sender-headers.ts';
 import type { PolicyPart, ReportFault } from '../../model/policy.ts';
 
@@ -36,7 +37,6 @@ export interface BasicAuthPart {
   readonly throttle?: { readonly failures?: number; readonly window?: string };
 }
 
-const SECRET = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 const MAX_NAME = 128;
 /** It ends in a header and a principal. */
 const NOT_IN_NAME = /[:\x00-\x1f\x7f-\x9f]/;
@@ -67,8 +67,8 @@ function check(given: unknown, report: ReportFault): void {
   if (realm !== undefined && !/^[\x20-\x7e]{1,128}$/.test(realm))
     report('realm', `${JSON.stringify(realm)} is no realm, want 1 to 128 characters of ASCII`);
   checkUsers(part, report);
-  if (secretName !== undefined && !SECRET.test(secretName))
-    report('secretName', `${JSON.stringify(secretName)} is no name of a Secret`);
+  const unnamed = secretName === undefined ? undefined : secretNameFault(secretName);
+  if (unnamed !== undefined) report('secretName', unnamed);
   const fault = userHeader === undefined ? undefined : senderHeaderFault(userHeader);
   if (fault !== undefined) report('userHeader', fault);
   const windowMs = throttle?.window === undefined ? 1000 : parseDuration(throttle.window);

@@ -1,11 +1,8 @@
 /** Size and type of request bodies. What has no declared length is counted by the driver. */
 import type { BodyLimit, Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, PolicyFilter } from '../../model/policy.ts';
+import { plainReply, policyStep } from '../answers.ts';
 import type { BodyConfig } from './config.ts';
-
-function refuse(status: number, body: string, details: string): LocalReply {
-  return { status, body, headers: [['content-type', 'text/plain']], flag: '', details };
-}
 
 /** `type/subtype` of one content-type field. */
 const MEDIA_TYPE = /^\s*([!#$&^_.+\w-]+)\/([!#$&^_.+\w-]+)\s*(?:;|$)/;
@@ -35,10 +32,10 @@ class BodyFilter implements Filter {
         : {
             maxBytes,
             policy,
-            reply: refuse(413, 'payload too large', `request_payload_too_large[${policy}]`),
+            reply: plainReply(413, 'payload too large', `request_payload_too_large[${policy}]`),
           };
     this.#takesType = contentTypes === undefined ? undefined : typeTest(contentTypes);
-    this.#wrongType = refuse(
+    this.#wrongType = plainReply(
       415,
       'unsupported media type',
       `request_media_type_refused[${policy}]`,
@@ -77,13 +74,7 @@ class BodyFilter implements Filter {
     detail: string,
     path: string,
   ): void {
-    x.trace?.push({
-      step: 'policy',
-      name: this.#policy,
-      outcome,
-      detail,
-      origin: { resource: `Policy ${this.#policy}`, path },
-    });
+    x.trace?.push(policyStep(this.#policy, path, outcome, detail));
   }
 }
 

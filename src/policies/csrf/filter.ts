@@ -4,6 +4,7 @@ import { isSameOrigin, originOf, originOfUrl, parseOrigin } from '../../lib/orig
 import { linkPaths } from '../../lib/path-list.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../../model/policy.ts';
+import { plainReply, policyStep } from '../answers.ts';
 import type { CsrfConfig } from './config.ts';
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
@@ -45,13 +46,7 @@ class CsrfFilter implements Filter {
       return undefined;
     }
     x.decidedBy = policy;
-    return {
-      status: 403,
-      body: 'cross-site request refused',
-      headers: [['content-type', 'text/plain']],
-      flag: '',
-      details: fault,
-    };
+    return plainReply(403, 'cross-site request refused', fault);
   }
 
   #faultOf(x: Exchange): Fault | undefined {
@@ -96,16 +91,11 @@ class CsrfFilter implements Filter {
   #trace(x: Exchange, fault: Fault | undefined): void {
     const { policy, isShadow } = this.#config;
     const isDenied = fault !== undefined && !isShadow;
-    x.trace?.push({
-      step: 'policy',
-      name: policy,
-      outcome: isDenied ? 'denied' : 'passed',
-      detail:
-        fault === undefined
-          ? 'the request comes from where it may'
-          : `${fault.replaceAll('_', ' ')}${isShadow ? ', in shadow' : ''}`,
-      origin: { resource: `Policy ${policy}`, path: 'spec.csrf' },
-    });
+    const detail =
+      fault === undefined
+        ? 'the request comes from where it may'
+        : `${fault.replaceAll('_', ' ')}${isShadow ? ', in shadow' : ''}`;
+    x.trace?.push(policyStep(policy, 'spec.csrf', isDenied ? 'denied' : 'passed', detail));
   }
 }
 

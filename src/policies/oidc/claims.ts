@@ -1,5 +1,6 @@
 /** What a session leaves on a request: who asks, and the headers that say so. */
 import type { Fields } from '../../lib/fields.ts';
+import { senderText } from '../../lib/sender-headers.ts';
 import type { RequestIdentity } from '../../model/identity.ts';
 import type { OidcConfig } from './config.ts';
 import type { Session } from './session.ts';
@@ -33,10 +34,6 @@ function claimText(value: unknown): string | undefined {
   return parts.join(',');
 }
 
-/** What isn't ASCII would be another character in a header. */
-const inHeader = (text: string): string =>
-  text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
-
 export interface Outputs {
   readonly identity: RequestIdentity;
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -55,7 +52,7 @@ export function outputsOf(
     const text = claimText(claimAt(claims, claim));
     if (text === undefined) continue;
     if (/[\x00-\x1f\x7f]/.test(text)) return 'breaks';
-    headers.push([header, inHeader(text)]);
+    headers.push([header, senderText(text)]);
   }
   if (forwardsAccessToken && accessToken !== undefined)
     headers.push(['authorization', `Bearer ${accessToken}`]);

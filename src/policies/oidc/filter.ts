@@ -7,6 +7,7 @@ import { headerSpellings } from '../../lib/sender-headers.ts';
 import { TokenCache } from '../../lib/token-cache.ts';
 import type { Exchange, LocalReply } from '../../model/exchange.ts';
 import type { Filter, FilterAnswer, LinkContext, PolicyFilter } from '../../model/policy.ts';
+import { policyStep } from '../answers.ts';
 import type { Outputs } from './claims.ts';
 import { outputsOf } from './claims.ts';
 import type { OidcConfig, RedirectPlace } from './config.ts';
@@ -257,9 +258,7 @@ class OidcFilter implements Filter {
   }
 
   #trace(x: Exchange, outcome: 'passed' | 'denied', detail: string): void {
-    const { policy } = this.#config;
-    const origin = { resource: `Policy ${policy}`, path: 'spec.oidc' };
-    x.trace?.push({ step: 'policy', name: policy, outcome, detail, origin });
+    x.trace?.push(policyStep(this.#config.policy, 'spec.oidc', outcome, detail));
   }
 }
 

@@ -4,6 +4,7 @@ import { parseDuration } from '../../lib/duration.ts';
 import { PUBLIC_ALGORITHMS } from '../../lib/jwk.ts';
 import { originOfUrl } from '../../lib/origin.ts';
 import { pathFault } from '../../lib/path-list.ts';
+import { secretNameFault } from '../../lib/secret-values.ts';
 import { senderHeaderFault } from '../../lib/sender-headers.ts';
 import type { OidcPart } from './part.ts';
 import { oidcFields, oidcNotes, oidcRefusals } from './reference.ts';
@@ -60,7 +61,6 @@ const schema = z.strictObject({
   timeout: z.string().optional(),
 });
 
-const SECRET = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 const PATH = /^\/[A-Za-z0-9._~!$&'()*+,=:@%/-]*$/;
 const LOCAL = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const COOKIE = /^__Host-[A-Za-z0-9_-]{1,48}$/;
@@ -155,8 +155,8 @@ function checkTexts(part: OidcPart, report: ReportFault): void {
   const { clientId, secretName, session, scopes = [], parameters = {}, logout } = part;
   if (!/^[\x20-\x7e]{1,255}$/.test(clientId))
     report('clientId', `${JSON.stringify(clientId)} is no client id`);
-  if (!SECRET.test(secretName))
-    report('secretName', `${JSON.stringify(secretName)} is no name of a Secret`);
+  const unnamed = secretNameFault(secretName);
+  if (unnamed !== undefined) report('secretName', unnamed);
   if (session?.cookieName !== undefined && !COOKIE.test(session.cookieName))
     report(
       'session.cookieName',
