@@ -1,21 +1,16 @@
 /** analyze: everything that admission, analysis and compile say, of files or of a running mesh. */
 import type { Command } from 'commander';
-import type { Diagnostic, Level } from '../../src/model/diagnostic.ts';
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import { call, resolveCredentials } from '../client.ts';
-import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
-import { CommandError } from '../errors.ts';
 import { collect, readSources } from '../files.ts';
-import { diagnosticText, note, outputFormat, printData } from '../output.ts';
-import { toSarif } from '../sarif.ts';
-import { VERSION } from '../version.ts';
+import type { FindingsOptions } from '../findings.ts';
+import { reportFindings } from '../findings.ts';
+import { note } from '../output.ts';
 
-interface AnalyzeOptions extends GlobalOptions {
+interface AnalyzeOptions extends FindingsOptions {
   readonly filename?: readonly string[];
-  readonly failOn: string;
 }
-
-const RANK: Readonly<Record<Level, number>> = { info: 0, warning: 1, error: 2 };
 
 async function findInFiles(
   names: readonly string[],
@@ -40,25 +35,10 @@ async function findInMesh(options: AnalyzeOptions): Promise<readonly Diagnostic[
   return body.items;
 }
 
-async function analyze(options: AnalyzeOptions): Promise<void> {
-  const failOn = options.failOn;
-  if (failOn !== 'error' && failOn !== 'warning' && failOn !== 'info')
-    throw new CommandError(`--fail-on ${failOn}: want error, warning or info`, 2);
-  const found =
-    options.filename === undefined
-      ? await findInMesh(options)
-      : await findInFiles(options.filename, options);
-  const isSarif = options.output === 'sarif';
-  const format = outputFormat(isSarif ? undefined : options.output);
-  if (isSarif) printData(toSarif(found, VERSION), 'json');
-  else if (format === 'json' || format === 'yaml') printData(found, format);
-  else for (const finding of found) process.stdout.write(`${diagnosticText(finding)}\n`);
-  const counts = (['error', 'warning', 'info'] as const).map(
-    (level) => `${found.filter((finding) => finding.level === level).length} ${level}`,
+const analyze = (options: AnalyzeOptions): Promise<void> =>
+  reportFindings(options, () =>
+    options.filename === undefined ? findInMesh(options) : findInFiles(options.filename, options),
   );
-  note(counts.join(', '));
-  if (found.some((finding) => RANK[finding.level] >= RANK[failOn])) process.exitCode = 1;
-}
 
 export function registerAnalyze(program: Command): void {
   withConnection(program.command('analyze'))

@@ -1,22 +1,17 @@
 /** harden: what is weaker than it could be, in files or in the running mesh and its control plane. */
 import type { Command } from 'commander';
 import { diagnosticOf } from '../../src/config/harden/codes.ts';
-import type { Diagnostic, Level } from '../../src/model/diagnostic.ts';
+import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import { call, resolveCredentials } from '../client.ts';
-import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { collect, readSources } from '../files.ts';
-import { diagnosticText, note, outputFormat, printData } from '../output.ts';
-import { toSarif } from '../sarif.ts';
-import { VERSION } from '../version.ts';
+import type { FindingsOptions } from '../findings.ts';
+import { RANK, reportFindings } from '../findings.ts';
 
-interface HardenOptions extends GlobalOptions {
+interface HardenOptions extends FindingsOptions {
   readonly filename?: readonly string[];
-  readonly failOn: string;
 }
-
-const RANK: Readonly<Record<Level, number>> = { info: 0, warning: 1, error: 2 };
 
 async function ofFiles(names: readonly string[]): Promise<readonly Diagnostic[]> {
   const { harden, kinds, readConfig } = await import('../from-files.ts');
@@ -49,23 +44,12 @@ async function ofMesh(options: HardenOptions): Promise<readonly Diagnostic[]> {
   return [...ofConnection(credentials.server), ...body.items];
 }
 
-async function run(options: HardenOptions): Promise<void> {
-  const { failOn, filename } = options;
-  if (failOn !== 'error' && failOn !== 'warning' && failOn !== 'info')
-    throw new CommandError(`--fail-on ${failOn}: want error, warning or info`, 2);
-  const isSarif = options.output === 'sarif';
-  const format = outputFormat(isSarif ? undefined : options.output);
-  const all = filename === undefined ? await ofMesh(options) : await ofFiles(filename);
-  const found = all.toSorted((a, b) => RANK[b.level] - RANK[a.level]);
-  if (isSarif) printData(toSarif(found, VERSION), 'json');
-  else if (format === 'json' || format === 'yaml') printData(found, format);
-  else for (const finding of found) process.stdout.write(`${diagnosticText(finding)}\n`);
-  const counts = (['error', 'warning', 'info'] as const).map(
-    (level) => `${found.filter((finding) => finding.level === level).length} ${level}`,
-  );
-  note(counts.join(', '));
-  if (found.some((finding) => RANK[finding.level] >= RANK[failOn])) process.exitCode = 1;
-}
+const run = (options: HardenOptions): Promise<void> =>
+  reportFindings(options, async () => {
+    const { filename } = options;
+    const found = filename === undefined ? await ofMesh(options) : await ofFiles(filename);
+    return found.toSorted((a, b) => RANK[b.level] - RANK[a.level]);
+  });
 
 export function registerHarden(program: Command): void {
   withConnection(program.command('harden'))
