@@ -108,6 +108,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/presets/control',
       'src/presets/node',
       'src/presets/edge',
+      'control/access/rights.ts',
       'control/identity/offline.ts',
       'control/keys.ts',
       'control/node.ts',
