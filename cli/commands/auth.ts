@@ -157,7 +157,7 @@ async function whoami(options: GlobalOptions): Promise<void> {
 
 /** The answer is the exit code too, as kubectl's. */
 async function canI(verb: string, kind: string, options: GlobalOptions): Promise<void> {
-  const known = AREAS.has(kind) ? { kind } : kindNamed(kind);
+  const known = AREAS.has(kind) ? { kind } : await kindNamed(kind);
   const { body } = await call<{
     readonly allowed: boolean;
     readonly reason?: string;
@@ -173,8 +173,10 @@ async function canI(verb: string, kind: string, options: GlobalOptions): Promise
 }
 
 /** A kind as people write it: `vs`, `virtualservices`, `VirtualService`. */
-function kindNamed(text: string): { readonly kind: string; readonly group?: string } {
-  const { kind, group } = findKind(text);
+async function kindNamed(
+  text: string,
+): Promise<{ readonly kind: string; readonly group?: string }> {
+  const { kind, group } = await findKind(text);
   return { kind, group };
 }
 

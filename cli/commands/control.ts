@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from '../files.ts';
 import type { ControlTls } from '../../control/node.ts';
-import { startControlPlane } from '../../control/node.ts';
 import { keepAuthority } from '../ca/embedded.ts';
 import { authoritySecrets } from '../ca/secret.ts';
 import { parseDuration } from '../../src/lib/duration.ts';
@@ -104,6 +103,8 @@ async function serve(options: ControlOptions): Promise<void> {
   const server = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const token = adminToken(options.dataDir, server);
   const { secret, before } = authoritySecrets(options.dataDir);
+  // Other commands need not load a control plane to be listed beside it.
+  const { startControlPlane } = await import('../../control/node.ts');
   const control = await startControlPlane({
     database: join(options.dataDir, 'control.sqlite'),
     port,

@@ -9,6 +9,7 @@ import {
   trustDomainOf,
   workloadOf,
 } from '../../src/lib/spiffe-id.ts';
+import { requireNoMore } from '../access/machines.ts';
 import type { App, Services } from '../admin/context.ts';
 import { allow } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
@@ -133,8 +134,10 @@ function tokenRoutes(app: App, { deps }: Services, joining: Joining): void {
   app.post(TOKENS, async (c) => {
     allow(c, 'security-admin');
     const { identity, ttlSeconds = DEFAULT_TTL_SECONDS, cidr } = await readJson(c, tokenBody);
+    const own = ownIdentity(identity, await joining.trustDomain());
+    requireNoMore(c.get('principal'), spiffeUri(own), deps.machines);
     const { record, token } = await joining.tokens.create({
-      identity: ownIdentity(identity, await joining.trustDomain()),
+      identity: own,
       ttlMs: ttlSeconds * 1000,
       ...(cidr === undefined ? {} : { cidr }),
       actor: c.get('principal').name,
@@ -167,6 +170,7 @@ function ruleRoutes(app: App, { deps }: Services, joining: Joining): void {
     const identity = wanted.identity.replace(/^spiffe:\/\//, '');
     const unfit = templateFault(identity, await joining.trustDomain());
     if (unfit !== undefined) throw bad('identity', unfit);
+    requireNoMore(c.get('principal'), spiffeUri(identity), deps.machines);
     const { name, issuer, audience, claims, algorithms = DEFAULT_ALGORITHMS } = wanted;
     const rule: OidcJoinRule = {
       name,
