@@ -7,7 +7,7 @@ import { collect } from '../files.ts';
 import type { ControlTls } from '../../control/node.ts';
 import { keepAuthority } from '../ca/embedded.ts';
 import { authoritySecrets } from '../ca/secret.ts';
-import { parseDuration } from '../../src/lib/duration.ts';
+import { parseLongDuration } from '../duration.ts';
 import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -82,8 +82,7 @@ const MIN_TTL_MS = 5000;
 const MAX_TTL_MS = 90 * 24 * 3_600_000;
 
 function certificateTtlOf(text: string): number {
-  const days = /^(\d{1,3})d$/.exec(text)?.[1];
-  const ms = days === undefined ? parseDuration(text) : Number(days) * 24 * 3_600_000;
+  const ms = parseLongDuration(text);
   if (ms === undefined || ms < MIN_TTL_MS || ms > MAX_TTL_MS)
     throw new CommandError(`--certificate-ttl ${text}: want 5s to 90d`, 2);
   return ms;

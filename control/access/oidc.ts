@@ -3,7 +3,6 @@ import { z } from '@hono/zod-openapi';
 import { createLocalJWKSet, errors, jwtVerify } from 'jose';
 import type { JWTPayload } from 'jose';
 import { decodeBase64url } from '../../src/lib/base64url.ts';
-import { sha256Hex } from '../../src/lib/hash.ts';
 import { PUBLIC_ALGORITHMS } from '../../src/lib/jwk.ts';
 import { ISSUER_PREFIX } from '../../src/lib/key-set-name.ts';
 import type { Keys } from '../keys.ts';
@@ -75,17 +74,22 @@ export interface Login {
   readonly namespaces?: readonly string[];
 }
 
+/** A token that holds. It is good for one login: by what it is known again, and how long. */
+export interface ProvenLogin extends Login {
+  readonly once: string;
+  readonly onceUntilMs: number;
+}
+
 export interface Oidc {
   readonly config: OidcConfig;
   /** @throws Problem 401 when the token isn't good, 403 when its holder has no role here, 503 without the issuer's keys */
-  login(idToken: string): Promise<Login>;
+  verify(idToken: string): Promise<ProvenLogin>;
 }
 
 const MAX_TOKEN = 16_384;
 const SKEW_SECONDS = 60;
 /** An ID token is used at once: one that was found later is no login. */
 const MAX_AGE_SECONDS = 600;
-const MAX_USED = 10_000;
 const MAX_NAME = 200;
 
 const refuse = (why: string): Problem => new Problem(401, 'unauthorized', `ID token: ${why}`);
@@ -134,8 +138,6 @@ class Logins implements Oidc {
   readonly #keys: Keys;
   readonly #nowMs: () => number;
   readonly #keySet: string;
-  /** Hashes of tokens that were used, with when they are too old anyway. */
-  readonly #used = new Map<string, number>();
 
   constructor(config: OidcConfig, keys: Keys, nowMs: () => number) {
     this.config = config;
@@ -144,16 +146,20 @@ class Logins implements Oidc {
     this.#keySet = ISSUER_PREFIX + config.issuer;
   }
 
-  async login(idToken: string): Promise<Login> {
+  async verify(idToken: string): Promise<ProvenLogin> {
     requireForm(idToken);
     await this.#keys.ensure([this.#keySet]);
-    const payload = await this.#verify(idToken);
+    const payload = await this.#payloadOf(idToken);
     requireClaims(payload, this.config);
-    this.#useOnce(idToken);
-    return this.#person(payload);
+    return {
+      ...this.#person(payload),
+      // Without the signature, of which there may be several for one token.
+      once: `login/${idToken.slice(0, idToken.lastIndexOf('.'))}`,
+      onceUntilMs: this.#nowMs() + (MAX_AGE_SECONDS + 2 * SKEW_SECONDS) * 1000,
+    };
   }
 
-  async #verify(token: string): Promise<JWTPayload> {
+  async #payloadOf(token: string): Promise<JWTPayload> {
     try {
       return await this.#check(token);
     } catch (error) {
@@ -189,18 +195,6 @@ class Logins implements Oidc {
     if (error instanceof Problem) return error;
     // Which check failed helps its owner; the text is jose's and holds nothing of the token.
     return refuse(error instanceof errors.JOSEError ? error.message : 'it could not be verified');
-  }
-
-  #useOnce(token: string): void {
-    const nowMs = this.#nowMs();
-    // Without the signature, of which there may be several for one token.
-    const hash = sha256Hex(token.slice(0, token.lastIndexOf('.')));
-    if ((this.#used.get(hash) ?? 0) > nowMs) throw refuse('it was used before');
-    if (this.#used.size >= MAX_USED)
-      for (const [known, endsMs] of this.#used) if (endsMs <= nowMs) this.#used.delete(known);
-    if (this.#used.size >= MAX_USED)
-      throw new Problem(503, 'unavailable', 'too many people log in at once: try again later');
-    this.#used.set(hash, nowMs + (MAX_AGE_SECONDS + 2 * SKEW_SECONDS) * 1000);
   }
 
   #person(payload: JWTPayload): Login {

@@ -94,6 +94,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       'src/delivery',
       'src/simulate',
       'src/presets/control',
+      'control/access/rights.ts',
       'control/identity/offline.ts',
       'control/keys.ts',
       'control/node.ts',

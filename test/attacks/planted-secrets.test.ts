@@ -165,7 +165,7 @@ async function askGateway(): Promise<void> {
     'x-api-key': `${PLANTED}-api-key`,
     host: 'shop.test',
   };
-  for (const path of ['/', '/cart', '/%zz', '/..'])
+  for (const path of ['/', '/cart', '/%zz', '/..', `/?access_token=${jwt}`])
     await fetch(`http://127.0.0.1:${bench.port}${path}`, { headers }).then((answer) =>
       answer.text(),
     );
