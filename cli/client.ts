@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Diagnostic, Place } from '../src/model/diagnostic.ts';
+import { faultText } from '../src/lib/fault.ts';
 import { CommandError } from './errors.ts';
 
 export interface Connection {
@@ -131,20 +132,34 @@ function findingsOf(problem: Problem): Diagnostic[] {
 }
 
 function urlOf(credentials: Credentials, path: string, query: RequestOptions['query']): URL {
-  const url = new URL(credentials.server + path);
+  const text = credentials.server + path;
+  if (!URL.canParse(text) || !/^https?:/.test(text))
+    throw new CommandError(
+      `--server ${credentials.server}: want an address, as http://127.0.0.1:8090`,
+      2,
+    );
+  const url = new URL(text);
   for (const [name, value] of Object.entries(query ?? {}))
     if (value !== undefined) url.searchParams.set(name, value);
   return url;
+}
+
+function remedyOf(fault: string): string {
+  if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(fault))
+    return 'is `lateen up` running? (--server names another)';
+  if (fault.includes('WRONG_VERSION')) return 'it has no TLS, or another server is there: try http';
+  if (/certificate|self.signed|issuer/i.test(fault))
+    return 'where its certificate is of an authority of your own, NODE_EXTRA_CA_CERTS names the file of that (PEM)';
+  return '--server names another; one that has TLS is at https';
 }
 
 /** @throws CommandError when nobody answers */
 async function send(url: URL, server: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
-  } catch {
-    throw new CommandError(
-      `no control plane answers at ${server}: is \`lateen up\` running? (--server names another)`,
-    );
+  } catch (error) {
+    const fault = faultText(error);
+    throw new CommandError(`no control plane answers at ${server} (${fault}): ${remedyOf(fault)}`);
   }
 }
 

@@ -1,9 +1,5 @@
 /** What touches a host, of files or of a running mesh. */
-import { describeHost, unknownHostText } from '../src/config/describe/index.ts';
 import type { HostDescription } from '../src/config/describe/model.ts';
-import { findings } from '../src/config/findings.ts';
-import { readConfig } from '../src/config/pipeline.ts';
-import { kinds, policyCompilers } from '../src/presets/control.ts';
 import { call, resolveCredentials } from './client.ts';
 import type { GlobalOptions } from './context.ts';
 import { CommandError } from './errors.ts';
@@ -21,7 +17,9 @@ export async function hostInFiles(
   options: DescribeOptions,
 ): Promise<HostDescription> {
   const { filename = [], namespace } = options;
-  const admission = readConfig(await readSources(filename), { kinds });
+  const offline = await import('./from-files.ts');
+  const { kinds, policyCompilers } = offline;
+  const admission = offline.readConfig(await readSources(filename), { kinds });
   const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
   if (errors.length > 0)
     throw new CommandError('the files have faults, nothing was described', 1, errors);
@@ -30,15 +28,15 @@ export async function hostInFiles(
     host,
     ...(namespace === undefined ? {} : { namespace }),
   };
-  const description = describeHost({
+  const description = offline.describeHost({
     ...asked,
     findings: [
       ...admission.diagnostics,
-      ...findings(admission.resources, { kinds, policyCompilers }),
+      ...offline.findings(admission.resources, { kinds, policyCompilers }),
     ],
   });
   if (description !== undefined) return description;
-  throw new CommandError(unknownHostText(asked));
+  throw new CommandError(offline.unknownHostText(asked));
 }
 
 /** Undefined where nothing knows the host. */

@@ -1,7 +1,6 @@
 /** Names that people type for kinds: kind, plural, short name, any case. */
 import type { ResourceKind } from '../src/model/config.ts';
 import { closest } from '../src/lib/similar.ts';
-import { kinds } from '../src/presets/control.ts';
 import { CommandError } from './errors.ts';
 
 const shortNames: Readonly<Record<string, string>> = {
@@ -25,7 +24,9 @@ const shortNames: Readonly<Record<string, string>> = {
 };
 
 /** @throws CommandError (exit 2) with the nearest name when there is no such kind. */
-export function findKind(text: string): ResourceKind {
+export async function findKind(text: string): Promise<ResourceKind> {
+  // Their schemas take longest to load.
+  const { kinds } = await import('../src/presets/control.ts');
   const wanted = (shortNames[text.toLowerCase()] ?? text).toLowerCase();
   const found = kinds.find((kind) =>
     [kind.kind, kind.plural, `${kind.plural}.${kind.group}`].some(
@@ -46,9 +47,9 @@ export interface Target {
 }
 
 /** `vs reviews`, `vs/reviews`, `vs`. */
-export function parseTarget(first: string, second: string | undefined): Target {
+export async function parseTarget(first: string, second: string | undefined): Promise<Target> {
   const [kind = '', name] = first.split('/');
-  return { kind: findKind(kind), name: name ?? second };
+  return { kind: await findKind(kind), name: name ?? second };
 }
 
 /** Path of a kind (and name) under /v1/resources. */

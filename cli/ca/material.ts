@@ -1,7 +1,6 @@
 /** Roots and intermediates on this machine: made, read from files, signed. The root's key goes to no control plane. */
 import { createPrivateKey } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { makeRoot, signRequest } from '../../control/identity/offline.ts';
 import type { MadeRoot } from '../../control/identity/offline.ts';
 import { call } from '../client.ts';
 import type { Credentials } from '../client.ts';
@@ -28,6 +27,9 @@ export interface BroughtFiles {
   /** Those between it and the root. */
   readonly certChain?: string;
 }
+
+/** Certificates are written by few commands; all others start without what writes them. */
+const offline = async () => import('../../control/identity/offline.ts');
 
 export function readPem(file: string, option: string): string {
   try {
@@ -89,6 +91,7 @@ export async function newRoot(
       `--root-cert ${rootCert}: the file exists, and a root is never overwritten: name another, or use \`lateen ca renew\` with it`,
       2,
     );
+  const { makeRoot } = await offline();
   const root = await makeRoot(trustDomain, Date.now());
   if (rootKey === undefined) print(root.key);
   else writeNew(rootKey, root.key, { mode: 0o600, option: '--root-key' });
@@ -111,6 +114,7 @@ export async function askForRequest(credentials: Credentials): Promise<Asked> {
 }
 
 export async function signed({ request }: Asked, root: MadeRoot): Promise<Material> {
+  const { signRequest } = await offline();
   const chain = await refused(signRequest(request, root, Date.now()));
   return { root: root.certificate, chain };
 }

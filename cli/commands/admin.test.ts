@@ -1,5 +1,6 @@
 /** auth, audit and harden as people type them, before a control plane of their own. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -53,6 +54,41 @@ describe('lateen auth', () => {
     const list = await asAdmin('auth', 'token', 'list');
     expect(list.stdout).toMatch(/ci +editor .* a b\n/);
     expect(list.stdout).not.toContain(token.slice(21));
+  });
+});
+
+describe('what is mistyped', () => {
+  it.each([
+    [['auth', 'can-i', 'eat', 'vs'], 'Allowed choices are get, list'],
+    [['auth', 'token', 'create', 'x', '--role', 'king'], 'Allowed choices are viewer'],
+    [['auth', 'token', 'create', 'x', '--role', 'proxy'], 'want --scope'],
+    [['auth', 'token', 'create', 'x', '--role', 'viewer', '--ttl', '1w'], 'as 24h or 30d'],
+    [['auth', 'whoami', '--server', 'nonsense'], 'want an address'],
+  ])('%j is misuse', async (args, text) => {
+    const { code, stderr } = await runLateen([...args, '--token', ADMIN], folder);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(text)]);
+  });
+
+  it('says why nobody answers', async () => {
+    const server = control.url.replace('http:', 'https:');
+    const args = ['auth', 'whoami', '--token', ADMIN, '--server', server];
+    const { code, stderr } = await runLateen(args, folder);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('try http')]);
+  });
+});
+
+describe('lateen basic-auth hash', () => {
+  it('takes a password from a file', () => {
+    const file = join(folder, 'password');
+    writeFileSync(file, 'secret\n');
+    const input = openSync(file, 'r');
+    const out = execFileSync(
+      process.execPath,
+      ['cli/bin.js', 'basic-auth', 'hash', '--user', 'bob'],
+      { stdio: [input, 'pipe', 'inherit'], encoding: 'utf8' },
+    );
+    closeSync(input);
+    expect(out).toMatch(/^bob:\$pbkdf2-sha256\$/);
   });
 });
 

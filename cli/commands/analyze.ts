@@ -1,9 +1,6 @@
 /** analyze: everything that admission, analysis and compile say, of files or of a running mesh. */
 import type { Command } from 'commander';
-import { findings } from '../../src/config/findings.ts';
-import { readConfig } from '../../src/config/pipeline.ts';
 import type { Diagnostic, Level } from '../../src/model/diagnostic.ts';
-import { kinds, policyCompilers } from '../../src/presets/control.ts';
 import { call, resolveCredentials } from '../client.ts';
 import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
@@ -24,6 +21,7 @@ async function findInFiles(
   names: readonly string[],
   options: AnalyzeOptions,
 ): Promise<readonly Diagnostic[]> {
+  const { findings, kinds, policyCompilers, readConfig } = await import('../from-files.ts');
   const admission = readConfig(await readSources(names), {
     kinds,
     ...(options.namespace === undefined ? {} : { defaultNamespace: options.namespace }),

@@ -83,7 +83,7 @@ async function remove(
   const [first, second] = target;
   if (first === undefined)
     throw new CommandError('name what to delete: a kind and a name, or -f', 2);
-  const { kind, name } = parseTarget(first, second);
+  const { kind, name } = await parseTarget(first, second);
   if (name === undefined) throw new CommandError(`which ${kind.plural}? give a name`, 2);
   const namespace = options.namespace ?? 'default';
   await call(credentials, resourcePath(kind, namespace, name), { method: 'DELETE' });

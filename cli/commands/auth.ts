@@ -1,10 +1,13 @@
 /** auth: who may ask the control plane for what. */
+import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
+import { AREAS, VERBS } from '../../control/access/rights.ts';
 import { parseDuration } from '../../src/lib/duration.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { call, resolveCredentials } from '../client.ts';
 import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
+import { parseLongDuration } from '../duration.ts';
 import { CommandError } from '../errors.ts';
 import { collect } from '../files.ts';
 import { findKind } from '../kinds.ts';
@@ -28,51 +31,51 @@ interface Token {
   readonly lastUsedMs?: number;
   readonly namespaces?: readonly string[];
   readonly scopes?: readonly ProxyScope[];
+  readonly serviceAccount?: string;
   readonly token?: string;
 }
 
 const time = (ms: number | undefined): string =>
   ms === undefined ? 'never' : new Date(ms).toISOString();
 
-/** What isn't a kind and has rights. */
-const AREAS = new Set([
-  'proxies',
-  'rollouts',
-  'history',
-  'analysis',
-  'tokens',
-  'audit',
-  'identities',
-  'join-tokens',
-  'authority',
-]);
+const until = (ms: number | undefined): string =>
+  ms === undefined ? 'without end' : `until ${time(ms)}`;
+
+const areas: ReadonlySet<string> = new Set(AREAS);
+
+const SCOPE =
+  '{"type":"gateway","namespace":"istio-system","name":"front","labels":{"istio":"ingressgateway"}}';
 
 function parseScope(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new CommandError(
-      `--scope ${text}: want JSON as {"type":"gateway","namespace":"istio-system","name":"front","labels":{"istio":"ingressgateway"}}`,
-      2,
-    );
+    throw new CommandError(`--scope ${text}: want JSON, as '${SCOPE}'`, 2);
   }
 }
 
 function ttlSeconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const ms = parseDuration(text);
+  const ms = parseLongDuration(text);
   if (ms === undefined || ms < 1000)
-    throw new CommandError(`--ttl ${text}: want a duration of a second or more, as 24h`, 2);
+    throw new CommandError(`--ttl ${text}: want a duration of a second or more, as 24h or 30d`, 2);
   return Math.floor(ms / 1000);
 }
 
 /** The token alone goes to stdout, so that a script can keep it. */
 function printToken({ id, role, expiresMs, token = '' }: Token): void {
-  note(`token ${id} (${role}), until ${time(expiresMs)}; it is shown only this once`);
+  note(`token ${id} (${role}), ${until(expiresMs)}; it is shown only this once`);
   process.stdout.write(`${token}\n`);
 }
 
 async function create(name: string, options: CreateOptions): Promise<void> {
+  if ((options.role === 'proxy') !== (options.scope !== undefined))
+    throw new CommandError(
+      options.role === 'proxy'
+        ? `--role proxy: want --scope, whose configuration it is to have, as '${SCOPE}'`
+        : '--scope: want --role proxy with it; what others reach says --namespaces',
+      2,
+    );
   const { body } = await call<Token>(resolveCredentials(options), '/v1/tokens', {
     method: 'POST',
     body: JSON.stringify({
@@ -123,8 +126,9 @@ async function list(options: GlobalOptions): Promise<void> {
     one.scopes === undefined
       ? (one.namespaces ?? ['*']).join(' ')
       : one.scopes.map((scope) => `${scope.type}/${scope.namespace}/${scope.name}`).join(' '),
+    one.serviceAccount ?? '',
   ]);
-  const header = ['ID', 'NAME', 'ROLE', 'CREATED', 'EXPIRES', 'LAST USED', 'REACHES'];
+  const header = ['ID', 'NAME', 'ROLE', 'CREATED', 'EXPIRES', 'LAST USED', 'REACHES', 'SPEAKS AS'];
   process.stdout.write(table(header, rows));
 }
 
@@ -152,12 +156,12 @@ async function whoami(options: GlobalOptions): Promise<void> {
   }
   const { name, role, namespaces, expiresMs, by } = body;
   const where = namespaces === undefined ? 'all namespaces' : namespaces.join(', ');
-  process.stdout.write(`${name} (${role}, ${where}), by ${by}, until ${time(expiresMs)}\n`);
+  process.stdout.write(`${name} (${role}, ${where}), by ${by}, ${until(expiresMs)}\n`);
 }
 
 /** The answer is the exit code too, as kubectl's. */
 async function canI(verb: string, kind: string, options: GlobalOptions): Promise<void> {
-  const known = AREAS.has(kind) ? { kind } : kindNamed(kind);
+  const known = areas.has(kind) ? { kind } : await kindNamed(kind);
   const { body } = await call<{
     readonly allowed: boolean;
     readonly reason?: string;
@@ -173,10 +177,14 @@ async function canI(verb: string, kind: string, options: GlobalOptions): Promise
 }
 
 /** A kind as people write it: `vs`, `virtualservices`, `VirtualService`. */
-function kindNamed(text: string): { readonly kind: string; readonly group?: string } {
-  const { kind, group } = findKind(text);
+async function kindNamed(
+  text: string,
+): Promise<{ readonly kind: string; readonly group?: string }> {
+  const { kind, group } = await findKind(text);
   return { kind, group };
 }
+
+const ROLES = ['viewer', 'operator', 'editor', 'security-admin', 'admin', 'proxy'] as const;
 
 export function registerAuth(program: Command): void {
   const auth = program.command('auth').description('tokens, and what they may');
@@ -184,10 +192,10 @@ export function registerAuth(program: Command): void {
   const token = auth.command('token').description('bearer tokens of the admin API');
   withConnection(token.command('create <name>'))
     .description('make a token; it is printed once')
-    .requiredOption('--role <role>', 'viewer, operator, editor, security-admin, admin or proxy')
+    .addOption(new Option('--role <role>', 'what it may').choices(ROLES).makeOptionMandatory())
     .option(
       '--ttl <duration>',
-      'as 24h; without it 90 days, 30 of security-admin and admin; a proxy token holds until it is revoked',
+      'as 24h or 30d; without it 90 days, 30 of security-admin and admin; a proxy token holds until it is revoked',
     )
     .option('--namespaces <names>', 'what it reaches, separated by commas; else all', collect)
     .option('--scope <json>', 'with --role proxy: whose configuration (repeatable)', collect)
@@ -217,10 +225,10 @@ export function registerAuth(program: Command): void {
     .description('whom the control plane takes you for')
     .option('-o, --output <format>', 'json or yaml')
     .action(async (_options: unknown, command: Command) => whoami(globalOptions(command)));
-  withConnection(auth.command('can-i <verb> <kind>'))
-    .description(
-      'may you do that? verbs get, list, watch, create, update, delete, operate; kinds, or tokens, audit, history, proxies, ...; exit code 1 for no',
-    )
+  withConnection(auth.command('can-i'))
+    .addArgument(new Argument('<verb>', 'what to do').choices(VERBS))
+    .argument('<kind>', `a kind, or ${AREAS.join(', ')}`)
+    .description('may you do that? exit code 1 for no')
     .option('-n, --namespace <name>', 'in this namespace; else in all of them')
     .action(async (verb: string, kind: string, _options: unknown, command: Command) =>
       canI(verb, kind, globalOptions(command)),

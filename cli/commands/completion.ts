@@ -1,6 +1,6 @@
 /** completion: scripts for shells, made from the commands themselves. */
 import type { Command } from 'commander';
-import { kinds } from '../../src/presets/control.ts';
+import type { ResourceKind } from '../../src/model/config.ts';
 import { CommandError } from '../errors.ts';
 
 /** Commands whose first argument is a kind. */
@@ -13,7 +13,11 @@ interface Completable {
 }
 
 /** Every command with what may follow it. */
-function completables(command: Command, prefix: readonly string[] = []): Completable[] {
+function completables(
+  command: Command,
+  kinds: readonly ResourceKind[],
+  prefix: readonly string[] = [],
+): Completable[] {
   const children = command.commands.map((child) => child.name());
   const options = command.options.flatMap(({ long, short }) =>
     [long, short].filter((word) => word !== undefined && word !== null),
@@ -23,7 +27,7 @@ function completables(command: Command, prefix: readonly string[] = []): Complet
   const others = prefix.join(' ') === 'describe' ? ['host', 'service'] : [];
   return [
     { name: prefix.join(' '), words: [...children, ...plurals, ...others, ...options, '--help'] },
-    ...command.commands.flatMap((child) => completables(child, [...prefix, child.name()])),
+    ...command.commands.flatMap((child) => completables(child, kinds, [...prefix, child.name()])),
   ];
 }
 
@@ -81,9 +85,10 @@ export function registerCompletion(program: Command): void {
   program
     .command('completion <shell>')
     .description('print a completion script for bash, zsh or fish')
-    .action((shell: string) => {
+    .action(async (shell: string) => {
       const write = SHELLS[shell];
       if (write === undefined) throw new CommandError(`${shell}: want bash, zsh or fish`, 2);
-      process.stdout.write(write(completables(program)));
+      const { kinds } = await import('../../src/presets/control.ts');
+      process.stdout.write(write(completables(program, kinds)));
     });
 }

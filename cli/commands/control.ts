@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from '../files.ts';
 import type { ControlTls } from '../../control/node.ts';
-import { startControlPlane } from '../../control/node.ts';
 import { keepAuthority } from '../ca/embedded.ts';
 import { authoritySecrets } from '../ca/secret.ts';
-import { parseDuration } from '../../src/lib/duration.ts';
+import { parseLongDuration } from '../duration.ts';
 import { CREDENTIALS_FILE } from '../client.ts';
 import type { Credentials } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -83,8 +82,7 @@ const MIN_TTL_MS = 5000;
 const MAX_TTL_MS = 90 * 24 * 3_600_000;
 
 function certificateTtlOf(text: string): number {
-  const days = /^(\d{1,3})d$/.exec(text)?.[1];
-  const ms = days === undefined ? parseDuration(text) : Number(days) * 24 * 3_600_000;
+  const ms = parseLongDuration(text);
   if (ms === undefined || ms < MIN_TTL_MS || ms > MAX_TTL_MS)
     throw new CommandError(`--certificate-ttl ${text}: want 5s to 90d`, 2);
   return ms;
@@ -104,6 +102,8 @@ async function serve(options: ControlOptions): Promise<void> {
   const server = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const token = adminToken(options.dataDir, server);
   const { secret, before } = authoritySecrets(options.dataDir);
+  // Other commands need not load a control plane to be listed beside it.
+  const { startControlPlane } = await import('../../control/node.ts');
   const control = await startControlPlane({
     database: join(options.dataDir, 'control.sqlite'),
     port,

@@ -203,7 +203,7 @@ async function describe(
     printHost(await describedHost(host, options), options);
     return;
   }
-  const target = parseTarget(first, second);
+  const target = await parseTarget(first, second);
   if (target.kind.kind === 'Service' && target.kind.group === '') {
     await describeService(target, options);
     return;

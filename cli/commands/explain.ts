@@ -1,10 +1,6 @@
 /** explain: a request in, the decision and why out; the same engine that carries traffic. */
 import type { Command } from 'commander';
-import { readConfig } from '../../src/config/pipeline.ts';
-import { placesOf } from '../../src/config/source-map.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
-import { kinds, policyCompilers } from '../../src/presets/control.ts';
-import { explain } from '../../src/simulate/explain.ts';
 import type { ExplainedStep, Explanation } from '../../src/simulate/explain.ts';
 import type { SimulatedRequest } from '../../src/simulate/index.ts';
 import { requestFaults } from '../../src/simulate/request.ts';
@@ -182,6 +178,8 @@ async function explainFiles(
   options: ExplainOptions,
   request: SimulatedRequest,
 ): Promise<Explanation> {
+  const { explain, kinds, placesOf, policyCompilers, readConfig } =
+    await import('../from-files.ts');
   const admission = readConfig(await readSources(names), { kinds });
   const errors = admission.diagnostics.filter((finding) => finding.level === 'error');
   if (errors.length > 0)

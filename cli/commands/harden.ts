@@ -1,9 +1,7 @@
 /** harden: what is weaker than it could be, in files or in the running mesh and its control plane. */
 import type { Command } from 'commander';
-import { diagnosticOf, harden } from '../../src/config/harden/index.ts';
-import { readConfig } from '../../src/config/pipeline.ts';
+import { diagnosticOf } from '../../src/config/harden/codes.ts';
 import type { Diagnostic, Level } from '../../src/model/diagnostic.ts';
-import { kinds } from '../../src/presets/control.ts';
 import { call, resolveCredentials } from '../client.ts';
 import type { GlobalOptions } from '../context.ts';
 import { globalOptions, withConnection } from '../context.ts';
@@ -21,6 +19,7 @@ interface HardenOptions extends GlobalOptions {
 const RANK: Readonly<Record<Level, number>> = { info: 0, warning: 1, error: 2 };
 
 async function ofFiles(names: readonly string[]): Promise<readonly Diagnostic[]> {
+  const { harden, kinds, readConfig } = await import('../from-files.ts');
   const { resources, diagnostics } = readConfig(await readSources(names), { kinds });
   // What isn't admitted isn't in force: it says nothing of how hard the rest is.
   const refused = diagnostics.filter(({ level }) => level === 'error');

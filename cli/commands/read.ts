@@ -49,7 +49,7 @@ function toDocument({ group, version, ...rest }: Resource): unknown {
 }
 
 async function get(first: string, second: string | undefined, options: GetOptions): Promise<void> {
-  const { kind, name } = parseTarget(first, second);
+  const { kind, name } = await parseTarget(first, second);
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? 'default');
   const path = resourcePath(kind, name === undefined ? namespace : (namespace ?? 'default'), name);
   const items =

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { apiKeyEntry, parseApiKeyEntry } from '../../src/lib/api-key.ts';
-import { parseDuration } from '../../src/lib/duration.ts';
 import { MAX_ITERATIONS, MIN_ITERATIONS, hashPassword } from '../../src/lib/password-hash.ts';
+import { parseLongDuration } from '../duration.ts';
 import { CommandError } from '../errors.ts';
 import { note } from '../output.ts';
 
@@ -13,11 +13,11 @@ const SALT_BYTES = 16;
 
 /** RFC 3339, to the second. */
 function endOf(text: string): string {
-  const ms = parseDuration(text);
+  const ms = parseLongDuration(text);
   const time = ms === undefined ? Date.parse(text) : Date.now() + ms;
   if (Number.isNaN(time) || time <= Date.now())
     throw new CommandError(
-      `--expires ${text}: want a duration as 720h, or a time to come as 2027-01-31T00:00:00Z`,
+      `--expires ${text}: want a duration as 30d or 720h, or a time to come as 2027-01-31T00:00:00Z`,
       2,
     );
   return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
@@ -42,7 +42,8 @@ async function readPassword(): Promise<string> {
     return typeof value === 'string' ? value : '';
   } finally {
     lines.close();
-    process.stdin.unref();
+    // A terminal or pipe would keep the process; a file has nothing to be let go of.
+    process.stdin.destroy();
   }
 }
 
@@ -72,7 +73,7 @@ export function registerSecrets(program: Command): void {
   key
     .command('create')
     .description('draw a key; prints it, and the hash to keep, a line each')
-    .option('--expires <when>', 'when it ends: a duration as 720h, or a time')
+    .option('--expires <when>', 'when it ends: a duration as 30d, or a time')
     .action((options: { readonly expires?: string }) => createKey(options));
   const basic = program
     .command('basic-auth')

@@ -1,10 +1,8 @@
 /** up: the whole mesh on this machine, with Bookinfo behind it. */
 import type { Command } from 'commander';
-import { startTraffic } from '../../examples/bookinfo/traffic.ts';
 import { CommandError } from '../errors.ts';
 import { note } from '../output.ts';
 import type { RunningMesh } from '../up/mesh.ts';
-import { startMesh } from '../up/mesh.ts';
 import { untilStopped } from '../until-stopped.ts';
 
 interface UpOptions {
@@ -42,6 +40,11 @@ async function up(options: UpOptions): Promise<void> {
   const rate = options.traffic === undefined ? 0 : Number(options.traffic);
   if (Number.isNaN(rate) || rate < 0 || rate > 1000)
     throw new CommandError(`--traffic ${options.traffic}: want requests a second, up to 1000`, 2);
+  // Nothing else needs workerd and the demo.
+  const [{ startMesh }, { startTraffic }] = await Promise.all([
+    import('../up/mesh.ts'),
+    import('../../examples/bookinfo/traffic.ts'),
+  ]);
   const mesh = await startMesh({
     gatewayPort: portOf(options.gatewayPort, '--gateway-port'),
     controlPort: portOf(options.controlPort, '--control-port'),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createWorkloadIdentity } from '../../node-adapter/process/index.ts';
 import type { Joining, WorkloadIdentity } from '../../node-adapter/process/index.ts';
 import { parseJoinToken } from '../../src/delivery/joining.ts';
-import { identityOf, trustDomainOf } from '../../src/lib/spiffe-id.ts';
+import { identityOf, trustDomainOf, workloadOf } from '../../src/lib/spiffe-id.ts';
 import { resolveServer } from '../client.ts';
 import type { Connection } from '../client.ts';
 import { CommandError } from '../errors.ts';
@@ -50,6 +50,19 @@ function byToken(text: string): Joining {
     );
   const { root, identity } = parsed;
   return { credential: { token }, root, identity, trustDomain: trustDomainOf(identity) };
+}
+
+/** The account that the proxy joins as, if it is of its own namespace; of a token that is gone nothing is to be said here. */
+export function joinedAccount(options: JoinOptions, namespace: string): string | undefined {
+  const token = options.joinToken ?? process.env[JOIN_TOKEN];
+  let identity = identityOf(options.identity ?? '');
+  try {
+    if (token !== undefined) ({ identity } = byToken(token));
+  } catch {
+    return undefined;
+  }
+  const workload = identity === undefined ? undefined : workloadOf(identity);
+  return workload?.namespace === namespace ? workload.serviceAccount : undefined;
 }
 
 /** SHA-256 in hex, or the file of the certificate. */

@@ -33,6 +33,7 @@ export interface SharedOptions extends GlobalOptions {
   readonly identity?: string;
   readonly joinServer?: string;
   readonly renewAt: string;
+  readonly serviceAccount?: string;
 }
 
 export const ADMIN_DEFAULT = '127.0.0.1:15000';
@@ -70,6 +71,10 @@ export function withShared(command: Command, workers: string): Command {
     .option('--join-root <sha256>', "with --oidc-token: the mesh's root, or its file")
     .option('--identity <uri>', 'with --oidc-token: the SPIFFE ID that it is to give')
     .option('--join-server <url>', "whose authority certifies (default: --server's)")
+    .option(
+      '--service-account <name>',
+      "who it is where no mutual TLS is visible, for a token that it makes with an administrator's (default: as it joins)",
+    )
     .option('--renew-at <share>', 'of its life, when a certificate is renewed', '0.5')
     .option('--access-log <on|off>', 'a line of JSON for each request, to standard output', 'on');
 }

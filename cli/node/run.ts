@@ -13,7 +13,7 @@ import { codeOfSignal, startApp, waitForPort } from './app.ts';
 import type { App } from './app.ts';
 import { keepBundle } from './bundle-use.ts';
 import { startFault, unselected } from './faults.ts';
-import { chooseIdentity } from './joining.ts';
+import { chooseIdentity, joinedAccount } from './joining.ts';
 import type { JoinOptions } from './joining.ts';
 import { notifyReady } from './notify.ts';
 import { chooseSource } from './source.ts';
@@ -66,8 +66,14 @@ class Runner {
     this.#listenToSignals();
     keepBundle();
     try {
-      const chosen = await chooseSource(source, setup.scopes, log);
       const { join, dataDir } = this.#run;
+      const serviceAccount =
+        source.serviceAccount ?? (join === undefined ? undefined : joinedAccount(join, namespace));
+      const chosen = await chooseSource(
+        { ...source, ...(serviceAccount === undefined ? {} : { serviceAccount }) },
+        setup.scopes,
+        log,
+      );
       const identity =
         join === undefined
           ? undefined

@@ -17,6 +17,8 @@ import { diagnosticText, note } from '../output.ts';
 export interface SourceOptions extends Connection {
   readonly config?: readonly string[];
   readonly dataDir: string;
+  /** Whom a token that is made is to speak as, where mutual TLS isn't visible. */
+  readonly serviceAccount?: string;
 }
 
 export interface ChosenSource {
@@ -48,18 +50,31 @@ async function statusOf(
   }
 }
 
+interface Wanted {
+  readonly scopes: readonly ProxyScope[];
+  readonly serviceAccount: string | undefined;
+}
+
+interface SavedToken extends Credentials {
+  readonly serviceAccount?: string;
+}
+
 /** A token of the proxy's own, made with an administrator's. */
 async function makeToken(
   credentials: Credentials,
-  scopes: readonly ProxyScope[],
+  { scopes, serviceAccount }: Wanted,
   file: string,
 ): Promise<string> {
   const { body } = await call<{ readonly token: string }>(credentials, '/v1/tokens', {
     method: 'POST',
-    body: JSON.stringify({ name: scopes[0]?.name, role: 'proxy', scopes }),
+    body: JSON.stringify({ name: scopes[0]?.name, role: 'proxy', scopes, serviceAccount }),
   });
   mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
-  const saved = { server: credentials.server, token: body.token };
+  const saved: SavedToken = {
+    server: credentials.server,
+    token: body.token,
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
+  };
   writeFileSync(file, JSON.stringify(saved), { mode: 0o600 });
   return body.token;
 }
@@ -67,21 +82,23 @@ async function makeToken(
 /** The token that is given, or one that it may make; an administrator's never stays in a proxy. */
 async function proxyToken(
   credentials: Credentials,
-  scopes: readonly ProxyScope[],
+  wanted: Wanted,
   dataDir: string,
 ): Promise<string> {
+  const { scopes, serviceAccount } = wanted;
   const [scope] = scopes;
   if (scope === undefined) return credentials.token;
   const file = tokenFile(dataDir, scopes);
   if (existsSync(file)) {
-    const saved = JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+    const saved = JSON.parse(readFileSync(file, 'utf8')) as SavedToken;
     const status = await statusOf(saved, scope);
     const isKnown = status === undefined || status < 400;
-    if (saved.server === credentials.server && isKnown) return saved.token;
+    const isSame = serviceAccount === undefined || saved.serviceAccount === serviceAccount;
+    if (saved.server === credentials.server && isKnown && isSame) return saved.token;
   }
   const FORBIDDEN = 403;
   return (await statusOf(credentials, scope)) === FORBIDDEN
-    ? makeToken(credentials, scopes, file)
+    ? makeToken(credentials, wanted, file)
     : credentials.token;
 }
 
@@ -143,7 +160,8 @@ export async function chooseSource(
     return folderSource(config, scopes);
   }
   const credentials = credentialsOf(options);
-  const token = await proxyToken(credentials, scopes, dataDir);
+  const { serviceAccount } = options;
+  const token = await proxyToken(credentials, { scopes, serviceAccount }, dataDir);
   return {
     text: credentials.server,
     create: ({ apply, secrets }) =>

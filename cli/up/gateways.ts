@@ -1,7 +1,7 @@
 /** The gateway workers of a local mesh: one for ingress, one before each workload, which carries its calls out too. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { workloadName } from '../../examples/bookinfo/bookinfo.ts';
+import { accountName, workloadName } from '../../examples/bookinfo/bookinfo.ts';
 import type { ProxyScope } from '../../src/model/snapshot.ts';
 import { bundleWorker } from '../../workers/build.ts';
 import type { LocalWorker } from '../../workers/local.ts';
@@ -35,6 +35,8 @@ const LISTENER_PORT = 8080;
 const SERVICE_PORT = 9080;
 const PROXY_TOKENS_FILE = 'proxy-tokens.json';
 const POLL_MS = 500;
+/** As Istio's own gateway is named in policies. */
+const INGRESS_ACCOUNT = 'istio-ingressgateway-service-account';
 
 const ingressScope: ProxyScope = {
   type: 'gateway',
@@ -71,29 +73,37 @@ async function isKnown(server: string, token: string, scope: ProxyScope): Promis
   return response.ok;
 }
 
+interface ProxyOf {
+  readonly name: string;
+  /** Whom its workload's calls are from, as it shows to others. */
+  readonly serviceAccount: string;
+  readonly scopes: readonly [ProxyScope, ...ProxyScope[]];
+}
+
 async function proxyToken(
   options: PlanOptions,
   credentials: Credentials,
-  of: { readonly name: string; readonly scopes: readonly [ProxyScope, ...ProxyScope[]] },
+  of: ProxyOf,
 ): Promise<string> {
-  const { name, scopes } = of;
+  const { name, serviceAccount, scopes } = of;
   const saved = savedTokens(options.dataDir);
-  const known = saved[name];
+  // One that was made for another account doesn't speak for this one.
+  const key = `${name} as ${serviceAccount}`;
+  const known = saved[key];
   if (known !== undefined && (await isKnown(credentials.server, known, scopes[0]))) return known;
-  const token = await createProxyToken(credentials, name, scopes);
-  const text = JSON.stringify({ ...saved, [name]: token });
+  const token = await createProxyToken(credentials, of);
+  const text = JSON.stringify({ ...saved, [key]: token });
   writeFileSync(join(options.dataDir, PROXY_TOKENS_FILE), text, { mode: 0o600 });
   return token;
 }
 
 async function createProxyToken(
   credentials: Credentials,
-  name: string,
-  scopes: readonly ProxyScope[],
+  { name, serviceAccount, scopes }: ProxyOf,
 ): Promise<string> {
   const { body } = await call<{ readonly token: string }>(credentials, '/v1/tokens', {
     method: 'POST',
-    body: JSON.stringify({ name, role: 'proxy', scopes }),
+    body: JSON.stringify({ name, role: 'proxy', serviceAccount, scopes }),
   });
   return body.token;
 }
@@ -114,13 +124,17 @@ interface Ports {
 }
 
 async function ingressWorker(options: PlanOptions, credentials: Credentials): Promise<LocalWorker> {
-  const name = 'ingressgateway';
+  const of: ProxyOf = {
+    name: 'ingressgateway',
+    serviceAccount: INGRESS_ACCOUNT,
+    scopes: [ingressScope],
+  };
   return {
     name: 'ingress',
     script: await bundleWorker('workers/gateway.ts'),
     vars: {
       ...commonVars(credentials),
-      PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [ingressScope] }),
+      PROXY_TOKEN: await proxyToken(options, credentials, of),
       SCOPE: JSON.stringify(ingressScope),
       LISTEN_PORT: String(LISTENER_PORT),
     },
@@ -135,12 +149,14 @@ async function workloadWorker(
 ): Promise<LocalWorker> {
   const name = workloadName(workload);
   const { inbound, outbound } = scopesOf(workload);
+  const serviceAccount = accountName(workload);
+  const of: ProxyOf = { name, serviceAccount, scopes: [outbound, inbound] };
   return {
     name,
     script: await bundleWorker('workers/gateway.ts'),
     vars: {
       ...commonVars(credentials),
-      PROXY_TOKEN: await proxyToken(options, credentials, { name, scopes: [outbound, inbound] }),
+      PROXY_TOKEN: await proxyToken(options, credentials, of),
       SCOPE: JSON.stringify(inbound),
       OUTBOUND_SCOPE: JSON.stringify(outbound),
       LISTEN_PORT: String(SERVICE_PORT),

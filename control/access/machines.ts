@@ -1,6 +1,9 @@
 /** Machines by their certificate: which SPIFFE identity has which role. */
 import { z } from '@hono/zod-openapi';
-import { certificateIdentity } from '../../src/lib/certificate-identity.ts';
+import { spiffeUri } from '../../src/lib/spiffe-id.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import { PURPOSE } from '../../src/lib/x509/extensions.ts';
+import { shownIdentity } from '../../src/lib/x509/svid.ts';
 import type { Principal } from '../auth.ts';
 import { Problem } from '../problem.ts';
 import type { Holder, Role } from './rights.ts';
@@ -56,6 +59,21 @@ export function readMachineRoles(source: string): MachineRole[] {
 const meets = (identity: string, wanted: string): boolean =>
   wanted.endsWith('/*') ? identity.startsWith(wanted.slice(0, -1)) : identity === wanted;
 
+/** The URI of the one identity that a client's certificate shows. @throws Problem 401 */
+function identityOf(der: Uint8Array): string {
+  const refuse = (why: string): Problem =>
+    new Problem(401, 'unauthorized', `the client certificate ${why}`);
+  const read = readCertificate(der);
+  if (read === undefined) throw refuse('can not be read');
+  if (read.isAuthority) throw refuse("is an authority's");
+  const { clientAuth, any } = PURPOSE;
+  if (read.purposes?.some((one) => one === clientAuth || one === any) === false)
+    throw refuse('is of no client');
+  const identity = shownIdentity(read.names);
+  if (identity === undefined) throw refuse('shows no SPIFFE ID of a workload, or several URIs');
+  return spiffeUri(identity);
+}
+
 /** The first that is met counts. @throws Problem 401 when the certificate isn't good, 403 when it has no role */
 export function machineOf(
   { der, notAfterMs, serial, isTrusted }: ShownCertificate,
@@ -66,13 +84,11 @@ export function machineOf(
     throw new Problem(401, 'unauthorized', 'the client certificate is of no trusted authority');
   if (nowMs >= notAfterMs)
     throw new Problem(401, 'unauthorized', 'the client certificate has ended');
-  const read = certificateIdentity(der);
-  if ('fault' in read)
-    throw new Problem(401, 'unauthorized', `the client certificate: ${read.fault}`);
-  const found = roles.find((role) => meets(read.identity, role.identity));
-  if (found === undefined) throw new Problem(403, 'forbidden', `${read.identity} has no role here`);
+  const identity = identityOf(der);
+  const found = roles.find((role) => meets(identity, role.identity));
+  if (found === undefined) throw new Problem(403, 'forbidden', `${identity} has no role here`);
   return {
-    name: read.identity,
+    name: identity,
     role: found.role,
     scopes: [],
     expiresMs: notAfterMs,

@@ -235,9 +235,9 @@ describe('conditions', () => {
       `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: ${name}}\nspec: ${spec}\n---\n`;
     await own.ask('POST', '/v1/apply', {
       body:
-        policy('all', '{mtls: {mode: STRICT}}') +
-        policy('some', '{selector: {matchLabels: {app: shop}}, mtls: {mode: STRICT}}') +
-        policy('others', '{selector: {matchLabels: {app: other}}, mtls: {mode: STRICT}}') +
+        policy('all', '{mtls: {mode: DISABLE}}') +
+        policy('some', '{selector: {matchLabels: {app: shop}}, mtls: {mode: DISABLE}}') +
+        policy('others', '{selector: {matchLabels: {app: other}}, mtls: {mode: DISABLE}}') +
         serviceEntry('shop'),
     });
     const [type, service] = ['sidecar-inbound', 'shop.example.com'];

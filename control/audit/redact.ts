@@ -2,7 +2,7 @@
 
 /** Tokens of ours, JWTs and PEM, wherever they stand. */
 const SECRET =
-  /lat_[0-9a-f]{8,}(?:_[0-9a-f]*)?|eyJ[\w-]{8,}(?:\.[\w-]*)*|-----BEGIN[^-]*-----[^-]*(?:-----END[^-]*-----)?/g;
+  /lat(?:join)?_[0-9a-f]{8,}(?:_[0-9a-f]*)?|eyJ[\w-]{8,}(?:\.[\w-]*)*|-----BEGIN[^-]*-----[^-]*(?:-----END[^-]*-----)?/g;
 /** Parameters of ours, none of which is secret. */
 const KNOWN: ReadonlySet<string> = new Set([
   'namespace',
@@ -43,9 +43,13 @@ function decoded(text: string): string {
   }
 }
 
+/** Not from within a run: each place of a long one would be tried to its end. */
+const JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\./;
+
 /** Does it carry a token in any spelling that a server would read? */
 export function holdsToken(text: string): boolean {
-  return /lat_[0-9a-f]{16}_/i.test(decoded(text)) || /\beyJ[\w-]{8,}\.[\w-]+\./.test(decoded(text));
+  const plain = decoded(text);
+  return /lat(?:join)?_[0-9a-f]{16}_/i.test(plain) || JWT.test(plain);
 }
 
 export function auditPath(path: string): string {

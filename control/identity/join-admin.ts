@@ -25,7 +25,6 @@ const TOKENS = '/v1/identity/join-tokens';
 const RULES = '/v1/identity/oidc-joins';
 const COUNTS = '/v1/identity/joining';
 
-const DEFAULT_ALGORITHMS: readonly OidcAlgorithm[] = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 const MAX_CLAIMS = 32;
 
 interface WantedToken {
@@ -171,7 +170,7 @@ function ruleRoutes(app: App, { deps }: Services, joining: Joining): void {
     const unfit = templateFault(identity, await joining.trustDomain());
     if (unfit !== undefined) throw bad('identity', unfit);
     requireNoMore(c.get('principal'), spiffeUri(identity), deps.machines);
-    const { name, issuer, audience, claims, algorithms = DEFAULT_ALGORITHMS } = wanted;
+    const { name, issuer, audience, claims, algorithms = OIDC_ALGORITHMS } = wanted;
     const rule: OidcJoinRule = {
       name,
       issuer,

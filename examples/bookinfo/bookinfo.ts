@@ -33,9 +33,15 @@ export async function startBookinfo(): Promise<Bookinfo> {
 }
 
 const PORT = 9080;
+const CREDENTIAL = { 'lateen.io/credential': 'wimse-wpt.02' } as const;
 
 export function workloadName({ name, version }: Pick<RunningService, 'name' | 'version'>): string {
   return `${name}-${version}`;
+}
+
+/** As in Istio's own files, so that policies of its tasks hold. */
+export function accountName({ name }: Pick<RunningService, 'name'>): string {
+  return `bookinfo-${name}`;
 }
 
 /** A Service for each name, a WorkloadEntry for each version at the port of the gateway before it. */
@@ -58,8 +64,9 @@ export function bookinfoResources(
       spec: {
         address: '127.0.0.1',
         ports: { http: portOf(service) },
-        labels: { app: service.name, version: service.version },
-        serviceAccount: `bookinfo-${service.name}`,
+        // The gateway before it can't see mutual TLS: calls bring a signed credential.
+        labels: { app: service.name, version: service.version, ...CREDENTIAL },
+        serviceAccount: accountName(service),
       },
     })),
   ];

@@ -59,7 +59,6 @@ export function logLine(level: 'info' | 'warning', message: string, fields: obje
   return JSON.stringify({ level, message, ...fields });
 }
 
-export const causeOf = (error: unknown): string =>
-  error instanceof Error ? error.message : 'unknown';
+export { faultText as causeOf } from '../../src/lib/fault.ts';
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

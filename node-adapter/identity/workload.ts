@@ -4,6 +4,7 @@
  */
 import type { SecretMaterial } from '../../src/model/secret.ts';
 import type { TrustSettings } from '../../src/model/trust.ts';
+import { faultText } from '../../src/lib/fault.ts';
 import { spiffeUri, trustDomainOf } from '../../src/lib/spiffe-id.ts';
 import { metric } from '../admin/prometheus.ts';
 import { logLine } from '../config/source.ts';
@@ -321,7 +322,7 @@ export class WorkloadIdentity {
   #failed(message: string, error: unknown): void {
     if (this.#isStopped) return;
     this.#allFailures++;
-    const cause = error instanceof Error ? error.message : 'unknown';
+    const cause = faultText(error);
     this.#lastFailure = cause;
     const certificate = this.#certificate;
     const nowMs = this.#nowMs();

@@ -35,6 +35,15 @@ test('one line of JSON, whatever a client sends', () => {
   }
 });
 
+test.each([
+  ['/a?access_token=eyJhbGciOiJFUzI1NiJ9.e30.c2ln&b=1', '/a?access_token=<hidden>&b=1'],
+  ['/a?t=Bearer%20eyJhbGciOiJFUzI1NiJ9.e30.', '/a?t=Bearer%20<hidden>'],
+  ['/a?b=eyJ&c=d.e', '/a?b=eyJ&c=d.e'],
+  [`/a?${'eyJ-'.repeat(5)}`, `/a?${'eyJ-'.repeat(5)}`],
+])('tokens in the query of %s are hidden', (target, path) => {
+  expect(JSON.parse(lineFor('shop.test', target))).toMatchObject({ path });
+});
+
 test('bytes both ways, where the driver knows them', () => {
   const host = createFakeHost();
   const linked = link(snapshot(), shopEndpoint, noKeys, { host, filters: [] });

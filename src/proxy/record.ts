@@ -74,8 +74,20 @@ function opening(startMs: number): string {
 }
 
 /** Once a request is canonical, nothing in its method and authority needs an escape. */
+const JWT_BEGINS = 'eyJ';
+const RUN = /[\w.%~-]+/g;
+
+/** A JWT in a parameter (`access_token` is one that is looked at) was refused, or is the backend's: either way no log's. */
+function withoutTokens(query: string): string {
+  if (!query.includes(JWT_BEGINS)) return query;
+  return query.replaceAll(RUN, (run) => {
+    const at = run.indexOf(JWT_BEGINS);
+    return at === -1 || !run.includes('.', at) ? run : `${run.slice(0, at)}<hidden>`;
+  });
+}
+
 function requestLine(x: EngineExchange): string {
-  const target = x.query === '' ? x.path : x.path + x.query;
+  const target = x.query === '' ? x.path : x.path + withoutTokens(x.query);
   return x.host === ''
     ? `${text(x.method)},"authority":${text(x.authority)},"path":${text(target)},`
     : `"${x.method}","authority":"${x.authority}","path":${text(target)},`;

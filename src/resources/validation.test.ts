@@ -358,6 +358,8 @@ describe('fields whose enforcement comes later', () => {
     expect(
       only('DestinationRule', `{host: a, trafficPolicy: {connectionPool: {http: ${http}}}}`),
     ).toEqual(['node']);
-    expect(only('PeerAuthentication', '{mtls: {mode: STRICT}}')).toEqual(['node']);
+    expect(only('PeerAuthentication', '{mtls: {mode: DISABLE}}')).toEqual(['node']);
+    // A gateway worker wants another proof.
+    expect(only('PeerAuthentication', '{mtls: {mode: STRICT}}')).toEqual([]);
   });
 });

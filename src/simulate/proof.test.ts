@@ -46,7 +46,18 @@ it.each<[NonNullable<SimulatedRequest['peer']>, readonly FilterConfig[], string,
     'close',
     'peer_authentication',
   ],
-  [{ principal: 'cluster.local/ns/a/sa/b' }, [credential], 'forward', 'no credential'],
+  [
+    { principal: 'cluster.local/ns/a/sa/b' },
+    [credential],
+    'forward',
+    'no credential; mutual TLS says who calls',
+  ],
+  [
+    { proof: 'credential', principal: 'cluster.local/ns/a/sa/b' },
+    [credential],
+    'forward',
+    'credential of cluster.local/ns/a/sa/b',
+  ],
   [{}, [credential], 'close', 'peer_authentication'],
 ])('STRICT for %j', async (peer, configs, outcome, why) => {
   expect(await ask(peer, configs)).toEqual({ outcome, why });

@@ -111,6 +111,51 @@ describe('mesh with Bookinfo', () => {
     expect(share).toBeLessThan(0.8);
   });
 
+  it('knows who calls at every hop: STRICT refuses others, policies name callers', async () => {
+    const text = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: details, namespace: default}
+spec:
+  selector: {matchLabels: {app: details}}
+  rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/bookinfo-productpage]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: productpage, namespace: default}
+spec:
+  selector: {matchLabels: {app: productpage}}
+  rules: [{from: [{source: {namespaces: [istio-system]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: reviews, namespace: default}
+spec:
+  selector: {matchLabels: {app: reviews}}
+  rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/bookinfo-ratings]}}]}]
+`;
+    const sources = [{ file: 'strict', text }];
+    const body = JSON.stringify({ sources });
+    await call(mesh.credentials, '/v1/apply', { method: 'POST', body });
+    await inForce();
+    const closed = await page();
+    const { body: entry } = await call<{ spec: { ports: { http: number } } }>(
+      mesh.credentials,
+      '/v1/resources/networking.istio.io/WorkloadEntry/default/details-v1',
+    );
+    const stranger = await fetch(`http://127.0.0.1:${entry.spec.ports.http}/details/0`);
+    await call(mesh.credentials, '/v1/apply', { method: 'DELETE', body });
+    await inForce();
+    expect(closed).toContain('William Shakespeare');
+    expect(closed).toContain('product reviews are currently unavailable');
+    expect(stranger.status).toBe(421);
+  });
+
   it('keeps its own endpoints to itself', async () => {
     expect((await fetch(`${mesh.gatewayUrl}/_lateen/ready`)).status).toBe(200);
     expect((await fetch(`${mesh.gatewayUrl}/_lateen/config_dump`)).status).toBe(401);

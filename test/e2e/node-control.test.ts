@@ -71,8 +71,12 @@ function peerNames(port: number, ca: string): Promise<string> {
 describe('gateway of two workers behind a control plane', () => {
   it('makes a token of its own, is one instance, takes changes in every worker', async () => {
     await apply(shopMesh(bench.app.port));
-    const gateway = start('--token', ADMIN);
+    const gateway = start('--token', ADMIN, '--service-account', 'front');
     await gateway.until(/is ready in/);
+    const tokens = await control.ask('GET', '/v1/tokens');
+    expect(tokens.body['items']).toMatchObject([
+      { role: 'proxy', name: 'ingressgateway', serviceAccount: 'front' },
+    ]);
     const file = join(bench.folder, '.lateen', 'proxy', 'default.ingressgateway.token.json');
     const { token } = JSON.parse(readFileSync(file, 'utf8')) as { readonly token: string };
     expect(token).not.toBe(ADMIN);

@@ -99,7 +99,12 @@ class CredentialFilter implements Filter {
 
   request(x: Exchange): FilterAnswer {
     const { credential } = x;
-    if (credential === undefined) return this.#settle(x, 'no credential');
+    // Of a request that is only asked about, somebody said whom its credential names.
+    if (credential === undefined)
+      return this.#settle(
+        x,
+        x.peer.proof === 'credential' ? `credential of ${x.peer.principal}` : 'no credential',
+      );
     const shown = this.#shownBy(x, credential);
     if (typeof shown === 'string') return this.#refuse(x, shown);
     return this.#verifier
@@ -181,9 +186,17 @@ class CredentialFilter implements Filter {
   }
 
   #trace(x: Exchange, outcome: 'passed' | 'denied' | 'not-matched', detail: string): void {
+    if (x.trace === undefined) return;
     const { policy } = this.#config;
-    const proof = x.peer.proof === 'platform' ? `${detail}; the platform says who calls` : detail;
-    x.trace?.push({
+    const { proof: kind, mutual, principal } = x.peer;
+    const isByTls = kind === undefined && mutual === true && principal !== undefined;
+    const proof =
+      kind === 'platform'
+        ? `${detail}; the platform says who calls`
+        : isByTls
+          ? `${detail}; mutual TLS says who calls`
+          : detail;
+    x.trace.push({
       step: 'policy',
       name: policy === '' ? 'credential' : policy,
       outcome,

@@ -16,7 +16,7 @@ const spec = z.strictObject({
 });
 
 const EDGE =
-  'a gateway worker is not told how a connection was secured, so STRICT and DISABLE decide nothing there';
+  'a gateway worker is not told how a connection was secured, so DISABLE refuses nothing there';
 
 export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpec | undefined>({
   group: 'security.istio.io',
@@ -27,7 +27,7 @@ export const peerAuthentication: ResourceKind = defineKind<PeerAuthenticationSpe
   optionalSpec: true,
   notEnforced: (given) => {
     const modes = [given?.mtls, ...Object.values(given?.portLevelMtls ?? {})];
-    return modes.some((level) => level?.mode === 'STRICT' || level?.mode === 'DISABLE')
+    return modes.some((level) => level?.mode === 'DISABLE')
       ? [{ path: 'spec', reason: EDGE, only: 'node' as const }]
       : [];
   },
