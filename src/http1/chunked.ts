@@ -2,6 +2,7 @@
  * Chunked bodies, byte by byte and strictly: sizes of hexadecimal digits alone, no extensions, CRLF where CRLF must
  * stand. RFC 9112, 7.1. What is read is told as ranges of the given bytes; nothing is copied but trailers.
  */
+import { isForbiddenTrailer } from '../lib/trailer-names.ts';
 import { CR, LF } from './chars.ts';
 import type { HeadFault, HeadLimits } from './fault.ts';
 import { DEFAULT_LIMITS, malformed, tooLarge } from './fault.ts';
@@ -21,44 +22,6 @@ export interface BodySink {
 
 /** As many as any size that a sender can mean. */
 const MAX_SIZE_DIGITS = 13;
-
-/** They say where a message ends, where it goes or who sent it: behind the body nobody may say that any more. */
-const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
-  'transfer-encoding',
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-  'authorization',
-  'proxy-authorization',
-  'proxy-authenticate',
-  'www-authenticate',
-  'cookie',
-  'set-cookie',
-  'expect',
-  'max-forwards',
-  'cache-control',
-  'age',
-  'expires',
-  'date',
-  'location',
-  'retry-after',
-  'vary',
-  'forwarded',
-]);
-
-/** What proxies say of a request, and backends that put trailers among the headers would believe. */
-const FORBIDDEN_PREFIX = /^x-(?:forwarded|lateen)-/;
-
-const isForbidden = (name: string): boolean =>
-  FORBIDDEN_TRAILERS.has(name) || FORBIDDEN_PREFIX.test(name);
 
 type State = 'size' | 'size-end' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'fault';
 
@@ -206,7 +169,7 @@ export class ChunkedReader {
     }
     const trailers: [string, string][] = [];
     for (let i = 0; i < index.count; i++) {
-      if (isForbidden(index.name(i))) {
+      if (isForbiddenTrailer(index.name(i))) {
         this.#fail('trailer_forbidden', 0);
         return;
       }
@@ -240,4 +203,4 @@ export function chunksEnd(trailers: Trailers): string {
 }
 
 /** A trailer that may be sent: from another protocol's, where nobody has looked at its name. */
-export const isTrailer = (name: string): boolean => !isForbidden(name.toLowerCase());
+export const isTrailer = (name: string): boolean => !isForbiddenTrailer(name.toLowerCase());

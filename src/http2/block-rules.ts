@@ -1,4 +1,5 @@
 /** What a decoded block must be to be a head or trailers: RFC 9113, 8.2 and 8.3, strictly. */
+import { isForbiddenTrailer } from '../lib/trailer-names.ts';
 import { encodeReceivedTarget } from '../lib/sendable.ts';
 import { Field, FieldKind, fieldName, TAKEN } from './field.ts';
 import { Http2RequestHead, Http2ResponseHead } from './head.ts';
@@ -85,7 +86,8 @@ export class BlockReader {
       const { kind } = field;
       if (!field.isValid) return 'field_malformed';
       if (kind >= FieldKind.method && kind <= FieldKind.connection) return 'trailer_forbidden';
-      pairs.push([field.name, field.value]);
+      // Left out and not refused: calls of gRPC end by what stands beside it.
+      if (!isForbiddenTrailer(field.name)) pairs.push([field.name, field.value]);
     }
     return pairs;
   }
