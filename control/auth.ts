@@ -41,6 +41,8 @@ export interface Principal {
   readonly expiresMs?: number;
   /** Of a proxy, in the namespace of its scopes. */
   readonly serviceAccount?: string;
+  /** Of a machine's certificate, lower-case hex. */
+  readonly serial?: string;
   readonly by: 'bootstrap' | 'token' | 'session' | 'certificate';
 }
 

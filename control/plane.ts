@@ -5,8 +5,9 @@ import { guard, secureAnswers } from './access/guard.ts';
 import { createLastUses } from './access/last-use.ts';
 import { createThrottle } from './access/throttle.ts';
 import { accessRoutes } from './admin/access.ts';
+import { auditPath } from './audit/redact.ts';
 import { auditRoutes } from './admin/audit.ts';
-import type { App, ControlDependencies, Env, Peer, Services } from './admin/context.ts';
+import type { App, ControlDependencies, Ctx, Env, Peer, Services } from './admin/context.ts';
 import { documentRoutes } from './admin/documents.ts';
 import { historyRoutes } from './admin/history.ts';
 import { hardenRoutes } from './admin/harden.ts';
@@ -118,15 +119,18 @@ function keepCompact({ store, keepRevisions = KEPT_REVISIONS, log }: ControlDepe
 }
 
 function failures(app: App, deps: ControlDependencies): void {
-  app.notFound((c) =>
-    problemResponse(new Problem(404, 'not found', `no ${c.req.method} ${c.req.path}`), c.req.path),
-  );
+  const pathOf = (c: Ctx): string => auditPath(c.req.path);
+  app.notFound((c) => {
+    const path = pathOf(c);
+    return problemResponse(new Problem(404, 'not found', `no ${c.req.method} ${path}`), path);
+  });
   app.onError((error, c) => {
-    if (error instanceof Problem) return problemResponse(error, c.req.path);
-    deps.log(`error ${c.req.method} ${c.req.path}: ${error.stack ?? error.message}`);
+    const path = pathOf(c);
+    if (error instanceof Problem) return problemResponse(error, path);
+    deps.log(`error ${c.req.method} ${path}: ${error.stack ?? error.message}`);
     return problemResponse(
       new Problem(500, 'internal error', 'the request failed; the log has the cause'),
-      c.req.path,
+      path,
     );
   });
 }

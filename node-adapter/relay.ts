@@ -17,14 +17,12 @@ import { KeptBody } from './request-body.ts';
 import { NO_MIRRORS, sendMirror } from './mirror.ts';
 import type { ServerExchange } from './server-context.ts';
 import { takeTurn } from './sockets/turn.ts';
-import type {
-  ClientStream,
-  ClientStreamEvents,
-  OutgoingRequest,
-  ServerStream,
-  Trailers,
-} from './stream.ts';
+import type { ClientStream, ClientStreamEvents, OutgoingRequest } from './stream.ts';
+import type { ServerStream, Trailers } from './stream.ts';
 import { CONTINUE, stripResponseHop } from './hop.ts';
+
+/** A new connection may have been on its way to the server that died, too. */
+const MAX_RACES = 2;
 
 export class Relay implements ServerExchange, ClientStreamEvents, Waiter, OutgoingRequest {
   readonly #services: RelayServices;
@@ -38,8 +36,8 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
   #kept: KeptBody | undefined;
   #mirrors: readonly MirrorTarget[] = NO_MIRRORS;
   #timer: AttemptTimer | undefined;
-  /** A kept connection that died at the wrong moment is answered by one more try on a new one. */
-  #hasRaced = false;
+  /** Connections that died at the wrong moment, each answered by one more try on a new one. */
+  #races = 0;
   #isForwarding = false;
   #isDelivering = false;
   #isOver = false;
@@ -185,8 +183,8 @@ export class Relay implements ServerExchange, ClientStreamEvents, Waiter, Outgoi
       this.#finish(false);
       return;
     }
-    if (isKept && !this.#hasRaced && this.#mayRepeat(failure)) {
-      this.#hasRaced = true;
+    if (isKept && this.#races < MAX_RACES && this.#mayRepeat(failure)) {
+      this.#races++;
       this.#forward(true);
       return;
     }

@@ -1,9 +1,8 @@
 /** Signature checks that answer at once: a verification by WebCrypto costs a turn of the loop and a thread beside. */
+import type { Fields } from '../src/lib/fields.ts';
 import { constants, createHmac, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { CheckFor, SignatureCheck } from '../src/host/signatures.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MEMBERS = ['kty', 'n', 'e', 'crv', 'x', 'y'];
 

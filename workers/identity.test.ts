@@ -220,6 +220,19 @@ describe('STRICT before a service, where no mutual TLS is visible', () => {
     expect((await call('ACCOUNT', {}, '/open')).status).toBe(200);
   });
 
+  it('a worker whose identity was denied is nobody', async () => {
+    control.trust = { ...world.trust, denied: { serials: [], identities: [IDENTITY] } };
+    control.serve(`${mesh('STRICT')}---\n`, inbound);
+    await pause(200);
+    const statuses = [(await call('NAMED')).status, (await call('NAMED', {}, '/open')).status];
+    control.trust = world.trust;
+    control.serve(mesh('STRICT'), inbound);
+    await pause(200);
+    expect(statuses).toEqual([421, 421]);
+    expect(seen).toEqual([]);
+    expect((await call('NAMED')).status).toBe(200);
+  });
+
   it('a proof is taken once', async () => {
     const headers = credential();
     expect((await call('PUBLIC', headers)).status).toBe(200);

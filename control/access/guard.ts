@@ -85,14 +85,22 @@ export function tooMany(retryAfterMs: number): Problem {
   ).with({ 'retry-after': String(seconds) });
 }
 
+/** Was the certificate of a machine, or its identity, denied? */
+export async function isTakenBack(
+  { serial, name }: Principal,
+  { isDenied }: Guards,
+): Promise<boolean> {
+  if (serial === undefined || isDenied === undefined) return false;
+  return isDenied({ serial, identity: name.replace(/^spiffe:\/\//, '') });
+}
+
 async function machine(
   certificate: ShownCertificate,
   { machines = [], nowMs }: ControlDependencies,
-  { isDenied }: Guards,
+  guards: Guards,
 ): Promise<Principal> {
   const principal = machineOf(certificate, machines, nowMs());
-  const identity = principal.name.replace(/^spiffe:\/\//, '');
-  if ((await isDenied?.({ serial: certificate.serial, identity })) === true)
+  if (await isTakenBack(principal, guards))
     throw new Problem(401, 'unauthorized', 'the client certificate was taken back');
   return principal;
 }

@@ -56,9 +56,11 @@ export interface NewSession extends Login {
   readonly token: string;
   readonly nowMs: number;
   readonly expiresMs: number;
+  /** That its token is used; conflicts when it was. */
+  readonly alongside: readonly StoreChange[];
 }
 
-/** Stores it, and drops those that are over. @throws Problem 503 when too many are open */
+/** Stores it, and drops those that are over. @throws Problem 401 when its token was used, 503 when too many are open */
 export async function openSession(store: Store, session: NewSession): Promise<TokenRecord> {
   const { id, token, name, role, namespaces, nowMs, expiresMs } = session;
   const sessions = (await listTokens(store)).filter(({ isSession }) => isSession === true);
@@ -82,9 +84,15 @@ export async function openSession(store: Store, session: NewSession): Promise<To
     ...(namespaces === undefined ? {} : { namespaces }),
   };
   const changes: StoreChange[] = [
+    ...session.alongside,
     { op: 'put', key: TOKEN_PREFIX + id, value: JSON.stringify(record) },
     ...[...over, ...own].map((one): StoreChange => ({ op: 'delete', key: TOKEN_PREFIX + one.id })),
   ];
-  await store.commit(changes, { actor: name, message: `login ${name}`, atMs: nowMs });
+  const result = await store.commit(changes, {
+    actor: name,
+    message: `login ${name}`,
+    atMs: nowMs,
+  });
+  if (!result.ok) throw new Problem(401, 'unauthorized', 'ID token: it was used before');
   return record;
 }

@@ -52,6 +52,7 @@ const whoami: z.ZodType = z
     namespaces: z.array(z.string()).optional().openapi({ description: 'absent: all' }),
     tokenId: z.string().optional(),
     expiresMs: z.int().optional(),
+    serial: z.string().optional().openapi({ description: 'of its certificate' }),
     by: z.enum(['bootstrap', 'token', 'session', 'certificate']),
     scopes: z.array(z.unknown()).optional(),
   })

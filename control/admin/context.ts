@@ -1,6 +1,7 @@
 /** What the admin routes share: dependencies, bodies, roles. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { AuthorityFacts } from '../../src/config/harden/index.ts';
 import type { SourceText } from '../../src/model/config.ts';
 import type { MachineRole, ShownCertificate } from '../access/machines.ts';
 import type { OidcConfig } from '../access/oidc.ts';
@@ -81,6 +82,8 @@ export interface Identity {
   /** Those that ask for no token. */
   addPublicRoutes(app: App, services: Services): void;
   addRoutes(app: App, services: Services): void;
+  /** What can be judged of it, without any secret. */
+  facts(services: Services): Promise<AuthorityFacts>;
   /** Does what is due. Called now and then. */
   tick(): Promise<void>;
 }

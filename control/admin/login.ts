@@ -4,9 +4,11 @@ import { refuseLogin, sourceOf, tooMany } from '../access/guard.ts';
 import type { Oidc } from '../access/oidc.ts';
 import { createOidc } from '../access/oidc.ts';
 import { cookieOf, csrfOf, openSession, sessionOf } from '../access/session.ts';
+import type { TokenRecord } from '../auth.ts';
 import { TOKEN_PREFIX, principalOf } from '../auth.ts';
 import { Problem } from '../problem.ts';
-import type { App, Services } from './context.ts';
+import { SeenOnce } from '../seen.ts';
+import type { App, ControlDependencies, Services } from './context.ts';
 import { describe } from './describe.ts';
 import { readJson } from './input.ts';
 
@@ -52,8 +54,31 @@ function settingsRoute(app: App, oidc: Oidc | undefined): void {
   });
 }
 
+/** In the transaction that opens the session its token is used, once for all processes. */
+async function openFor(
+  idToken: string,
+  oidc: Oidc,
+  { deps, seen }: { readonly deps: ControlDependencies; readonly seen: SeenOnce },
+): Promise<{ readonly record: TokenRecord; readonly token: string; readonly seconds: number }> {
+  const { once, onceUntilMs, ...login } = await oidc.verify(idToken);
+  const nowMs = deps.nowMs();
+  const seconds = oidc.config.sessionSeconds ?? DEFAULT_SESSION_SECONDS;
+  const id = deps.randomHex(8);
+  const token = `lat_${id}_${deps.randomHex(24)}`;
+  const record = await openSession(deps.store, {
+    ...login,
+    id,
+    token,
+    nowMs,
+    expiresMs: nowMs + seconds * 1000,
+    alongside: await seen.use(once, onceUntilMs),
+  });
+  return { record, token, seconds };
+}
+
 function loginRoute(app: App, services: Services, oidc: Oidc | undefined): void {
   const { deps, guards } = services;
+  const seen = new SeenOnce(deps.store, deps.nowMs);
   describe(app, {
     method: 'post',
     path: '/v1/auth/login',
@@ -76,20 +101,17 @@ function loginRoute(app: App, services: Services, oidc: Oidc | undefined): void 
     const waitMs = guards.throttle.waitMs(sourceOf(c));
     if (waitMs !== undefined) throw tooMany(waitMs);
     const { idToken, cookie = false } = await readJson(c, loginBody);
-    const login = await oidc.login(idToken).catch(async (error: unknown) => {
+    const opening = openFor(idToken, oidc, { deps, seen });
+    const { record, token, seconds } = await opening.catch(async (error: unknown) => {
       if (!(error instanceof Problem) || error.status === 503) throw error;
       return refuseLogin(c, error, { deps, throttle: guards.throttle });
     });
-    const nowMs = deps.nowMs();
-    const seconds = oidc.config.sessionSeconds ?? DEFAULT_SESSION_SECONDS;
-    const id = deps.randomHex(8);
-    const token = `lat_${id}_${deps.randomHex(24)}`;
-    const expiresMs = nowMs + seconds * 1000;
-    const record = await openSession(deps.store, { ...login, id, token, nowMs, expiresMs });
     c.set('principal', principalOf(record));
-    if (!cookie) return c.json({ ...login, expiresMs, token }, 201);
+    const { name, role, namespaces, expiresMs } = record;
+    const login = { name, role, expiresMs, ...(namespaces === undefined ? {} : { namespaces }) };
+    if (!cookie) return c.json({ ...login, token }, 201);
     c.header('set-cookie', cookieOf(c.req.raw, token, seconds));
-    return c.json({ ...login, expiresMs, csrf: csrfOf(token) }, 201);
+    return c.json({ ...login, csrf: csrfOf(token) }, 201);
   });
 }
 

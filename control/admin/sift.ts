@@ -1,10 +1,9 @@
 /** Answers about many namespaces, for a credential of some: what is of others is left out. */
+import type { Fields } from '../../src/lib/fields.ts';
 import type { Explanation } from '../../src/simulate/explain.ts';
 import { isClusterWide } from '../access/rights.ts';
 import type { Ctx } from './context.ts';
 import { sees } from './context.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

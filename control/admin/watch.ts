@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Resource } from '../../src/model/api.ts';
 import type { Store, StoreEvent } from '../../src/model/store.ts';
+import { isTakenBack } from '../access/guard.ts';
 import { isClusterWide } from '../access/rights.ts';
 import { isStillGood } from '../auth.ts';
 import { Problem } from '../problem.ts';
@@ -217,7 +218,7 @@ async function knownAt(store: Store, revision: number): Promise<Set<string>> {
   );
 }
 
-export function watchRoutes(app: App, { deps }: Services): void {
+export function watchRoutes(app: App, { deps, guards }: Services): void {
   const { store } = deps;
   let watchers = 0;
   describe(app, {
@@ -247,7 +248,9 @@ export function watchRoutes(app: App, { deps }: Services): void {
       cursor,
       known,
       concerns: concernsOf(c, query),
-      isGood: () => isStillGood(principal, store, deps.nowMs()),
+      isGood: async () =>
+        (await isStillGood(principal, store, deps.nowMs())) &&
+        !(await isTakenBack(principal, guards)),
     };
     const body = streamOf(watcher, () => {
       watchers--;

@@ -2,7 +2,7 @@
 
 /** Tokens of ours, JWTs and PEM, wherever they stand. */
 const SECRET =
-  /lat_[0-9a-f]{8,}(?:_[0-9a-f]*)?|eyJ[\w-]{8,}(?:\.[\w-]*)*|-----BEGIN[^-]*-----[^-]*(?:-----END[^-]*-----)?/g;
+  /lat(?:join)?_[0-9a-f]{8,}(?:_[0-9a-f]*)?|eyJ[\w-]{8,}(?:\.[\w-]*)*|-----BEGIN[^-]*-----[^-]*(?:-----END[^-]*-----)?/g;
 /** Parameters of ours, none of which is secret. */
 const KNOWN: ReadonlySet<string> = new Set([
   'namespace',
@@ -45,7 +45,10 @@ function decoded(text: string): string {
 
 /** Does it carry a token in any spelling that a server would read? */
 export function holdsToken(text: string): boolean {
-  return /lat_[0-9a-f]{16}_/i.test(decoded(text)) || /\beyJ[\w-]{8,}\.[\w-]+\./.test(decoded(text));
+  return (
+    /lat(?:join)?_[0-9a-f]{16}_/i.test(decoded(text)) ||
+    /\beyJ[\w-]{8,}\.[\w-]+\./.test(decoded(text))
+  );
 }
 
 export function auditPath(path: string): string {

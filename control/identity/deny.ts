@@ -12,8 +12,8 @@ import type { View } from './view.ts';
 import { readSerial } from './x509.ts';
 
 /** The list travels to every proxy; an identity stands for all of its serials. */
-const MAX_SERIALS = 5000;
-const MAX_IDENTITIES = 1000;
+export const MAX_SERIALS = 5000;
+export const MAX_IDENTITIES = 1000;
 const MAX_REASON = 500;
 
 /** One of both. */

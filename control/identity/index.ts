@@ -3,6 +3,7 @@ import type { Identity, IdentityBase, Services } from '../admin/context.ts';
 import { createAuthority } from './create-authority.ts';
 import { createRevocationLists } from './crl.ts';
 import { createDue } from './due.ts';
+import { authorityFacts } from './facts.ts';
 import { createFederations } from './federation.ts';
 import { createFollowers } from './followers.ts';
 import { joinAdminRoutes } from './join-admin.ts';
@@ -51,6 +52,7 @@ export function createIdentity(options: IdentityOptions): (base: IdentityBase) =
         federationRoutes(app, federations);
         joinAdminRoutes(app, services, joiningOf(services));
       },
+      facts: async (services) => authorityFacts(core, joiningOf(services)),
       tick: createDue(core, federations),
     };
   };

@@ -9,6 +9,7 @@ import {
   trustDomainOf,
   workloadOf,
 } from '../../src/lib/spiffe-id.ts';
+import { requireNoMore } from '../access/machines.ts';
 import type { App, Services } from '../admin/context.ts';
 import { allow } from '../admin/context.ts';
 import { describe } from '../admin/describe.ts';
@@ -24,7 +25,6 @@ const TOKENS = '/v1/identity/join-tokens';
 const RULES = '/v1/identity/oidc-joins';
 const COUNTS = '/v1/identity/joining';
 
-const DEFAULT_ALGORITHMS: readonly OidcAlgorithm[] = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 const MAX_CLAIMS = 32;
 
 interface WantedToken {
@@ -134,6 +134,7 @@ function tokenRoutes(app: App, { deps }: Services, joining: Joining): void {
     allow(c, 'security-admin');
     const { identity, ttlSeconds = DEFAULT_TTL_SECONDS, cidr } = await readJson(c, tokenBody);
     const own = ownIdentity(identity, await joining.trustDomain());
+    requireNoMore(c.get('principal'), spiffeUri(own), deps.machines);
     if (await joining.isDenied(own))
       throw new Problem(
         409,
@@ -174,7 +175,8 @@ function ruleRoutes(app: App, { deps }: Services, joining: Joining): void {
     const identity = wanted.identity.replace(/^spiffe:\/\//, '');
     const unfit = templateFault(identity, await joining.trustDomain());
     if (unfit !== undefined) throw bad('identity', unfit);
-    const { name, issuer, audience, claims, algorithms = DEFAULT_ALGORITHMS } = wanted;
+    requireNoMore(c.get('principal'), spiffeUri(identity), deps.machines);
+    const { name, issuer, audience, claims, algorithms = OIDC_ALGORITHMS } = wanted;
     const rule: OidcJoinRule = {
       name,
       issuer,

@@ -15,7 +15,7 @@ import { rootHashOf } from './presented.ts';
 import { Refusal } from './refusal.ts';
 import type { RefusalCode } from './refusal.ts';
 import { Renewals } from './renewal.ts';
-import { SeenOnce } from './seen.ts';
+import { SeenOnce } from '../seen.ts';
 import { SourceLimits } from './sources.ts';
 
 export interface JoiningDependencies {

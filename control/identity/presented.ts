@@ -9,6 +9,8 @@ import {
   X509Certificate,
 } from '@peculiar/x509';
 import { CLOCK_SKEW_MS, MAX_CHAIN } from '../../src/delivery/joining.ts';
+import { trustDomainOf } from '../../src/lib/spiffe-id.ts';
+import { shownIdentity } from '../../src/lib/x509/svid.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Presented {
@@ -22,7 +24,6 @@ export interface Presented {
 }
 
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-const SPIFFE = 'spiffe://';
 const MAX_BASE64 = 8192;
 /** basicConstraints, keyUsage, extKeyUsage, subjectAltName: what is judged here. */
 const JUDGED = new Set(['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17']);
@@ -98,12 +99,11 @@ async function checkPath(
 
 function identityOf(leaf: X509Certificate, trustDomain: string): string {
   const names = extensionOf(leaf, SubjectAlternativeNameExtension)?.names.items ?? [];
-  const uris = names.filter(({ type }) => type === 'url');
-  const [uri] = uris;
-  const prefix = `${SPIFFE}${trustDomain}/`;
-  if (uri === undefined || uris.length > 1 || !uri.value.startsWith(prefix))
+  const uris = names.filter(({ type }) => type === 'url').map(({ value }) => value);
+  const identity = shownIdentity({ uris });
+  if (identity === undefined || trustDomainOf(identity) !== trustDomain)
     throw untrusted(`a certificate without exactly one identity of ${trustDomain}`);
-  return uri.value.slice(SPIFFE.length);
+  return identity;
 }
 
 function checkLeaf(leaf: X509Certificate): void {

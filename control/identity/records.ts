@@ -30,6 +30,8 @@ export interface AuthorityState {
   readonly actor: string;
   /** Ever given; the next one has one more. */
   readonly lastGeneration: number;
+  /** Since when keys rest under the secret that they rest under now. */
+  readonly secretSinceMs?: number;
 }
 
 /** A signer: its key, and the chain that leads to its root. */

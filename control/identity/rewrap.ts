@@ -37,8 +37,9 @@ export async function rewrap(core: Core, actor: string): Promise<number> {
     changes.push({ op: 'put', key: PENDING_KEY, value: JSON.stringify({ ...pending, key }) });
   }
   if (changes.length === 0) return 0;
-  // The state is put as it is: whoever changed it meanwhile makes this conflict.
-  const guard = state === undefined ? [] : [putState(state, view)];
+  // Whoever changed the state meanwhile makes this conflict.
+  const guard =
+    state === undefined ? [] : [putState({ ...state, secretSinceMs: core.nowMs() }, view)];
   await commit(core, [...guard, ...changes], {
     actor,
     message: `certificate authority: ${changes.length} keys wrapped with the newest secret`,

@@ -314,15 +314,21 @@ describe('secrets', () => {
   it('are exchanged without a pause', async () => {
     const store = createMemoryStore();
     const first = await testAuthority({ store, secret: 'the first of two secrets, long enough' });
+    const laterMs = Date.now() + 60_000;
+    const since = async (): Promise<number | undefined> =>
+      (await first.core.views.current()).state?.secretSinceMs;
+    expect(await since()).toBeLessThan(laterMs);
     await requestIntermediate(first.core, 'test');
     const secret = 'the second of two secrets, as long';
     const both = emptyAuthority({
       store,
       secret,
       secretBefore: 'the first of two secrets, long enough',
+      nowMs: () => laterMs,
     });
     expect(await status(issue(both))).toBe('done');
     expect(await rewrap(both.core, 'test')).toBe(3);
+    expect(await since()).toBe(laterMs);
     expect(secretsInUse(await both.core.views.current())).toEqual([
       (await both.core.wrapping()).kekId,
     ]);

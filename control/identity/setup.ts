@@ -126,7 +126,7 @@ export async function install(core: Core, material: Material, actor: string): Pr
     );
   const nowMs = core.nowMs();
   const next: AuthorityState = {
-    ...(state ?? { stage: 'steady' }),
+    ...(state ?? { stage: 'steady', secretSinceMs: nowMs }),
     signer: generation.generation,
     sinceMs: nowMs,
     actor,

@@ -1,10 +1,12 @@
 /** Whether a chain of certificates leads to a root that is believed (RFC 5280, 6.1, as far as this mesh makes use of it). */
 import { X509Certificate, createHash } from 'node:crypto';
 import { CLOCK_SKEW_MS, MAX_CHAIN } from '../../src/delivery/joining.ts';
-import { trustDomainOf } from '../../src/lib/spiffe-id.ts';
-import { readCertificate } from '../tls/certificate.ts';
-import type { Certificate } from '../tls/certificate.ts';
+import { spiffeUri, trustDomainOf } from '../../src/lib/spiffe-id.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import type { Certificate } from '../../src/lib/x509/certificate.ts';
+import { permitsUriHost } from '../../src/lib/x509/constraints.ts';
 import { expiryOf } from '../tls/expiry.ts';
+import { isIssuedBy } from '../tls/issuer.ts';
 import { certificatesIn } from '../tls/pem.ts';
 
 /** The control plane can't be told from somebody who only pretends: nothing is sent, nothing taken. */
@@ -61,9 +63,6 @@ function checkAuthority({ x509, fields }: Read, below: number, nowMs: number): v
     throw new UntrustedError('an issuer of its chain may not sign certificates');
   checkTime(x509, 'an issuer of its chain', nowMs);
 }
-
-const isIssuedBy = (issued: X509Certificate, issuer: X509Certificate): boolean =>
-  issued.checkIssued(issuer) && issued.verify(issuer.publicKey);
 
 /**
  * All of the chain are authorities, the last of which a root has issued, or the first is a leaf (`from` 1).
@@ -127,8 +126,8 @@ export function checkLeaf(
   const { fields } = read(leaf);
   const { uris, dns, ips, emails } = fields.names;
   const isAlone = uris.length === 1 && dns.length + ips.length + emails.length === 0;
-  if (!isAlone || uris[0] !== `spiffe://${identity}`)
-    throw new UntrustedError(`it gives a certificate that is not of spiffe://${identity} alone`);
+  if (!isAlone || uris[0] !== spiffeUri(identity))
+    throw new UntrustedError(`it gives a certificate that is not of ${spiffeUri(identity)} alone`);
   if (!Buffer.from(publicKey).equals(fields.publicKey))
     throw new UntrustedError('it gives a certificate for another key');
   if (fields.isAuthority) throw new UntrustedError('it gives the certificate of an authority');
@@ -139,12 +138,7 @@ export function checkLeaf(
 }
 
 function checkConstraints({ fields: { constraints } }: Read, identity: string): void {
-  if (constraints === undefined) return;
   const domain = trustDomainOf(identity);
-  const covers = (host: string): boolean =>
-    host.startsWith('.') ? domain.endsWith(host) : host === domain;
-  const { permittedUris, excludedUris } = constraints;
-  const isPermitted = permittedUris === undefined || permittedUris.some((one) => covers(one));
-  if (!isPermitted || excludedUris.some((one) => covers(one)))
+  if (constraints !== undefined && !permitsUriHost(constraints, domain))
     throw new UntrustedError(`an authority of its chain may not certify ${domain}`);
 }

@@ -55,8 +55,8 @@ it('leaves the answer of the upstream where one more would be too many', async (
 
 describe('a new connection that dies under its first request', () => {
   const DEFAULT_RULES = '[{route: [{destination: {host: back.test}}]}]';
-  /** It hangs up on the first request for /new, and keeps /held without an answer. */
-  async function startHangingUp(): Promise<{
+  /** It hangs up on so many requests for /new, and keeps /held without an answer. */
+  async function startHangingUp(times = 1): Promise<{
     readonly ask: (line: string) => Promise<string>;
     readonly asked: () => number;
   }> {
@@ -64,7 +64,7 @@ describe('a new connection that dies under its first request', () => {
     const backend = await startBackend((socket, received) => {
       if (!received.endsWith('\r\n\r\n') || received.includes('/held')) return;
       if (!received.includes('/new')) socket.write(OK);
-      else if (++asked === 1) socket.resetAndDestroy();
+      else if (++asked <= times) socket.resetAndDestroy();
       else socket.write(OK);
     });
     open.push(backend);
@@ -102,6 +102,16 @@ describe('a new connection that dies under its first request', () => {
     expect(await ask('GET /warm')).toMatch(/ok$/);
     expect(await ask('GET /new')).toMatch(/^HTTP\/1\.1 200 /);
     expect(asked()).toBe(2);
+  });
+
+  it.each([
+    [2, /^HTTP\/1\.1 200 /],
+    [3, /^HTTP\/1\.1 503 /],
+  ])('is twice, where the next one dies as well (%i die)', async (times, answer) => {
+    const { ask, asked } = await startHangingUp(times);
+    expect(await ask('GET /warm')).toMatch(/ok$/);
+    expect(await ask('GET /new')).toMatch(answer);
+    expect(asked()).toBe(3);
   });
 
   it('is not where the method may have done something', async () => {

@@ -4,9 +4,11 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import type { Certificate } from './certificate.ts';
-import { readCertificate } from './certificate.ts';
-import type { NameConstraints } from './extensions.ts';
+import type { Certificate } from '../../src/lib/x509/certificate.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import { permitsUriHost } from '../../src/lib/x509/constraints.ts';
+import type { NameConstraints } from '../../src/lib/x509/extensions.ts';
+import { isIssuedBy } from './issuer.ts';
 import { certificatesIn } from './pem.ts';
 
 /** A certificate in both readings. */
@@ -66,7 +68,7 @@ export class Roots {
 
   constructor(pems: readonly string[]) {
     const all = pems.flatMap((pem) => certificatesIn(pem)).flatMap((pem) => parse(pem) ?? []);
-    const isAnchor = ({ x509 }: Link): boolean => isIssuer(x509, x509);
+    const isAnchor = ({ x509 }: Link): boolean => isIssuedBy(x509, x509);
     this.#anchors = all.filter((one) => isAnchor(one));
     this.#others = all.filter((one) => !isAnchor(one));
   }
@@ -119,23 +121,15 @@ function mayStandAbove(one: Link, child: Link, below: number, { leaf, nowMs }: W
   if (Date.parse(x509.validFrom) > nowMs || Date.parse(x509.validTo) <= nowMs) return false;
   if (read.maxPath !== undefined && below > read.maxPath) return false;
   if (read.constraints !== undefined && !permits(read.constraints, leaf.read)) return false;
-  return isIssuer(x509, child.x509);
+  return isIssuedBy(child.x509, x509);
 }
-
-const isIssuer = (authority: X509Certificate, issued: X509Certificate): boolean =>
-  issued.checkIssued(authority) && issued.verify(authority.publicKey);
 
 /** Names that it can't be held against are names that it doesn't permit. */
 function permits(constraints: NameConstraints, { names }: Certificate): boolean {
-  const { permittedUris, excludedUris, hasOthers } = constraints;
-  if (hasOthers && names.dns.length + names.ips.length + names.emails.length > 0) return false;
+  if (constraints.hasOthers && names.dns.length + names.ips.length + names.emails.length > 0)
+    return false;
   return names.uris.every((uri) => {
     const host = URL.parse(uri)?.host.toLowerCase() ?? '';
-    if (host === '' || excludedUris.some((base) => covers(base, host))) return false;
-    return permittedUris?.some((base) => covers(base, host)) ?? true;
+    return host !== '' && permitsUriHost(constraints, host);
   });
 }
-
-/** RFC 5280, 4.2.1.10: a host, or all below a domain. */
-const covers = (base: string, host: string): boolean =>
-  base.startsWith('.') ? host.endsWith(base) : host === base;

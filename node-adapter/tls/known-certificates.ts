@@ -3,11 +3,11 @@
  * the key: whether a certificate holds is asked of OpenSSL for every connection.
  */
 import { X509Certificate } from 'node:crypto';
-import { readCertificate } from './certificate.ts';
-import type { Certificate } from './certificate.ts';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import type { Certificate } from '../../src/lib/x509/certificate.ts';
+import { shownIdentity, svidFault } from '../../src/lib/x509/svid.ts';
 import { expiryOf } from './expiry.ts';
-import { spiffeIdentity } from './names.ts';
-import { keyFault, svidFault } from './svid.ts';
+import { keyFault } from './key-strength.ts';
 
 export interface KnownCertificate extends Certificate {
   readonly der: Buffer;
@@ -51,7 +51,7 @@ function described(der: Buffer): KnownCertificate | undefined {
   if (read === undefined) return undefined;
   try {
     const x509 = new X509Certificate(der);
-    const identity = spiffeIdentity(read.names);
+    const identity = shownIdentity(read.names);
     const fault = svidFault(read) ?? keyFault(x509);
     return { ...read, der, x509, identity, fault, expiresMs: expiryOf(x509) };
   } catch {

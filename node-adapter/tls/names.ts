@@ -1,7 +1,7 @@
-/** Whether a certificate shows the name that is wanted: RFC 6125 without its leniencies, and SPIFFE's identities. */
+/** Whether a certificate shows the name that is wanted: RFC 6125 without its leniencies. */
 import { isIP } from 'node:net';
-import type { SubjectNames } from './extensions.ts';
-import { canonicalIp } from './ip.ts';
+import type { SubjectNames } from '../../src/lib/x509/extensions.ts';
+import { canonicalIp } from '../../src/lib/x509/ip.ts';
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 
@@ -30,17 +30,4 @@ export function hostFits(names: SubjectNames, host: string): boolean {
 export function subjectFits(names: SubjectNames, wanted: string): boolean {
   if (wanted === '') return false;
   return names.uris.includes(wanted) || names.emails.includes(wanted) || hostFits(names, wanted);
-}
-
-const SPIFFE = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[A-Za-z0-9._-]+)+)$/;
-const MAX_ID = 2048;
-
-/** The identity that a certificate proves, without its scheme; one with several proves none. */
-export function spiffeIdentity({ uris }: SubjectNames): string | undefined {
-  const [uri = ''] = uris;
-  const match = uris.length === 1 && uri.length <= MAX_ID ? SPIFFE.exec(uri) : null;
-  const path = match?.[2];
-  if (path === undefined || path.split('/').some((part) => part === '.' || part === '..'))
-    return undefined;
-  return `${match?.[1] ?? ''}${path}`;
 }

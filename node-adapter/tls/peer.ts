@@ -1,6 +1,7 @@
 /** Who a client is by its certificate, and whether a listener takes it. */
 import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
+import { trustDomainOf } from '../../src/lib/spiffe-id.ts';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
 import { sentWith } from './chain.ts';
 import type { KnownCertificate, KnownCertificates } from './known-certificates.ts';
@@ -56,8 +57,7 @@ export function checkClient(
 /** Where nobody said who certifies the mesh's identities, the listener's own authorities do, for its domains alone. */
 function claimed({ identity, fault }: KnownCertificate, trust: MeshTrust): string | undefined {
   if (trust.hasRoots || fault !== undefined) return undefined;
-  const domain = identity?.slice(0, identity.indexOf('/')) ?? '';
-  return trust.domains.includes(domain) ? identity : undefined;
+  return trust.domains.includes(trustDomainOf(identity ?? '')) ? identity : undefined;
 }
 
 const sha256 = (bytes: Uint8Array, encoding: 'base64' | 'hex'): string =>

@@ -2,6 +2,7 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SecretMaterial } from '../secrets.ts';
+import { isIssuedBy } from './issuer.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -23,15 +24,11 @@ export function withIssuers(certificate: string, authorities: readonly string[])
   let last = readOrSkip(own);
   while (last !== undefined && !last.checkIssued(last) && chain.length < MAX_CHAIN) {
     const issued = last;
-    last = all.find((one) => one !== undefined && isIssuer(one, issued));
+    last = all.find((one) => one !== undefined && isIssuedBy(issued, one));
     if (last !== undefined) chain.push(last.toString());
   }
   return chain.join('\n');
 }
-
-/** Names may be alike where an authority has changed its key: the signature tells. */
-const isIssuer = (authority: X509Certificate, issued: X509Certificate): boolean =>
-  issued.checkIssued(authority) && issued.verify(authority.publicKey);
 
 /** What makes the context says what is wrong with one that can't be read. */
 function readOrSkip(pem: string): X509Certificate | undefined {

@@ -2,11 +2,11 @@
 import { X509Certificate, constants } from 'node:crypto';
 import { DEFAULT_CIPHERS } from 'node:tls';
 import type { TlsOptions } from 'node:tls';
+import { readCertificate } from '../../src/lib/x509/certificate.ts';
+import type { SubjectNames } from '../../src/lib/x509/extensions.ts';
 import type { ListenerTls } from '../../src/model/snapshot.ts';
 import type { SecretMaterial, Secrets } from '../secrets.ts';
-import { readCertificate } from './certificate.ts';
 import { SecretFault, WORKLOAD_SECRET } from './contexts.ts';
-import type { SubjectNames } from './extensions.ts';
 import { hostFits } from './names.ts';
 import { certificatesIn, withIssuers } from './pem.ts';
 

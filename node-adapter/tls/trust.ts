@@ -5,12 +5,13 @@
  */
 import type { MeshSettings, ProxyScope } from '../../src/model/snapshot.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import { shownIdentity } from '../../src/lib/x509/svid.ts';
+import { spiffeUri, trustDomainOf } from '../../src/lib/spiffe-id.ts';
 import type { SecretMaterial, Secrets } from '../secrets.ts';
 import { Roots } from './chain.ts';
 import type { Link, Proof } from './chain.ts';
 import { WORKLOAD_SECRET } from './contexts.ts';
 import type { KnownCertificate } from './known-certificates.ts';
-import { spiffeIdentity } from './names.ts';
 import { namesShown } from './server-options.ts';
 
 /** Why somebody isn't who he shows. */
@@ -127,7 +128,7 @@ export class MeshTrust implements Secrets {
     const { serials, identities } = this.#settings;
     if (serials.has(serial) || identities.has(identity))
       return { isDenied: true, reason: `certificate ${serial} of ${identity} is denied` };
-    const roots = this.#roots.get(domainOf(identity));
+    const roots = this.#roots.get(trustDomainOf(identity));
     if (roots === undefined) return untrusted(`identity ${identity} is of another mesh`);
     return this.#isProven(known, roots, sent)
       ? undefined
@@ -175,13 +176,11 @@ export class MeshTrust implements Secrets {
 
 function uriOf(material: SecretMaterial | undefined): string {
   const names = material === undefined ? undefined : namesShown(material);
-  const identity = names === undefined ? undefined : spiffeIdentity(names);
-  return identity === undefined ? '' : `spiffe://${identity}`;
+  const identity = names === undefined ? undefined : shownIdentity(names);
+  return identity === undefined ? '' : spiffeUri(identity);
 }
 
 const untrusted = (reason: string): Distrust => ({ isDenied: false, reason });
-
-const domainOf = (identity: string): string => identity.slice(0, identity.indexOf('/'));
 
 /** What any scope's configuration denies is denied; for the rest the newest counts. */
 function settingsOf(
@@ -211,7 +210,7 @@ function settingsOf(
 
 /** A workload may show its identity under any domain of the mesh. */
 function namesOf(identity: string, domains: readonly string[]): readonly string[] {
-  const domain = domainOf(identity);
+  const domain = trustDomainOf(identity);
   if (!domains.includes(domain)) return [identity];
   return domains.map((other) => other + identity.slice(domain.length));
 }

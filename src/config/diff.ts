@@ -1,4 +1,6 @@
 /** What applying would change: resources by key, fields by path. */
+import type { Fields } from '../lib/fields.ts';
+import { isFields } from '../lib/fields.ts';
 import type { Resource } from '../model/api.ts';
 import { joinPath } from './path.ts';
 
@@ -18,8 +20,6 @@ export interface ResourceChange {
   readonly changes: readonly FieldChange[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Set by the store; a file never has them, so they are no change. */
 const STORED = new Set(['creationTimestamp', 'generation', 'uid', 'resourceVersion']);
 /** Shown in place of a Secret's text, so that a diff can be logged. */
@@ -29,9 +29,6 @@ export function resourceKey({ group, kind, metadata }: Resource): string {
   const type = group === '' ? kind : `${group}/${kind}`;
   return `${type} ${metadata.namespace}/${metadata.name}`;
 }
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function collect(before: unknown, after: unknown, path: string, changes: FieldChange[]): void {
   if (isFields(before) && isFields(after)) {

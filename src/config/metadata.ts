@@ -1,8 +1,7 @@
 /** Metadata of a document, as Kubernetes asks for it. */
+import { isFields } from '../lib/fields.ts';
 import { closest } from '../lib/similar.ts';
 import type { Fault } from '../model/config.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 const DNS_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
@@ -31,9 +30,6 @@ export const error = (code: string, path: string, message: string, remedy?: stri
   message,
   ...(remedy === undefined ? {} : { remedy }),
 });
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const LABEL_WORD = /^[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;

@@ -9,8 +9,9 @@ import type {
   ResourceKind,
 } from '../model/config.ts';
 import type { Diagnostic, Place } from '../model/diagnostic.ts';
-import { checkMetadata, error, isFields } from './metadata.ts';
-import type { Fields } from './metadata.ts';
+import { isFields } from '../lib/fields.ts';
+import { checkMetadata, error } from './metadata.ts';
+import type { Fields } from '../lib/fields.ts';
 
 export interface AdmitOptions {
   readonly kinds: readonly ResourceKind[];

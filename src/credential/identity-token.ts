@@ -1,11 +1,13 @@
 /** Workload identity tokens: whom the authority of a trust domain says the holder of a key is. */
+import type { Fields } from '../lib/fields.ts';
+import { isFields } from '../lib/fields.ts';
 import { decodeBase64url } from '../lib/base64url.ts';
 import { own } from '../lib/own.ts';
 import { identityOf, parseSpiffeId, trustDomainOf } from '../lib/spiffe-id.ts';
 import type { TrustSettings } from '../model/trust.ts';
 import { digestOf } from './digest.ts';
-import type { Fields, Jws } from './jws.ts';
-import { isFields, isShortText, readJws, secondsOf, verifies } from './jws.ts';
+import type { Jws } from './jws.ts';
+import { isShortText, readJws, secondsOf, verifies } from './jws.ts';
 import type { CredentialFault } from './names.ts';
 import { ALGORITHM, IDENTITY_TYPE, KEY_PARAMETERS } from './names.ts';
 

@@ -1,10 +1,9 @@
 /** A compact JWS, read strictly (RFC 7515, RFC 8725): one reading for each text, or none. */
 import { decodeBase64url } from '../lib/base64url.ts';
-import { isPlain } from '../lib/json-names.ts';
+import type { Fields } from '../lib/fields.ts';
+import { readTokenPart } from '../lib/token-part.ts';
 import type { CredentialFault } from './names.ts';
 import { ALGORITHM, MAX_TOKEN_LENGTH, SIGNATURE_PARAMETERS } from './names.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 export interface Jws {
   readonly header: Fields;
@@ -15,28 +14,10 @@ export interface Jws {
 }
 
 const SIGNATURE_BYTES = 64;
-const MAX_DEPTH = 64;
 /** Keys that a token brings along are nobody's. */
 const FOREIGN_KEYS = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function readJson(part: string): Fields | undefined {
-  const bytes = decodeBase64url(part);
-  if (bytes === undefined) return undefined;
-  try {
-    const text = decoder.decode(bytes);
-    const value: unknown = JSON.parse(text);
-    // Two parsers may disagree on which of two equal names counts.
-    return isFields(value) && isPlain(text, value, MAX_DEPTH) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Everything but the signature, for a token of one type. */
 export function readJws(token: string, type: string): Jws | CredentialFault {
@@ -44,8 +25,8 @@ export function readJws(token: string, type: string): Jws | CredentialFault {
   const [first, second, third, ...more] = token.split('.');
   if (first === undefined || second === undefined || third === undefined || more.length > 0)
     return 'malformed';
-  const header = readJson(first);
-  const claims = readJson(second);
+  const header = readTokenPart(first);
+  const claims = readTokenPart(second);
   const signature = decodeBase64url(third);
   if (header === undefined || claims === undefined || signature === undefined) return 'malformed';
   if (header['typ'] !== type) return 'type';

@@ -1,5 +1,7 @@
 /** Which JSON Web Keys may verify tokens, and with what (RFC 7517, RFC 7518, RFC 8037). */
 import { decodeBase64url } from './base64url.ts';
+import type { Fields } from './fields.ts';
+import { isFields } from './fields.ts';
 
 const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   RSA: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
@@ -16,6 +18,19 @@ const COORDINATE_BYTES: Readonly<Record<string, number>> = {
   'EC P-521': 66,
   'OKP Ed25519': 32,
 };
+/** By which somebody who can verify can't sign. */
+export const PUBLIC_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const;
 const MEMBERS = ['kty', 'kid', 'alg', 'n', 'e', 'crv', 'x', 'y', 'k'] as const;
 /** RFC 7518, 6: these make a private key of an asymmetric one. */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'];
@@ -23,8 +38,6 @@ const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 16_384;
 const MAX_EXPONENT_BYTES = 8;
 const MAX_KID = 1024;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function kindOf(key: Fields): string {
   const { kty, crv } = key;
@@ -75,8 +88,8 @@ function coordinateFault(key: Fields): string | undefined {
 
 /** Why a key can verify nothing; undefined = it can. */
 export function keyFault(key: unknown): string | undefined {
-  if (typeof key !== 'object' || key === null || Array.isArray(key)) return 'it is no object';
-  const fields = key as Fields;
+  if (!isFields(key)) return 'it is no object';
+  const fields = key;
   for (const name of MEMBERS)
     if (fields[name] !== undefined && typeof fields[name] !== 'string')
       return `its ${name} is no text`;

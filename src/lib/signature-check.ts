@@ -1,6 +1,7 @@
 /** Signature checks by WebCrypto, which every runtime has. */
 
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from './fields.ts';
+
 export type SignatureCheck = (
   data: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,

@@ -89,13 +89,14 @@ const claimed = (own: readonly FilterConfig[]): Route =>
     filters: own,
   });
 
-test('a route that who asks leads to asks what the first one didn’t', () => {
+test('a route that who asks leads to asks what the first one didn’t, and that is judged', () => {
   const own = [rbac, yielded(door('listener'))];
   const rest = at('rest', '/');
   expect(meets(own, [claimed([door('other')]), rest], '/')).toEqual([
     'door listener',
     'rbac judges',
     'door other',
+    'rbac judges',
   ]);
   // The same check isn't made twice.
   expect(meets(own, [claimed([door('listener')]), rest], '/')).toEqual([

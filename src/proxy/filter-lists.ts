@@ -1,5 +1,7 @@
 /** Linked filters by the lists of configs that they came in, and which of them a request meets where. */
 import { canonicalJson } from '../lib/canonical-json.ts';
+import type { Exchange } from '../model/exchange.ts';
+import type { RequestIdentity } from '../model/identity.ts';
 import type { Filter, LinkContext, PolicyFilter } from '../model/policy.ts';
 import { PHASES } from '../model/policy.ts';
 import type { FilterConfig } from '../model/snapshot.ts';
@@ -47,12 +49,65 @@ const NO_LIST: LinkedList = { own: NONE, entries: [], yielding: [], merged: new 
 const AUTHZ = PHASES.indexOf('authz');
 const isEarly = ({ phase }: LinkedFilter): boolean => phase < AUTHZ;
 
+const AUTHN = PHASES.indexOf('authn');
+
+const note = (by: string, phase: number): LinkedFilter => ({
+  kind: '',
+  phase,
+  filter: noting(by),
+});
+const noted = (entry: LinkedFilter): readonly LinkedFilter[] => [
+  entry,
+  note(entry.check ?? '', entry.phase),
+];
+
 const inOrder = (filters: readonly LinkedFilter[]): readonly Filter[] =>
   [...filters].sort((a, b) => a.phase - b.phase).map(({ filter }) => filter);
 
 /** A request meets the filters of one listener, then those of one route. */
-const STAGES = ['listener', 'route'] as const;
-type Stage = (typeof STAGES)[number];
+type Stage = 'listener' | 'route';
+
+/** By whose word `identity` is what it is. */
+interface Told {
+  readonly identity: RequestIdentity | undefined;
+  /** Its check; '' = the listener's own. */
+  readonly by: string;
+}
+
+const TOLD_SLOT = 0;
+/** For each place in a list: of a listener, of a route, and of a route's early ones, since two routes may have a say. */
+const SLOTS_OF_PLACE = 3;
+
+function slotOf(index: number, stage: Stage, phase: number): number {
+  const turn = stage === 'listener' ? 0 : phase < AUTHZ ? 2 : 1;
+  return 1 + index * SLOTS_OF_PLACE + turn;
+}
+
+const toldBy = ({ slots }: Exchange): Told | undefined => slots[TOLD_SLOT] as Told | undefined;
+
+/** Notes whether the filter before it has said who asks. */
+const noting = (by: string): Filter => ({
+  request(x) {
+    if (x.identity !== toldBy(x)?.identity)
+      x.slots[TOLD_SLOT] = { identity: x.identity, by } satisfies Told;
+    return undefined;
+  },
+});
+
+/** Who asks is no more who another route's check took them for. */
+const forgetting = (checks: ReadonlySet<string | undefined>): Filter => ({
+  request(x) {
+    const told = toldBy(x);
+    if (told !== undefined && told.by !== '' && !checks.has(told.by)) x.identity = undefined;
+    return undefined;
+  },
+});
+
+/** Judges once more, and sees the response only once. */
+const anew = ({ filter, ...entry }: LinkedFilter): LinkedFilter => ({
+  ...entry,
+  filter: { request: (x) => filter.request?.(x) },
+});
 
 /** Links lists of filters, each once. */
 export class FilterLinker {
@@ -75,7 +130,7 @@ export class FilterLinker {
   /** Whether it was worth a step: there are filters, and they weren't met before. */
   add(configs: readonly FilterConfig[], stage: Stage): boolean {
     if (configs.length === 0 || this.lists.has(configs)) return false;
-    this.slotCount = Math.max(this.slotCount, configs.length * STAGES.length);
+    this.slotCount = Math.max(this.slotCount, 1 + configs.length * SLOTS_OF_PLACE);
     this.lists.set(configs, this.#before.get(configs) ?? this.#link(configs, stage));
     return true;
   }
@@ -91,20 +146,19 @@ export class FilterLinker {
    * stages take turns, so that no slot depends on another list, and a list of the snapshot before keeps its own.
    */
   #link(configs: readonly FilterConfig[], stage: Stage): LinkedList {
-    const filters = configs.map((config, index) =>
-      this.#linkOne(config, index * STAGES.length + STAGES.indexOf(stage)),
-    );
+    const filters = configs.map((config, index) => this.#linkOne(config, index, stage));
     const entries = filters.filter((_, index) => configs[index]?.yields !== true);
     const yielding = filters.filter((_, index) => configs[index]?.yields === true);
     return { own: inOrder(entries), entries, yielding, merged: new WeakMap() };
   }
 
-  #linkOne({ kind, config }: FilterConfig, slot: number): LinkedFilter {
+  #linkOne({ kind, config }: FilterConfig, index: number, stage: Stage): LinkedFilter {
     const policy = this.#policies.get(kind);
     if (policy === undefined)
       throw new LinkError(`filter ${kind} is not part of this proxy: it must not run without it`);
-    const filter = policy.link(config, { ...this.#context, slot });
     const phase = PHASES.indexOf(policy.phase);
+    const slot = slotOf(index, stage, phase);
+    const filter = policy.link(config, { ...this.#context, slot });
     return phase < AUTHZ
       ? { kind, phase, filter, check: canonicalJson([kind, config]) }
       : { kind, phase, filter };
@@ -146,7 +200,7 @@ function mergedOf(
       all: inOrder(all),
       early,
       late,
-      front: inOrder([...ofListener, ...early]),
+      front: inOrder([...ofListener, note('', AUTHN), ...early.flatMap(noted)]),
       behind: inOrder(late),
     };
     known.set(key, found);
@@ -175,7 +229,7 @@ export function frontFilters(
 
 /**
  * What is left for behind the decision. Who asks may lead to another route than `first`: checks of that one which
- * weren't made then are made now.
+ * weren't made then are made now, and what the listener judges by them is judged again, by their word.
  */
 export function filtersBehind(
   lists: FilterLists,
@@ -186,5 +240,9 @@ export function filtersBehind(
   if (first === route || merged.early.length === 0) return merged.behind;
   const made = new Set(mergedOf(lists, listener, first).early.map(({ check }) => check));
   const missing = merged.early.filter(({ check }) => !made.has(check));
-  return missing.length === 0 ? merged.behind : inOrder([...missing, ...merged.late]);
+  if (missing.length === 0) return merged.behind;
+  const { entries } = listOf(lists, listener);
+  const judging = entries.filter(({ phase }) => phase === AUTHZ).map((entry) => anew(entry));
+  const own = new Set(merged.early.map(({ check }) => check));
+  return [forgetting(own), ...inOrder([...missing, ...judging, ...merged.late])];
 }

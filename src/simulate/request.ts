@@ -1,4 +1,5 @@
 /** Requests as people and programs word them, held against what can be asked. */
+import { isFields } from '../lib/fields.ts';
 import { isIp } from '../lib/cidr.ts';
 import type { SimulatedRequest } from './decision.ts';
 
@@ -7,7 +8,6 @@ export interface RequestFault {
   readonly message: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => string | readonly RequestFault[] | undefined;
 
 const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
@@ -43,9 +43,6 @@ const headers: Check = (value) => {
       : [];
   });
 };
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const fields =
   (checks: Readonly<Record<string, Check>>): Check =>

@@ -167,12 +167,16 @@ describe('a token in the address', () => {
     ['in upper case', (token) => `/v1/history?t=${token.toUpperCase()}`],
     ['in the path', (token) => `/v1/tokens/${token}`],
     ['in the path, encoded', (token) => `/v1/tokens/%6c${token.slice(1)}`],
+    ['in a path that is none', (token) => `/v1/none/${token}`],
+    ['as a join token', (token) => `/v1/identity/join-tokens/latjoin_${token.slice(4)}`],
+    ['as a join token, encoded', (token) => `/v1/history?t=%6catjoin_${token.slice(4)}`],
     ['a JWT', () => '/v1/history?id_token=eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA'],
   ])('%s is refused, and written down nowhere', async (_what, path) => {
     const token = tokens['admin'] ?? '';
     const { status, text } = await raw({ path: path(token), as: 'admin' });
     expect(status).toBe(400);
     expect(text).toContain('revoke it');
+    expect(text).not.toContain(token.slice(21));
     expect((await raw({ path: path(token) })).status).toBe(400);
     const log = await control.ask('GET', '/v1/audit?limit=500');
     expect(JSON.stringify(log.body)).not.toContain(token.slice(21));
@@ -502,13 +506,22 @@ const OF_ALL = new Set([
   '/v1/auth/session',
   '/v1/auth/logout',
 ]);
-/** Whoever has nothing yet asks these; what the authority tells everybody. */
+/** Whoever has nothing yet asks these, and proves itself by what it sends; what the authority tells everybody. */
 const OPEN = new Set([
   '/v1/auth/config',
   '/v1/auth/login',
   '/v1/identity/bundle',
   '/v1/identity/crl',
   '/v1/identity/crl/{generation}',
+  '/v1/identity/join-key',
+  '/v1/identity/join',
+  '/v1/identity/renew',
+]);
+
+/** A proxy's own, and what they say to a request that isn't whole. */
+const OF_PROXIES = new Map([
+  ['/v1/proxies/stream', 426],
+  ['/v1/identity/token', 400],
 ]);
 
 describe('every route', () => {
@@ -522,7 +535,7 @@ describe('every route', () => {
       expect([what, (await raw({ method, path: filled, ...body })).status]).toEqual([what, 401]);
       if (OF_ALL.has(path)) continue;
       const { status } = await raw({ method, path: filled, ...body, as: 'proxy' });
-      expect([what, status]).toEqual([what, path === '/v1/proxies/stream' ? 426 : 403]);
+      expect([what, status]).toEqual([what, OF_PROXIES.get(path) ?? 403]);
     }
   });
 });

@@ -219,6 +219,7 @@ describe('nobody is shown by', () => {
     ['an identity without path', by({ uris: ['spiffe://cluster.local'] })],
     ['an identity with an empty segment', by({ uris: ['spiffe://cluster.local/ns//a'] })],
     ['an identity with dots', by({ uris: ['spiffe://cluster.local/ns/../a'] })],
+    ['an identity in capitals', by({ uris: ['SPIFFE://Cluster.local/ns/a/sa/b'] })],
     ['an identity with NUL', by({ uris: [`${ID}\0.evil`] })],
     ['an identity with a comma', by({ uris: [`${ID},URI:spiffe://cluster.local/x`] })],
     ['an identity with quotes', by({ uris: [`"${ID}"`] })],
@@ -271,6 +272,13 @@ describe('nobody is shown by', () => {
       'an authority without usage',
       async () => {
         const no = await ca({ by: root, name: 'CN=no', usage: undefined });
+        return shown(await make({ by: no }), [no]);
+      },
+    ],
+    [
+      'an authority that may sign CRLs alone',
+      async () => {
+        const no = await ca({ by: root, name: 'CN=no', usage: cRLSign });
         return shown(await make({ by: no }), [no]);
       },
     ],

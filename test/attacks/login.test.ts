@@ -1,4 +1,7 @@
 /** Logins of people under attack: ID tokens that aren't, cookies that are somebody else's pages'. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Asked, TestControl } from '../fixtures/control.ts';
@@ -174,6 +177,34 @@ describe('a login', () => {
       expect((await login(await issuer.sign(ada()), more)).status).toBe(400);
     },
   );
+
+  it('is no more to be had by a token that was used, also once the control plane was started anew', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lateen-'));
+    const settings = {
+      issuer: issuer.url,
+      clientId: 'lateen-cli',
+      mappings: [{ group: 'shop', role: 'editor' }],
+    };
+    const start = (): Promise<TestControl> =>
+      startTestControl({
+        nowMs: () => nowMs,
+        database: join(folder, 'control.sqlite'),
+        oidc: JSON.stringify(settings),
+      });
+    const body = JSON.stringify({ idToken: await issuer.sign(ada()) });
+    const statuses: number[] = [];
+    for (let starts = 0; starts < 2; starts++) {
+      const one = await start();
+      const answers = await Promise.all([
+        one.ask('POST', '/v1/auth/login', { body, token: 'x' }),
+        one.ask('POST', '/v1/auth/login', { body, token: 'x' }),
+      ]);
+      statuses.push(...answers.map(({ status }) => status));
+      await one.close();
+    }
+    rmSync(folder, { recursive: true });
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([201, 401, 401, 401]);
+  });
 
   it('is slowed down by source, and refused before a signature is looked at', async () => {
     let last = 0;

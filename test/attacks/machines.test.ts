@@ -11,6 +11,9 @@ import { Pki } from '../fixtures/pki.ts';
 const ROLES = [
   { identity: 'spiffe://mesh.test/ns/ci/sa/deployer', role: 'editor', namespaces: ['shop'] },
   { identity: 'spiffe://mesh.test/ns/ops/*', role: 'viewer' },
+  { identity: 'spiffe://cluster.local/ns/ci/sa/release', role: 'admin' },
+  { identity: 'spiffe://cluster.local/ns/ops/*', role: 'editor', namespaces: ['shop'] },
+  { identity: 'spiffe://cluster.local/ns/eyes/*', role: 'viewer' },
 ];
 
 let pki: Pki;
@@ -55,6 +58,8 @@ interface Options {
   readonly headers?: Record<string, string>;
   readonly body?: string;
   readonly maxVersion?: 'TLSv1.2';
+  /** The answer has begun. */
+  readonly onBegun?: () => void;
 }
 
 function ask({ shown, method = 'GET', path = '/v1/access/whoami', ...more }: Options): Promise<{
@@ -73,6 +78,7 @@ function ask({ shown, method = 'GET', path = '/v1/access/whoami', ...more }: Opt
         ...(shown === undefined ? {} : { cert: shown.certificate, key: shown.key }),
       },
       (response) => {
+        more.onBegun?.();
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
@@ -190,6 +196,26 @@ describe('a machine', () => {
     expect((await ask({ shown: other })).status).toBe(401);
   });
 
+  it.each(['serial', 'identity'])('that watches sees no more once its %s is denied', async (of) => {
+    const identity = `spiffe://mesh.test/ns/ops/sa/watching-${of}`;
+    const shown = issue({ names: `URI:${identity}` });
+    const serial = new X509Certificate(shown.certificate).serialNumber.toLowerCase();
+    let watching: ReturnType<typeof ask> | undefined;
+    await new Promise<void>((begun) => {
+      watching = ask({ shown, path: '/v1/watch', onBegun: begun });
+    });
+    await ask({
+      method: 'POST',
+      path: '/v1/identity/denied',
+      headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(of === 'serial' ? { serial } : { identity }),
+    });
+    expect(await watching).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('revoked or has expired') as unknown,
+    });
+  });
+
   it('that shows nothing is nobody, whatever it writes into fields', async () => {
     nowMs += 10_000;
     const headers = { 'x-forwarded-client-cert': deployer, 'x-client-cert': 'x' };
@@ -198,5 +224,64 @@ describe('a machine', () => {
 
   it('is not spoken to in an old version', async () => {
     await expect(ask({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/version|alert|EPROTO/i);
+  });
+});
+
+describe('a security-admin makes nobody a machine that may do more', () => {
+  const post = (token: string, path: string, body: object): ReturnType<typeof ask> =>
+    ask({
+      method: 'POST',
+      path,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  let rules = 0;
+  const rule = (token: string, identity: string): ReturnType<typeof ask> =>
+    post(token, '/v1/identity/oidc-joins', {
+      name: `r${rules++}`,
+      issuer: 'https://ci.test',
+      audience: 'lateen',
+      claims: { sub: 'x' },
+      identity,
+    });
+  const joinToken = (token: string, identity: string): ReturnType<typeof ask> =>
+    post(token, '/v1/identity/join-tokens', { identity });
+  let security: string;
+  beforeAll(async () => {
+    const { text } = await post(ADMIN, '/v1/tokens', { name: 'sec', role: 'security-admin' });
+    security = (JSON.parse(text) as { token: string }).token;
+  });
+
+  it.each([
+    'cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ops/sa/x',
+  ])('by a join token for %s', async (identity) => {
+    expect((await joinToken(security, identity)).status).toBe(403);
+  });
+
+  it.each([
+    'cluster.local/ns/ci/sa/release',
+    'spiffe://cluster.local/ns/ci/sa/{sub}',
+    'spiffe://cluster.local/ns/{ns}/sa/release',
+    'spiffe://cluster.local/ns/{ns}/sa/{sub}',
+    'spiffe://cluster.local/ns/ci/sa/re{sub}',
+    'spiffe://cluster.local/ns/ops/sa/{sub}',
+    'spiffe://cluster.local/ns/o{x}/sa/y',
+    'spiffe://cluster.local/ns/{https://ci.test/ns}/sa/release',
+    'spiffe://cluster.local/ns/{a}{b}/sa/r{c}e',
+  ])('by a rule for %s', async (identity) => {
+    expect((await rule(security, identity)).status).toBe(403);
+    expect((await rule(ADMIN, identity)).status).toBe(201);
+  });
+
+  it.each([
+    'spiffe://cluster.local/ns/ci/sa/test',
+    'spiffe://cluster.local/ns/ci/sa/test-{sub}',
+    'spiffe://cluster.local/ns/eyes/sa/{sub}',
+    'spiffe://cluster.local/ns/shop/sa/{sub}',
+  ])('and may give others: %s', async (identity) => {
+    expect((await rule(security, identity)).status).toBe(201);
+    expect((await joinToken(security, identity.replace('{sub}', 'x'))).status).not.toBe(403);
   });
 });

@@ -3,11 +3,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createFakeHost } from '../../src/host/fake-host.ts';
 import { RequestHeaderList } from '../../src/lib/header-list.ts';
 import type { BodyStart, Exchange } from '../../src/model/exchange.ts';
+import type { Peer } from '../../src/model/identity.ts';
 import { CredentialVerifier } from '../../src/credential/verifier.ts';
 import { ReplayCache } from '../../src/credential/replay.ts';
 import type { CredentialConfig } from '../../src/policies/credential/config.ts';
 import { filters } from '../../src/presets/edge.ts';
-import { createEngine, link } from '../../src/proxy/index.ts';
+import { createConnections, createEngine, link } from '../../src/proxy/index.ts';
 import type { Fields, Pair } from '../fixtures/credentials.ts';
 import {
   CredentialWorld,
@@ -789,5 +790,55 @@ describe('replay', () => {
     expect(cache.take('a', '1', until, until - 1)).toBe('seen');
     cache.take('a', 'x', until + 40_000, until + 20_000);
     expect(cache.size).toBe(1);
+  });
+});
+
+describe('a connection that is not HTTP, where a principal is required', () => {
+  const begin = (peer: Omit<Peer, 'ip'>, required = true): Exchange => {
+    const host = createFakeHost({ nowMs: NOW_MS });
+    const linked = link(
+      snapshot({
+        type: 'sidecar-inbound',
+        mesh: { trust: world.trust },
+        listeners: [
+          listener({
+            port: 8080,
+            direction: 'inbound',
+            protocol: 'TCP',
+            filters: [{ kind: 'credential', config: { ...CONFIG, required } }],
+            connections: [
+              {
+                destinations: [],
+                passthrough: true,
+                origin: { resource: 'Service a/b', path: 'spec' },
+              },
+            ],
+          }),
+        ],
+      }),
+      overlay({}),
+      noKeys,
+      { host, filters },
+    );
+    return createConnections({ host }).begin({
+      linked,
+      peer: { ip: '192.0.2.1', ...peer },
+      port: 8080,
+    });
+  };
+
+  it.each<[string, Omit<Peer, 'ip'>]>([
+    ['of nobody', {}],
+    ['in plaintext', { mutual: false }],
+    ['of a certificate that nobody can read', { mutual: true, isUnreadable: true }],
+  ])('%s is closed', (_name, peer) => {
+    expect(begin(peer).reply?.details).toBe('mesh_credential{required}');
+  });
+
+  it.each<[string, Omit<Peer, 'ip'>, boolean]>([
+    ['of a certificate of the mesh', { mutual: true, principal: IDENTITY }, true],
+    ['of nobody, where none is required,', { mutual: false }, false],
+  ])('%s goes on', (_name, peer, required) => {
+    expect(begin(peer, required).reply).toBeUndefined();
   });
 });

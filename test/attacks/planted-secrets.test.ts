@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { setUpAuthority } from '../fixtures/authority-api.ts';
 import type { TestControl } from '../fixtures/control.ts';
 import { startTestControl } from '../fixtures/control.ts';
 import type { Bench } from '../fixtures/node-process.ts';
@@ -12,6 +13,8 @@ import { PLANTED, secretsIn } from '../setup/secrets.ts';
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 120_000 });
 
 const ADMIN = `${PLANTED}-administrator`;
+const CA_SECRET = `${PLANTED}-of-the-authority-that-wraps-its-keys`;
+const FRONT = 'spiffe://cluster.local/ns/default/sa/front';
 const encode = (text: string): string => Buffer.from(text).toString('base64');
 const jwt = `eyJhbGciOiJFUzI1NiJ9.${Buffer.from(`{"sub":"${PLANTED}"}`).toString('base64url')}.${PLANTED}`;
 
@@ -20,13 +23,22 @@ let control: TestControl;
 let keyBody = '';
 let proxyToken = '';
 let token = '';
+/** One that a gateway has joined with, and one that waits. */
+let joinTokens: readonly string[] = [];
 /** What was printed or answered, by where. */
 const outputs = new Map<string, string>();
 const logged: string[] = [];
 
 /** Secrets in all of their spellings. */
 function found(text: string): string[] {
-  const spellings = [PLANTED, encode(PLANTED).replace(/=+$/, ''), keyBody, jwt.split('.')[1] ?? ''];
+  const joining = joinTokens.map((joinToken) => joinToken.split('_')[2] ?? '');
+  const spellings = [
+    PLANTED,
+    encode(PLANTED).replace(/=+$/, ''),
+    keyBody,
+    jwt.split('.')[1] ?? '',
+    ...joining,
+  ];
   return [
     ...secretsIn(text),
     ...spellings.filter((spelling) => spelling !== '' && text.includes(spelling)),
@@ -79,6 +91,11 @@ async function askControl(text: string): Promise<void> {
     '/v1/analyze',
     '/v1/harden',
     '/v1/describe?host=shop',
+    '/v1/identity/authority',
+    '/v1/identity/join-tokens',
+    '/v1/identity/issued',
+    '/v1/identity/joining',
+    '/v1/identity/bundle',
     '/openapi.json',
     `/v1/history?access_token=${token}`,
     `/v1/describe?host=${token}`,
@@ -116,11 +133,28 @@ async function askControl(text: string): Promise<void> {
     '/v1/tokens',
     `{"name":"x","role":"viewer","secret":"${PLANTED}"}`,
   );
-  for (const wrong of [`Bearer ${PLANTED}`, `Bearer ${token}0`, `Basic ${PLANTED}`]) {
+  const [spent = '', waiting = ''] = joinTokens;
+  for (const [where, joinToken] of [
+    ['a join token that was used', spent],
+    ['a join token in clear', waiting],
+  ] as const) {
+    await keep(where, 'POST', '/v1/identity/join', JSON.stringify({ token: joinToken }));
+    await keep(
+      `${where}, as an id`,
+      'DELETE',
+      `/v1/identity/join-tokens/${joinToken.slice(0, 73)}`,
+    );
+  }
+  for (const wrong of [
+    `Bearer ${PLANTED}`,
+    `Bearer ${token}0`,
+    `Bearer ${waiting}`,
+    `Basic ${PLANTED}`,
+  ]) {
     const response = await fetch(`${control.url}/v1/history`, {
       headers: { authorization: wrong },
     });
-    outputs.set(`refusal of ${wrong.slice(0, 8)}`, await response.text());
+    outputs.set(`refusal of ${wrong.slice(0, 11)}`, await response.text());
   }
 }
 
@@ -160,13 +194,28 @@ function filesOf(folder: string): void {
   }
 }
 
+async function makeJoinToken(): Promise<string> {
+  const made = await control.ask('POST', '/v1/identity/join-tokens', {
+    token: ADMIN,
+    body: JSON.stringify({ identity: FRONT }),
+  });
+  return String(made.body['token']);
+}
+
 beforeAll(async () => {
   bench = await createBench();
   control = await startTestControl({
     adminToken: ADMIN,
+    caSecret: CA_SECRET,
     database: join(bench.folder, 'control.sqlite'),
     log: (line) => logged.push(line),
   });
+  const asAdmin: TestControl = {
+    ...control,
+    ask: async (method, path, options) => control.ask(method, path, { ...options, token: ADMIN }),
+  };
+  await setUpAuthority(asAdmin);
+  joinTokens = [await makeJoinToken(), await makeJoinToken()];
   const text = documents(bench.app.port);
   await control.ask('POST', '/v1/apply', { token: ADMIN, body: text });
   const made = await control.ask('POST', '/v1/tokens', {
@@ -186,7 +235,7 @@ beforeAll(async () => {
       '--admin',
       bench.admin,
     ],
-    { env: { LATEEN_TOKEN: ADMIN } },
+    { env: { LATEEN_TOKEN: ADMIN, LATEEN_JOIN_TOKEN: joinTokens[0] ?? '' } },
   );
   await gateway.until(/is ready in/);
   const saved = join(bench.folder, '.lateen', 'proxy', 'default.ingressgateway.token.json');
@@ -199,6 +248,10 @@ beforeAll(async () => {
     ['history', ...connection],
     ['audit', 'export', ...connection],
     ['auth', 'token', 'list', ...connection],
+    ['join-token', 'list', ...connection],
+    ['join-token', 'revoke', joinTokens[1]?.slice(0, 73) ?? '', ...connection],
+    ['ca', 'status', ...connection],
+    ['ca', 'issued', ...connection],
     ['auth', 'whoami', '--server', control.url, '--token', `${PLANTED}-wrong`],
     ['get', 'secret', '--server', 'http://127.0.0.1:1', '--token', ADMIN],
     ['proxy-config', 'secrets', '--admin', bench.admin],
@@ -219,12 +272,16 @@ afterAll(async () => {
 
 describe('a planted secret', () => {
   it('would be found', () => {
-    for (const text of [ADMIN, token, proxyToken, jwt, encode(`${PLANTED}-x`), keyBody])
+    const [spent = '', waiting = ''] = joinTokens;
+    const planted = [ADMIN, CA_SECRET, token, proxyToken, spent, waiting, jwt, keyBody];
+    for (const text of [...planted, waiting.split('_')[2], encode(`${PLANTED}-x`)])
       expect(found(`x ${text} x`)).not.toEqual([]);
   });
 
   it('comes out of no output', () => {
-    expect(outputs.size).toBeGreaterThan(35);
+    expect(outputs.size).toBeGreaterThan(48);
+    // The first has been used, so that there is something to tell of it.
+    expect(outputs.get('/v1/identity/join-tokens')).toMatch(/"used".*"usable"|"usable".*"used"/);
     for (const [where, text] of outputs) expect([where, found(text)]).toEqual([where, []]);
   });
 
@@ -232,7 +289,17 @@ describe('a planted secret', () => {
     const base = join(bench.folder, 'control.sqlite');
     const all = ['', '-wal'].map((end) => readFileSync(base + end).toString('latin1')).join('');
     expect(all).toContain('reader');
-    for (const secret of [ADMIN, token, proxyToken, token.slice(21), proxyToken.slice(21)])
+    const [spent, waiting] = joinTokens.map((joinToken) => joinToken.split('_')[2] ?? '');
+    for (const secret of [
+      ADMIN,
+      CA_SECRET,
+      token,
+      proxyToken,
+      token.slice(21),
+      proxyToken.slice(21),
+      spent ?? '',
+      waiting ?? '',
+    ])
       expect(all.includes(secret)).toBe(false);
   });
 });

@@ -2,8 +2,10 @@
  * The client certificate that the network has seen (`request.cf.tlsClientAuth`). What it says of it counts only against
  * the client: whom the certificate shows, and whether it holds, is found out here, from its bytes and the mesh's roots.
  */
+import type { Fields } from '../../src/lib/fields.ts';
 import type { CertifiedIdentity } from '../../src/credential/x509/identity.ts';
 import { verifyCertificate } from '../../src/credential/x509/identity.ts';
+import { bytesOfBase64 } from '../../src/lib/pem.ts';
 import type { Peer } from '../../src/model/identity.ts';
 import type { TrustSettings } from '../../src/model/trust.ts';
 
@@ -16,16 +18,9 @@ const MAX_KNOWN = 500;
 const BYTES = /^:([A-Za-z0-9+/]+={0,2}):$/;
 const MAX_CHAIN = 4;
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function readBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
+function readBytes(text: string): Uint8Array | undefined {
   const base64 = BYTES.exec(text.trim())?.[1];
-  if (base64 === undefined) return undefined;
-  try {
-    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
+  return base64 === undefined ? undefined : bytesOfBase64(base64);
 }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -84,10 +79,7 @@ export class ClientCertificates {
     if (own === undefined || !isReadable) return UNREADABLE;
     const verdict = await verifyCertificate({ leaf: own, between: readable }, trust, nowMs);
     if (verdict === 'malformed') return UNREADABLE;
-    const known =
-      typeof verdict === 'string'
-        ? { found: undefined, untilMs: nowMs + REFUSED_MS }
-        : { found: verdict, untilMs: verdict.untilMs };
+    const known = { found: verdict, untilMs: verdict?.untilMs ?? nowMs + REFUSED_MS };
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     if (this.#trust === trust) this.#known.set(leaf + chain, known);
     return peerFor(known, isCut);

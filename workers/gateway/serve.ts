@@ -196,10 +196,11 @@ export class Gateway {
   ): Peer | Promise<Peer> {
     const peer = peerOf(request);
     if (direction === 'outbound') return peer;
-    const known = platformPeer(props, this.#env ?? {}, !isPublic);
+    const { trust } = linked.named.snapshot.mesh;
+    const binding = { props, isNamedEntrypoint: !isPublic };
+    const known = platformPeer(binding, this.#env ?? {}, trust);
     if (known.proof !== undefined) return { ...peer, ...known };
     const auth = isPublic ? cfOf(request)?.tlsClientAuth : undefined;
-    const { trust } = linked.named.snapshot.mesh;
     const shown = this.#certificates.peerOf(auth, trust, this.#host.clock.nowMs());
     return shown instanceof Promise
       ? shown.then((certified) => ({ ...peer, ...certified }))

@@ -11,7 +11,7 @@ import { resolveCertificate } from '../gateway-api/certificates.ts';
 import type { ResolvedListener } from '../gateway-api/listeners.ts';
 import type { ResolvedGateway } from '../gateway-api/resolve.ts';
 import { nameOf } from '../gateway-api/words.ts';
-import { readCertificate } from './certificate.ts';
+import { describeCertificate } from './certificate.ts';
 import type { FoundRoute } from './found.ts';
 import { takes } from './found.ts';
 import type { CertificateView, GatewayView } from './model.ts';
@@ -35,7 +35,7 @@ function certificateView(
   const secret = mesh
     .of('Secret', '')
     .find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-  const read = readCertificate(secret?.data?.['tls.crt'] ?? secret?.data?.['cert']);
+  const read = describeCertificate(secret?.data?.['tls.crt'] ?? secret?.data?.['cert']);
   return {
     secret: `${namespace}/${name}`,
     exists: secret !== undefined,

@@ -1,19 +1,9 @@
 /** Whether what a listener or Gateway names as its certificate can be used as one. */
+import { pemBlocks } from '../../lib/pem.ts';
 import type { SecretRef } from '../../model/api.ts';
 import type { ApiSource } from './source.ts';
 import type { Refusal } from './words.ts';
 import { refuse } from './words.ts';
-
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/g;
-
-/** The PEM blocks of such a type, each as base64 without spaces. */
-export function pemBlocks(text: string | undefined, type: RegExp): string[] {
-  if (text === undefined) return [];
-  return [...text.matchAll(BLOCK)].flatMap(([, name = '', body = '']) => {
-    const compact = body.replaceAll(/\s/g, '');
-    return type.test(name) && compact.length > 0 && compact.length % 4 === 0 ? [compact] : [];
-  });
-}
 
 const hasBlock = (text: string | undefined, type: RegExp): boolean =>
   pemBlocks(text, type).length > 0;

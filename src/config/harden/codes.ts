@@ -31,11 +31,21 @@ export type HardenCodeName =
   | 'LAT0729'
   | 'LAT0730'
   | 'LAT0731'
+  | 'LAT0732'
+  | 'LAT0733'
+  | 'LAT0734'
   | 'LAT0740'
   | 'LAT0741'
   | 'LAT0742'
   | 'LAT0743'
-  | 'LAT0744';
+  | 'LAT0744'
+  | 'LAT0750'
+  | 'LAT0751'
+  | 'LAT0752'
+  | 'LAT0753'
+  | 'LAT0754'
+  | 'LAT0755'
+  | 'LAT0756';
 
 export const hardenCodes: Readonly<Record<HardenCodeName, HardenCode>> = {
   LAT0701: {
@@ -149,6 +159,21 @@ export const hardenCodes: Readonly<Record<HardenCodeName, HardenCode>> = {
     why: 'a workload that was taken over can send what it finds anywhere',
     remedy: 'set outboundTrafficPolicy REGISTRY_ONLY and register what is called',
   },
+  LAT0732: {
+    level: 'warning',
+    why: 'whoever reads the traffic has the client secret, and the tokens of everybody who logs in',
+    remedy: 'give the host TLS (a DestinationRule with mode SIMPLE), and remove plaintext',
+  },
+  LAT0733: {
+    level: 'warning',
+    why: 'who finds such a key in a log or an old machine can use it for as long as it stands here',
+    remedy: 'write expires=<time> behind the hash, and give out a new key before it',
+  },
+  LAT0734: {
+    level: 'warning',
+    why: "callers are known by the account's bindings alone: whoever may deploy a worker there is let in",
+    remedy: 'label endpoints lateen.io/credential, and set credential.required in a Policy',
+  },
   LAT0740: {
     level: 'error',
     why: 'tokens of the control plane cross the network in the clear',
@@ -173,6 +198,43 @@ export const hardenCodes: Readonly<Record<HardenCodeName, HardenCode>> = {
     level: 'warning',
     why: 'it may do everything, and nobody can tell its holders apart',
     remedy: 'give each their own token or login, of the least role that does',
+  },
+  LAT0750: {
+    level: 'warning',
+    why: 'no workload has an identity: there is no mutual TLS, and policies on principals can let nobody in',
+    remedy: 'set one up (lateen ca init)',
+  },
+  LAT0751: {
+    level: 'warning',
+    why: 'when it ends, no certificate is renewed, and those that are there end within their hours',
+    remedy: 'renew it (lateen ca renew; of the root lateen ca rotate start)',
+  },
+  LAT0752: {
+    level: 'warning',
+    why: 'when the list is full, nobody else can be denied',
+    remedy: 'deny an identity in place of its serials, or rotate the root (lateen ca rotate)',
+  },
+  LAT0753: {
+    level: 'info',
+    why: 'who reads it meanwhile gets the identity in place of the workload',
+    remedy: 'make it anew with --ttl and --cidr, or revoke it (lateen join-token revoke)',
+  },
+  LAT0754: {
+    level: 'warning',
+    why: 'somebody whom the issuer also knows can choose a name that fits, and gets the identity',
+    remedy: 'add a claim with a whole value, or let the beginning end in a separator, as "shop/*"',
+  },
+  LAT0755: {
+    level: 'warning',
+    why: 'who has it and an old copy of the store has the key that signs every identity',
+    remedy:
+      'give a new secret beside the old one, then lateen ca rewrap, then take the old one away',
+  },
+  LAT0756: {
+    level: 'error',
+    why: 'no certificate is given or renewed, and those that are there end within their hours',
+    remedy:
+      'give the secret that its keys are wrapped with (LATEEN_CA_SECRET; in a Worker CA_SECRET)',
   },
 };
 

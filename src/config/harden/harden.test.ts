@@ -30,6 +30,13 @@ const jwt = security(
   'RequestAuthentication',
   '{jwtRules: [{issuer: i, jwksUri: "https://i.test/k"}]}',
 );
+const front = (text: string): string =>
+  `apiVersion: lateen.io/v1\nkind: Policy\nmetadata: {name: x, namespace: a}\nspec: {selector: {matchLabels: {a: b}}, ${text}}\n`;
+const oidc = (more: string): string =>
+  front(
+    `oidc: {issuer: "https://id.test", clientId: c, secretName: s, authorizationEndpoint: "https://id.test/a", jwksUri: "https://id.test/k", redirectUris: ["https://a.test/cb"], tokenEndpoint: {host: id.test, port: 443, path: /t${more}}}`,
+  );
+const hash = `sha256:${'a'.repeat(64)}`;
 const tls = '{port: {number: 443, name: s, protocol: HTTPS}, hosts: [a.test], tls:';
 
 describe('harden', () => {
@@ -126,6 +133,15 @@ describe('harden', () => {
       'LAT0730 ReferenceGrant a/x spec.to[0]',
       'apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: x, namespace: a}\nspec: {from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: b}], to: [{group: "", kind: Secret}]}\n',
     ],
+    ['LAT0732 Policy a/x spec.oidc.tokenEndpoint.plaintext', oidc(', plaintext: true')],
+    [
+      'LAT0733 Policy a/x spec.apiKeys.keys',
+      front(`apiKeys: {keys: [{name: ci, hashes: ["${hash}"]}]}`),
+    ],
+    [
+      'LAT0733 Policy a/x spec.apiKeys.secretName',
+      `${front('apiKeys: {secretName: s}')}---\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: a}\nstringData: {ci: "${hash} expires=2027-01-31T00:00:00Z\\n${hash}"}\n`,
+    ],
   ])('finds %s', (expected, text) => {
     expect(found(text)).toContain(expected);
   });
@@ -141,6 +157,8 @@ describe('harden', () => {
         'trafficPolicy: {tls: {mode: SIMPLE, caCertificates: system, subjectAltNames: [h.test]}}',
       ),
       server(`${tls} {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_2}}`),
+      front(`apiKeys: {keys: [{name: ci, hashes: ["${hash} expires=2027-01-31T00:00:00Z"]}]}`),
+      oidc('').replace('name: x', 'name: z'),
     ];
     expect(found(closed.join('---\n'))).toEqual([]);
   });

@@ -13,9 +13,13 @@ import {
 } from './authorization.ts';
 import type { Weakness } from './codes.ts';
 import { diagnosticOf } from './codes.ts';
+import { policy } from './front-doors.ts';
 import { destinationRule, gateway, peerAuthentication, secret } from './transport.ts';
 
+export type { AuthorityFacts } from './authority.ts';
+export { hardenAuthority } from './authority.ts';
 export { diagnosticOf, hardenCodes } from './codes.ts';
+export { hardenEdge } from './edge.ts';
 export type { TokenFacts } from './tokens.ts';
 export { hardenTokens } from './tokens.ts';
 
@@ -42,6 +46,7 @@ const CHECKS: Readonly<Record<string, (resource: never, ground: Ground) => Weakn
   'networking.istio.io/VirtualService': virtualService,
   'gateway.networking.k8s.io/HTTPRoute': httpRoute,
   'gateway.networking.k8s.io/ReferenceGrant': referenceGrant,
+  'lateen.io/Policy': policy,
   '/Secret': (resource: Resource, { nowMs }: Ground) => secret(resource, nowMs),
 };
 

@@ -7,7 +7,7 @@ import type {
   Resource,
   ServerTls,
 } from '../../model/api.ts';
-import { readCertificate } from '../describe/certificate.ts';
+import { describeCertificate } from '../describe/certificate.ts';
 import type { Weakness } from './codes.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -136,7 +136,7 @@ export function gateway({ spec }: Resource<GatewaySpec>): Weakness[] {
 
 /** Of a Secret's own certificate; its key is never looked at. */
 export function secret({ data = {} }: Resource, nowMs: number): Weakness[] {
-  const certificate = readCertificate(data['tls.crt'] ?? data['cert']);
+  const certificate = describeCertificate(data['tls.crt'] ?? data['cert']);
   if (certificate === undefined) return [];
   const { notAfter, rsaBits, hasBrokenHash, names } = certificate;
   const whose = names[0] === undefined ? 'the certificate' : `the certificate of ${names[0]}`;

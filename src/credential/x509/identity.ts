@@ -1,9 +1,12 @@
 /** Whom a client certificate shows, by the roots of the trust domain that it names itself (SPIFFE, X509-SVID). */
 import { own } from '../../lib/own.ts';
-import { identityOf, parseSpiffeId, trustDomainOf } from '../../lib/spiffe-id.ts';
+import { bytesOfBase64, pemBlocks } from '../../lib/pem.ts';
+import { parseSpiffeId, trustDomainOf } from '../../lib/spiffe-id.ts';
+import type { Certificate } from '../../lib/x509/certificate.ts';
+import { readCertificate } from '../../lib/x509/certificate.ts';
+import { hexOf } from '../../lib/x509/der.ts';
+import { shownIdentity, svidFault } from '../../lib/x509/svid.ts';
 import type { TrustSettings } from '../../model/trust.ts';
-import type { Certificate } from './certificate.ts';
-import { readCertificate, readPem } from './certificate.ts';
 import { isSignedBy } from './signature.ts';
 
 export interface CertifiedIdentity {
@@ -13,49 +16,26 @@ export interface CertifiedIdentity {
   readonly untilMs: number;
 }
 
-export type CertificateFault =
-  | 'malformed'
-  | 'no_identity'
-  | 'is_authority'
-  | 'usage'
-  | 'purpose'
-  | 'expired'
-  | 'not_yet_valid'
-  | 'denied'
-  | 'trust_domain'
-  | 'chain';
-
-/** 1.3.6.1.5.5.7.3.1 and .2. */
-const SERVER_PURPOSE = '2b06010505070301';
-const CLIENT_PURPOSE = '2b06010505070302';
-/** Authorities between a leaf and its root. */
+/** Of authorities between a leaf and its root. */
 const MAX_BETWEEN = 4;
+const MAX_BYTES = 16_384;
 
-function leafFault(leaf: Certificate): CertificateFault | undefined {
-  if (leaf.isAuthority) return 'is_authority';
-  if (leaf.usage?.signs !== true || leaf.usage.certifies) return 'usage';
-  const { purposes } = leaf;
-  const isForBoth =
-    purposes === undefined ||
-    (purposes.includes(CLIENT_PURPOSE) && purposes.includes(SERVER_PURPOSE));
-  return isForBoth ? undefined : 'purpose';
+/** Undefined = it can't be judged: by what it insists on, or at all. */
+function readShown(der: Uint8Array): Certificate | undefined {
+  const read = der.length > MAX_BYTES ? undefined : readCertificate(der);
+  return read?.version === 3 && !read.hasUnknownCritical ? read : undefined;
 }
 
-function timeFault(
-  { notBeforeMs, notAfterMs }: Certificate,
-  nowMs: number,
-): 'expired' | 'not_yet_valid' | undefined {
-  if (nowMs < notBeforeMs) return 'not_yet_valid';
-  return nowMs >= notAfterMs ? 'expired' : undefined;
-}
+const isCurrent = ({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): boolean =>
+  nowMs >= notBeforeMs && nowMs < notAfterMs;
 
 /** An authority of the domain, with `below` further ones under it. */
 function mayCertify(authority: Certificate, trustDomain: string, below: number): boolean {
-  const { isAuthority, usage, constrainsNames, pathLength, uris } = authority;
+  const { isAuthority, usage, constraints, maxPath, names } = authority;
   // Constraints that nobody holds the leaf against would be none.
-  if (!isAuthority || usage?.certifies !== true || constrainsNames) return false;
-  if (pathLength !== undefined && below > pathLength) return false;
-  return uris.every((uri) => {
+  if (!isAuthority || usage?.signsCertificates !== true || constraints !== undefined) return false;
+  if (maxPath !== undefined && below > maxPath) return false;
+  return names.uris.every((uri) => {
     const id = parseSpiffeId(uri);
     return id?.trustDomain === trustDomain && id.path === '';
   });
@@ -76,8 +56,8 @@ async function wayUp(
   below: readonly Certificate[] = [],
 ): Promise<number | undefined> {
   const fits = async (above: Certificate): Promise<boolean> =>
-    above.subject === from.issuer &&
-    timeFault(above, search.nowMs) === undefined &&
+    hexOf(above.subject.whole) === hexOf(from.issuer.whole) &&
+    isCurrent(above, search.nowMs) &&
     !search.denied.includes(above.serial) &&
     mayCertify(above, search.trustDomain, below.length) &&
     isSignedBy(from, above);
@@ -93,46 +73,41 @@ async function wayUp(
 }
 
 /** A root that can't be read is none; the others of its domain still count. */
-function rootsOf(trust: TrustSettings, trustDomain: string): readonly Certificate[] | undefined {
-  return own(trust.roots, trustDomain)?.flatMap((pem) => {
-    try {
-      return readPem(pem);
-    } catch {
-      return [];
-    }
+function rootsOf(trust: TrustSettings, trustDomain: string): readonly Certificate[] {
+  const blocks = (own(trust.roots, trustDomain) ?? []).flatMap((pem) =>
+    pemBlocks(pem, /^CERTIFICATE$/),
+  );
+  return blocks.flatMap((block) => {
+    const der = bytesOfBase64(block);
+    return (der === undefined ? undefined : readShown(der)) ?? [];
   });
 }
 
 export interface ShownChain {
   /** DER. */
-  readonly leaf: Uint8Array<ArrayBuffer>;
-  readonly between: readonly Uint8Array<ArrayBuffer>[];
+  readonly leaf: Uint8Array;
+  readonly between: readonly Uint8Array[];
 }
 
+/** Undefined = it shows nobody whom the mesh trusts. */
 export async function verifyCertificate(
   shown: ShownChain,
   trust: TrustSettings,
   nowMs: number,
-): Promise<CertifiedIdentity | CertificateFault> {
-  let leaf: Certificate;
-  let between: readonly Certificate[];
-  try {
-    leaf = readCertificate(shown.leaf);
-    between = shown.between.slice(0, MAX_BETWEEN).map((der) => readCertificate(der));
-  } catch {
-    return 'malformed';
-  }
-  const [uri = ''] = leaf.uris;
-  const identity = leaf.uris.length === 1 ? identityOf(uri) : undefined;
-  if (identity === undefined) return 'no_identity';
-  const fault = leafFault(leaf) ?? timeFault(leaf, nowMs);
-  if (fault !== undefined) return fault;
+): Promise<CertifiedIdentity | 'malformed' | undefined> {
+  const leaf = readShown(shown.leaf);
+  const sent = shown.between.slice(0, MAX_BETWEEN).map((der) => readShown(der));
+  const between = sent.filter((one) => one !== undefined);
+  if (leaf === undefined || between.length < sent.length) return 'malformed';
+  const identity = shownIdentity(leaf.names);
+  if (identity === undefined || svidFault(leaf) !== undefined || !isCurrent(leaf, nowMs))
+    return undefined;
+  const { denied } = trust;
+  if (denied.serials.includes(leaf.serial) || denied.identities.includes(identity))
+    return undefined;
   const trustDomain = trustDomainOf(identity);
   const roots = rootsOf(trust, trustDomain);
-  if (roots === undefined || roots.length === 0) return 'trust_domain';
-  const { denied } = trust;
-  if (denied.serials.includes(leaf.serial) || denied.identities.includes(identity)) return 'denied';
   const search = { between, roots, trustDomain, denied: denied.serials, nowMs };
   const untilMs = await wayUp(leaf, search);
-  return untilMs === undefined ? 'chain' : { identity, untilMs };
+  return untilMs === undefined ? undefined : { identity, untilMs };
 }

@@ -1,6 +1,6 @@
 /** Whether one certificate was signed by the key of another. Algorithms that are broken or unknown sign nothing. */
-import type { Certificate } from './certificate.ts';
-import { DerFault, TAG, elements, expected, hexOf, sequence } from './der.ts';
+import type { Certificate } from '../../lib/x509/certificate.ts';
+import { DerFault, TAG, element, expected, hexOf, sequence } from '../../lib/x509/der.ts';
 
 type Hash = 'SHA-256' | 'SHA-384' | 'SHA-512';
 
@@ -23,18 +23,15 @@ const CURVES: Readonly<Record<string, { readonly name: string; readonly bytes: n
 };
 const MIN_RSA_BITS = 2048;
 
-function curveOf(publicKey: Uint8Array<ArrayBuffer>): { name: string; bytes: number } | undefined {
-  const [algorithm] = sequence(elements(publicKey)[0]);
+function curveOf(publicKey: Uint8Array): { name: string; bytes: number } | undefined {
+  const [algorithm] = sequence(element(publicKey, TAG.sequence));
   const [, parameters] = sequence(algorithm);
   return CURVES[hexOf(expected(parameters, TAG.oid).content)];
 }
 
 /** Two integers side by side, each as long as the curve's order: what WebCrypto takes. */
-function plainSignature(
-  der: Uint8Array<ArrayBuffer>,
-  bytes: number,
-): Uint8Array<ArrayBuffer> | undefined {
-  const parts = sequence(elements(der)[0]);
+function plainSignature(der: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> | undefined {
+  const parts = sequence(element(der, TAG.sequence));
   const plain = new Uint8Array(2 * bytes);
   if (parts.length !== 2) return undefined;
   for (const [index, part] of parts.entries()) {
@@ -48,7 +45,7 @@ function plainSignature(
 
 async function isEcdsaSigned(
   { value, signed }: Certificate['signature'],
-  publicKey: Uint8Array<ArrayBuffer>,
+  publicKey: Uint8Array,
   hash: Hash,
 ): Promise<boolean> {
   const curve = curveOf(publicKey);
@@ -56,25 +53,33 @@ async function isEcdsaSigned(
   if (curve === undefined || plain === undefined) return false;
   const { name: namedCurve } = curve;
   const algorithm = { name: 'ECDSA', namedCurve };
-  const key = await crypto.subtle.importKey('spki', publicKey, algorithm, false, ['verify']);
-  return crypto.subtle.verify({ name: 'ECDSA', hash }, key, plain, signed);
+  const key = await crypto.subtle.importKey('spki', publicKey.slice(), algorithm, false, [
+    'verify',
+  ]);
+  return crypto.subtle.verify({ name: 'ECDSA', hash }, key, plain, signed.slice());
 }
 
 async function isRsaSigned(
   { value, signed }: Certificate['signature'],
-  publicKey: Uint8Array<ArrayBuffer>,
+  publicKey: Uint8Array,
   hash: Hash,
 ): Promise<boolean> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash };
-  const key = await crypto.subtle.importKey('spki', publicKey, algorithm, false, ['verify']);
+  const key = await crypto.subtle.importKey('spki', publicKey.slice(), algorithm, false, [
+    'verify',
+  ]);
   const { modulusLength } = key.algorithm as RsaHashedKeyAlgorithm;
-  return modulusLength >= MIN_RSA_BITS && crypto.subtle.verify(algorithm.name, key, value, signed);
+  return (
+    modulusLength >= MIN_RSA_BITS &&
+    crypto.subtle.verify(algorithm.name, key, value.slice(), signed.slice())
+  );
 }
 
 export async function isSignedBy(below: Certificate, above: Certificate): Promise<boolean> {
   const { signature } = below;
-  const ecdsa = ECDSA[signature.algorithm];
-  const rsa = RSA[signature.algorithm];
+  const algorithm = hexOf(signature.algorithm.whole);
+  const ecdsa = ECDSA[algorithm];
+  const rsa = RSA[algorithm];
   try {
     if (ecdsa !== undefined) return await isEcdsaSigned(signature, above.publicKey, ecdsa);
     if (rsa !== undefined) return await isRsaSigned(signature, above.publicKey, rsa);

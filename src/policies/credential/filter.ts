@@ -81,6 +81,9 @@ function portOf({ authority, scheme }: Exchange): number {
   return sent === undefined ? DEFAULT_PORTS[scheme] : Number(sent);
 }
 
+const isProven = ({ peer }: Exchange): boolean =>
+  peer.principal !== undefined || peer.proof !== undefined;
+
 class CredentialFilter implements Filter {
   readonly #config: CredentialConfig;
   readonly #host: Host;
@@ -107,6 +110,15 @@ class CredentialFilter implements Filter {
     return this.#verifier
       .verify(shown, this.#host.clock.nowMs())
       .then((verdict) => this.#conclude(x, verdict));
+  }
+
+  /** What isn't HTTP shows no credential: its connection has to say who calls. */
+  connection(x: Exchange): boolean {
+    if (!this.#config.required || isProven(x)) return true;
+    this.#trace(x, 'denied', 'required');
+    x.decidedBy = this.#config.policy;
+    x.details = 'mesh_credential{required}';
+    return false;
   }
 
   #shownBy(x: Exchange, credential: ShownCredential): Shown | string {
@@ -156,14 +168,14 @@ class CredentialFilter implements Filter {
   /** What is known of the caller now is all that will be. */
   #settle(x: Exchange, detail: string): LocalReply | undefined {
     const { peer, listener } = x;
-    const isProven = peer.principal !== undefined || peer.proof !== undefined;
+    const isKnown = isProven(x);
     const isStrict = listener?.direction === 'inbound' && listener.mtls === 'STRICT';
-    if (isStrict && !isProven && peer.mutual === undefined) {
+    if (isStrict && !isKnown && peer.mutual === undefined) {
       this.#trace(x, 'denied', `${detail}, and mutual TLS is STRICT`);
       return UNPROVEN;
     }
-    if (this.#config.required && !isProven) return this.#refuse(x, 'required');
-    this.#trace(x, isProven ? 'passed' : 'not-matched', detail);
+    if (this.#config.required && !isKnown) return this.#refuse(x, 'required');
+    this.#trace(x, isKnown ? 'passed' : 'not-matched', detail);
     return undefined;
   }
 

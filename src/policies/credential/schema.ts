@@ -35,7 +35,7 @@ a Policy changes them for the proxies of its selector, its namespace or the mesh
 
 - A call shows both headers, \`Workload-Identity-Token\` and \`Workload-Proof-Token\`, or neither. Both are taken off whatever becomes of it. Without them the caller has no principal of this kind.
 - [Edge identity](../edge-identity.md) says what the tokens hold and what each is held against.
-- **required** asks for a principal, whatever proved it: a credential, a client certificate of the mesh, or the binding of another worker.
+- **required** asks for a principal, whatever proved it: a credential, a client certificate of the mesh, or the binding of another worker. A connection that isn't HTTP shows no credential: it needs one of the others, or is closed.
 - **bodyDigest** REQUIRED refuses proofs that don't bind the body. A body that is bound is held in memory to be compared, up to 1 MiB.`;
 
 const REFUSED = 'mesh credential refused';

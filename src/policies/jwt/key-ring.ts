@@ -1,11 +1,11 @@
 /** The keys of one set, ready to check signatures: what is asked of a key is done once while the set stays. */
+import type { Fields } from '../../lib/fields.ts';
 import type { CheckFor } from '../../host/signatures.ts';
 import { decodeBase64url } from '../../lib/base64url.ts';
 import { algorithmsOf, keyFault } from '../../lib/jwk.ts';
 import type { Parsed } from './token.ts';
 import { importCheck } from '../../lib/signature-check.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Check = (
   data: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,

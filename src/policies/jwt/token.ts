@@ -1,9 +1,7 @@
 /** A token taken apart (RFC 7515, 7.1), refused wherever two readers might see two things in it. */
-import { decodeBase64url } from '../../lib/base64url.ts';
-import { isPlain } from '../../lib/json-names.ts';
+import type { Fields } from '../../lib/fields.ts';
+import { readTokenPart } from '../../lib/token-part.ts';
 import type { Refusal } from './refusal.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 export interface Parsed {
   readonly header: Fields;
@@ -19,30 +17,6 @@ export interface Parsed {
 }
 
 const MAX_TOKEN_LENGTH = 16_384;
-/** Deeper ones are nobody's claims; to walk them costs stack. */
-const MAX_DEPTH = 64;
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function textOf(part: string): string | undefined {
-  const bytes = decodeBase64url(part);
-  try {
-    return bytes && decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-function decodePart(part: string): Fields | undefined {
-  const text = textOf(part);
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    return isPlain(text, value, MAX_DEPTH) ? (value as Fields) : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** An issuer's tokens have the same few headers; of more the oldest is read again. */
 const headers = new Map<string, Fields>();
@@ -52,7 +26,7 @@ const MAX_HEADER_LENGTH = 1024;
 function headerOf(part: string): Fields | undefined {
   const known = headers.get(part);
   if (known !== undefined) return known;
-  const header = decodePart(part);
+  const header = readTokenPart(part);
   if (header === undefined || part.length > MAX_HEADER_LENGTH) return header;
   if (headers.size >= MAX_HEADERS) {
     const [oldest] = headers.keys();
@@ -72,7 +46,7 @@ export function parseToken(token: string): Parsed | Refusal {
   if (header === undefined) return 'Jwt header is an invalid Base64url encoded or invalid JSON';
   const { kid = '' } = header;
   if (typeof kid !== 'string') return 'Jwt header [kid] field is not a string';
-  const claims = decodePart(payload);
+  const claims = readTokenPart(payload);
   if (claims === undefined) return 'Jwt payload is an invalid Base64url encoded or invalid JSON';
   return { header, kid, claims, payload, signed: `${first}.${payload}`, signature };
 }

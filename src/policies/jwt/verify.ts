@@ -1,4 +1,5 @@
 /** Verifies one token against one rule; the algorithm is the key's, never the token's alone. */
+import type { Fields } from '../../lib/fields.ts';
 import type { JwtRuleConfig } from './config.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Refusal } from './refusal.ts';
@@ -23,7 +24,6 @@ const MAX_TIME = 2 ** 64;
  */
 const OTHER_TYPES = new Set(['wit+jwt', 'wpt+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt']);
 
-type Fields = Readonly<Record<string, unknown>>;
 const no = (why: Refusal): Outcome => ({ ok: false, why });
 
 /** Claims that must have their type when they are there. */

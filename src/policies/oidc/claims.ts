@@ -1,12 +1,11 @@
 /** What a session leaves on a request: who asks, and the headers that say so. */
+import type { Fields } from '../../lib/fields.ts';
 import type { RequestIdentity } from '../../model/identity.ts';
 import type { OidcConfig } from './config.ts';
 import type { Session } from './session.ts';
 
 /** Of the token, not of the person; a session has its own times. */
 const OF_TOKEN = new Set(['nonce', 'at_hash', 'c_hash', 's_hash', 'exp', 'iat', 'nbf', 'jti']);
-
-type Fields = Readonly<Record<string, unknown>>;
 
 export function keptClaims(claims: Fields): Fields {
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !OF_TOKEN.has(name)));

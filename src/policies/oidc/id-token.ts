@@ -1,31 +1,18 @@
 /** Verifies an ID token (OpenID Connect Core 1.0, 3.1.3.7): the algorithm is the key's, the issuer and the client are exact. */
 import { decodeBase64url, encodeBase64url } from '../../lib/base64url.ts';
+import type { Fields } from '../../lib/fields.ts';
+import { algorithmsOf } from '../../lib/jwk.ts';
 import { importCheck } from '../../lib/signature-check.ts';
 import type { SignatureCheck } from '../../lib/signature-check.ts';
 import { isSameSecret } from '../../lib/same-secret.ts';
+import { readTokenPart } from '../../lib/token-part.ts';
 import type { OidcConfig } from './config.ts';
-import { isFields } from './session.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Seconds of difference between clocks that are let pass. */
 const CLOCK_SKEW_S = 60;
 const MAX_LENGTH = 65_536;
 const MAX_SUBJECT = 255;
 const MAX_CANDIDATES = 4;
-
-const KEY_TYPES: Readonly<Record<string, readonly [kty: string, crv?: string]>> = {
-  RS256: ['RSA'],
-  RS384: ['RSA'],
-  RS512: ['RSA'],
-  PS256: ['RSA'],
-  PS384: ['RSA'],
-  PS512: ['RSA'],
-  ES256: ['EC', 'P-256'],
-  ES384: ['EC', 'P-384'],
-  ES512: ['EC', 'P-521'],
-  EdDSA: ['OKP', 'Ed25519'],
-};
 
 export type IdTokenFault =
   | 'form'
@@ -55,31 +42,17 @@ export interface IdTokenInput {
   readonly accessToken?: string;
 }
 
-function decoded(part: string): Fields | undefined {
-  const bytes = decodeBase64url(part);
-  if (bytes === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return isFields(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Of the key that it says it is signed by; '' = it says none. */
 export function kidOf(token: string): string {
-  const kid = decoded(token.split('.', 1)[0] ?? '')?.['kid'];
+  const kid = readTokenPart(token.split('.', 1)[0] ?? '')?.['kid'];
   return typeof kid === 'string' ? kid : '';
 }
 
-function candidates(keys: readonly Fields[], { alg, kid }: Fields): readonly Fields[] {
-  const [kty, crv] = KEY_TYPES[String(alg)] ?? [];
+function candidates(keys: readonly Fields[], alg: string, kid: unknown): readonly Fields[] {
   return keys
     .filter(
       (key) =>
-        key['kty'] === kty &&
-        (crv === undefined || key['crv'] === crv) &&
-        (key['alg'] === undefined || key['alg'] === alg) &&
+        algorithmsOf(key).includes(alg) &&
         key['use'] !== 'enc' &&
         (kid === undefined || key['kid'] === kid),
     )
@@ -150,14 +123,14 @@ async function isHashOf(accessToken: string, hash: unknown, alg: string): Promis
 export async function verifyIdToken(input: IdTokenInput): Promise<IdTokenOutcome> {
   const { token, config, keys, accessToken } = input;
   const parts = token.split('.');
-  const header = decoded(parts[0] ?? '');
-  const claims = decoded(parts[1] ?? '');
+  const header = readTokenPart(parts[0] ?? '');
+  const claims = readTokenPart(parts[1] ?? '');
   if (parts.length !== 3 || token.length > MAX_LENGTH || !header || !claims)
     return { fault: 'form' };
   const { alg } = header;
   if (typeof alg !== 'string' || !config.algorithms.includes(alg) || header['crit'] !== undefined)
     return { fault: 'algorithm' };
-  const fitting = candidates(keys, header);
+  const fitting = candidates(keys, alg, header['kid']);
   if (fitting.length === 0) return { fault: 'no_key' };
   if (!(await isSigned(token, fitting, alg))) return { fault: 'signature' };
   const fault = claimsFault(claims, input);

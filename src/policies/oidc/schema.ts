@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { PolicyPart, ReportFault } from '../../model/policy.ts';
 import { parseDuration } from '../../lib/duration.ts';
+import { PUBLIC_ALGORITHMS } from '../../lib/jwk.ts';
 import { originOfUrl } from '../../lib/origin.ts';
 import { pathFault } from '../../lib/path-list.ts';
 import { senderHeaderFault } from '../../lib/sender-headers.ts';
@@ -14,18 +15,6 @@ const bounded = <Entry extends z.ZodType>(entry: Entry, max: number): z.ZodArray
   z.array(entry).max(max, { error: `a list takes at most ${max}` });
 
 const METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const;
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-] as const;
 
 const schema = z.strictObject({
   issuer: z.string(),
@@ -44,8 +33,8 @@ const schema = z.strictObject({
   endSessionEndpoint: z.string().optional(),
   jwksUri: z.string().optional(),
   algorithms: bounded(
-    z.enum(ALGORITHMS, { error: `an algorithm is one of ${ALGORITHMS.join(', ')}` }),
-    ALGORITHMS.length,
+    z.enum(PUBLIC_ALGORITHMS, { error: `an algorithm is one of ${PUBLIC_ALGORITHMS.join(', ')}` }),
+    PUBLIC_ALGORITHMS.length,
   ).optional(),
   scopes: bounded(z.string(), MAX_ENTRIES).optional(),
   parameters: z.record(z.string(), z.string()).optional(),

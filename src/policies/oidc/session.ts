@@ -1,4 +1,6 @@
 /** What a session is, as it lies in its cookie. */
+import type { Fields } from '../../lib/fields.ts';
+import { isFields } from '../../lib/fields.ts';
 
 export interface Session {
   /** Drawn at login. */
@@ -26,11 +28,6 @@ export interface Login {
   readonly redirectUri: string;
   readonly endMs: number;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const areTexts = (value: Fields, names: readonly string[]): boolean =>
   names.every((name) => typeof value[name] === 'string');

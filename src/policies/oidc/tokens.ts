@@ -1,7 +1,7 @@
 /** Asks the provider's token endpoint, through the mesh (RFC 6749, 4.1.3 and 6). */
+import { isFields } from '../../lib/fields.ts';
 import type { LinkContext } from '../../model/policy.ts';
 import type { OidcConfig } from './config.ts';
-import { isFields } from './session.ts';
 
 const MAX_ANSWER_BYTES = 262_144;
 const MAX_TOKEN = 65_536;

@@ -1,7 +1,6 @@
 /** One case's proxy with its sockets, and the exchanges that it is asked for. */
 import type { ConnectionOptions } from 'node:tls';
 import type { FrontSetting } from '../../../node-adapter/front-setting.ts';
-import type {} from '../../../node-adapter/front-setting.ts';
 import type { Sidecar } from '../../../node-adapter/sidecar.ts';
 import { createSidecar } from '../../../node-adapter/sidecar.ts';
 import type { Configuration } from '../../../node-adapter/plane.ts';

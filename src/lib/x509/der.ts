@@ -1,9 +1,9 @@
 /** DER, as much of it as certificates need, and nothing that has two readings (X.690, 10). */
 export interface Element {
   readonly tag: number;
-  readonly content: Uint8Array<ArrayBuffer>;
+  readonly content: Uint8Array;
   /** With tag and length. */
-  readonly whole: Uint8Array<ArrayBuffer>;
+  readonly whole: Uint8Array;
 }
 
 export const TAG = {
@@ -46,7 +46,7 @@ function readLength(bytes: Uint8Array, at: number): Length {
 }
 
 /** Elements side by side. @throws DerFault */
-export function elements(bytes: Uint8Array<ArrayBuffer>): readonly Element[] {
+export function elements(bytes: Uint8Array): readonly Element[] {
   const found: Element[] = [];
   let at = 0;
   while (at < bytes.length) {
@@ -63,7 +63,7 @@ export function elements(bytes: Uint8Array<ArrayBuffer>): readonly Element[] {
 }
 
 /** The one element that the bytes are. @throws DerFault */
-export function element(bytes: Uint8Array<ArrayBuffer>, tag: number): Element {
+export function element(bytes: Uint8Array, tag: number): Element {
   const [first, ...more] = elements(bytes);
   return expected(more.length === 0 ? first : undefined, tag);
 }
@@ -85,7 +85,7 @@ export function hexOf(bytes: Uint8Array): string {
 }
 
 /** Whole bytes of a bit string. */
-export function bitsOf(found: Element | undefined): Uint8Array<ArrayBuffer> {
+export function bitsOf(found: Element | undefined): Uint8Array {
   const { content } = expected(found, TAG.bits);
   if (content[0] !== 0) throw new DerFault('bits');
   return content.subarray(1);

@@ -2,8 +2,8 @@
  * What may be used once: written down in the transaction that uses it, so that of two at the same time one wins, whatever
  * process they reach. What has expired goes bit by bit, with the commits of others.
  */
-import { sha256Hex } from '../../src/lib/hash.ts';
-import type { Store, StoreChange } from '../../src/model/store.ts';
+import { sha256Hex } from '../src/lib/hash.ts';
+import type { Store, StoreChange } from '../src/model/store.ts';
 
 const SEEN_PREFIX = '!seen/';
 /** Looked at with each use, so that they go faster than they come. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createMemoryStore } from '../store/memory.ts';
+import { createMemoryStore } from './store/memory.ts';
 import { SeenOnce } from './seen.ts';
 
 const by = { actor: 'test', message: '', atMs: 0 };
