@@ -113,6 +113,18 @@ describe('join tokens', () => {
     expect((await control.ask(method, TOKENS, { token: 'x' })).status).toBe(401);
   });
 
+  it('are not made for an identity that is denied', async () => {
+    const identity = 'cluster.local/ns/shop/sa/lost';
+    await post('/v1/identity/denied', { identity });
+    const refused = await post(TOKENS, { identity });
+    expect([refused.status, refused.body['detail']]).toEqual([
+      409,
+      expect.stringContaining('is denied'),
+    ]);
+    await control.ask('DELETE', `/v1/identity/denied?identity=${encodeURIComponent(identity)}`);
+    expect((await post(TOKENS, { identity })).status).toBe(201);
+  });
+
   it('are not made where there is no authority', async () => {
     const made = await bare.ask('POST', TOKENS, { body: JSON.stringify({ identity: IDENTITY }) });
     expect(made.status).toBe(503);

@@ -135,6 +135,12 @@ function tokenRoutes(app: App, { deps }: Services, joining: Joining): void {
     const { identity, ttlSeconds = DEFAULT_TTL_SECONDS, cidr } = await readJson(c, tokenBody);
     const own = ownIdentity(identity, await joining.trustDomain());
     requireNoMore(c.get('principal'), spiffeUri(own), deps.machines);
+    if (await joining.isDenied(own))
+      throw new Problem(
+        409,
+        'conflict',
+        `identity ${own} is denied, and no token would give it: \`lateen ca undeny\` takes that back`,
+      );
     const { record, token } = await joining.tokens.create({
       identity: own,
       ttlMs: ttlSeconds * 1000,
@@ -222,7 +228,11 @@ function tokenDocumentation(app: App): void {
     body: tokenBody,
     status: 201,
     answer: joinToken,
-    refusals: { 400: 'not as wanted', 409: 'too many', 503: 'there is no authority' },
+    refusals: {
+      400: 'not as wanted',
+      409: 'too many, or the identity is denied',
+      503: 'there is no authority',
+    },
   });
   describe(app, {
     method: 'get',

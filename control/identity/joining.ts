@@ -90,6 +90,12 @@ export class Joining {
     return authority.trustDomain;
   }
 
+  /** Nobody would get a certificate of it. */
+  async isDenied(identity: string): Promise<boolean> {
+    const trust = await this.#deps.authority.trust();
+    return trust?.denied.identities.includes(identity) === true;
+  }
+
   get counts(): JoiningCounts {
     return { issued: { ...this.#issued }, refused: Object.fromEntries(this.#refused) };
   }

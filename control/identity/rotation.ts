@@ -204,13 +204,21 @@ export interface Advance {
   forced(waited: readonly string[]): Promise<void>;
 }
 
-function refusal(waits: readonly string[]): Problem {
+/** What helps where somebody never comes. */
+const REMEDY = {
+  steady: '',
+  trusting: 'one that is gone counts no more 90 s after it was heard last. ',
+  switched:
+    'proxies renew by themselves, and `lateen ca deny --serial` ends the certificate of one that is gone. ',
+} as const;
+
+function refusal(waits: readonly string[], stage: keyof typeof REMEDY): Problem {
   const named = waits.slice(0, MAX_NAMED);
   const more = waits.length - named.length;
   return new Problem(
     409,
     'conflict',
-    `the rotation waits: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}. --force goes on, and cuts them off`,
+    `the rotation waits: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}. ${REMEDY[stage]}--force goes on, and cuts them off`,
   );
 }
 
@@ -223,7 +231,7 @@ export async function advanceRotation(
   const view = await core.views.current();
   const state = requireStage(view, 'trusting', 'switched');
   const waits = await waitsFor(core, view, followers);
-  if (waits.length > 0 && !advance.force) throw refusal(waits);
+  if (waits.length > 0 && !advance.force) throw refusal(waits, state.stage);
   const by = { atMs: core.nowMs(), actor: advance.actor };
   const isFirst = state.stage === 'trusting';
   await commit(core, isFirst ? switched(view, state, by) : dropped(view, state, by), {
