@@ -26,7 +26,7 @@ const WARM_UP_SHARE = 0.3;
 const ALIVE_MAY_GROW_MB = 3;
 const HELD_MAY_GROW_MB = 25;
 /** Of the system, at any time: under a load of new connections on a machine that is busy otherwise, too. */
-const MOST_HELD_MB = 400;
+const MOST_HELD_MB = 500;
 /** Of all requests: a machine that is short of time cuts connections by itself. */
 const MAX_FAILED_SHARE = 0.000_01;
 /** So that what has ended is over. */
