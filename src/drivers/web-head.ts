@@ -1,5 +1,5 @@
 /** The header port over Web Headers. The runtime's objects are never cloned; edits stand beside them. */
-import { isUnderscored } from '../lib/underscored.ts';
+import { beginsLike, isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 
 class WebHeaders implements HeaderBlock {
@@ -52,7 +52,7 @@ class WebHeaders implements HeaderBlock {
   removePrefix(prefix: string): void {
     const names: string[] = [];
     this.forEach((name) => {
-      if (name.startsWith(prefix)) names.push(name);
+      if (beginsLike(name, prefix)) names.push(name);
     });
     for (const name of names) this.remove(name);
   }

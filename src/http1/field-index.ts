@@ -4,6 +4,8 @@
  * Four numbers a field: key, start of the name, start and end of the value (blanks around it left out). The key
  * packs length, first and last letter of the name, so that most lookups compare one number and no text.
  */
+import { beginsLike } from '../lib/underscored.ts';
+
 const STRIDE = 4;
 const NAME = 1;
 const VALUE = 2;
@@ -125,11 +127,15 @@ export class FieldIndex {
     return this.text.slice(start, start + ((this.#numbers[at] as number) >> 16));
   }
 
-  /** Its name begins so. */
+  /** Its name begins so, or a backend like CGI's reads it as one that does. */
   isNamedFrom(field: number, prefix: string): boolean {
     const at = field * STRIDE;
     const length = (this.#numbers[at] as number) >> 16;
-    return length >= prefix.length && this.#isNamed(this.#numbers[at + NAME] as number, prefix);
+    if (length < prefix.length) return false;
+    const start = this.#numbers[at + NAME] as number;
+    // Most names differ in their first character.
+    if ((this.text.charCodeAt(start) | 0x20) !== prefix.charCodeAt(0)) return false;
+    return beginsLike(this.text.slice(start, start + prefix.length).toLowerCase(), prefix);
   }
 
   /** Start of the field's line; of the one behind the last field, `end`. */

@@ -1,5 +1,5 @@
 /** The header port over a received head: offsets into its text, edits in a list beside it. */
-import { isUnderscored } from '../lib/underscored.ts';
+import { beginsLike, isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 import { sendableTarget, sendableValue } from './chars.ts';
 import type { FieldIndex } from './field-index.ts';
@@ -108,7 +108,7 @@ class RawHead implements HeaderBlock {
       }
     const added = this.#added;
     for (let i = 0; i < this.#end; i += 2)
-      if (added[i]?.startsWith(prefix) === true) {
+      if (beginsLike(added[i] as string, prefix)) {
         added[i] = '';
         this.editCount++;
       }

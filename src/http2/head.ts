@@ -1,5 +1,5 @@
 /** The header port over decoded fields: edits take objects out of a list and append others. */
-import { isUnderscored } from '../lib/underscored.ts';
+import { beginsLike, isUnderscored } from '../lib/underscored.ts';
 import type { HeaderBlock, RequestHead, ResponseHead } from '../model/head.ts';
 import type { Field } from './field.ts';
 import { keyOfName, makeField, TAKEN } from './field.ts';
@@ -62,7 +62,7 @@ export class FieldHead implements HeaderBlock {
   removePrefix(prefix: string): void {
     const { fields } = this;
     for (let i = 0; i < fields.length; i++)
-      if ((fields[i] as Field).name.startsWith(prefix)) {
+      if (beginsLike((fields[i] as Field).name, prefix)) {
         fields[i] = TAKEN;
         this.editCount++;
       }

@@ -1,4 +1,4 @@
-import { isUnderscored } from './underscored.ts';
+import { beginsLike, isUnderscored } from './underscored.ts';
 
 /** Header fields as a list in order: the plain form of the header port, for replies and simulations. */
 export class HeaderList {
@@ -45,7 +45,7 @@ export class HeaderList {
 
   removePrefix(prefix: string): void {
     this.editCount++;
-    this.#fields = this.#fields.filter(([name]) => !name.startsWith(prefix));
+    this.#fields = this.#fields.filter(([name]) => !beginsLike(name, prefix));
   }
 
   removeUnderscored(name: string): void {

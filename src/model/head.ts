@@ -20,7 +20,7 @@ export interface HeaderBlock {
   /** Appends one more value. */
   add(name: string, value: string): void;
   remove(name: string): void;
-  /** Removes every field whose name begins so. */
+  /** Removes every field whose name begins so, or would with `-` for `_`. */
   removePrefix(prefix: string): void;
   /** Removes every field whose name is this one with `_` for one of its hyphens, or more; the name itself stays. */
   removeUnderscored(name: string): void;

@@ -73,7 +73,6 @@ function opening(startMs: number): string {
   return written;
 }
 
-/** Once a request is canonical, nothing in its method and authority needs an escape. */
 const JWT_BEGINS = 'eyJ';
 const RUN = /[\w.%~-]+/g;
 
@@ -86,6 +85,7 @@ function withoutTokens(query: string): string {
   });
 }
 
+/** Once a request is canonical, nothing in its method and authority needs an escape. */
 function requestLine(x: EngineExchange): string {
   const target = x.query === '' ? x.path : x.path + withoutTokens(x.query);
   return x.host === ''

@@ -9,14 +9,14 @@ const PROOF_TOKEN = 'workload-proof-token';
 const STRIPPED = [IDENTITY_TOKEN, PROOF_TOKEN, 'client-cert', 'client-cert-chain'];
 /** A backend like CGI's reads `_` and `-` in a name alike; what becomes of the last two themselves, others say. */
 const LOOKALIKES = [...STRIPPED, 'x-lateen-identity', 'x-forwarded-client-cert'];
-const PLATFORM_PREFIXES = ['cf-client-cert-', 'cf_client_cert_'];
+const PLATFORM_PREFIX = 'cf-client-cert-';
+const NOTHING: readonly string[] = [];
 
 function shown(request: RequestHead, name: string): readonly string[] {
   return request.has(name) ? request.getAll(name) : NOTHING;
 }
 
-const NOTHING: readonly string[] = [];
-
+/** What the caller shows of itself; nothing of it goes on. */
 export function takeCredential(x: EngineExchange): void {
   const { request } = x;
   const identityTokens = shown(request, IDENTITY_TOKEN);
@@ -27,5 +27,5 @@ export function takeCredential(x: EngineExchange): void {
   for (const name of LOOKALIKES) request.removeUnderscored(name);
   // What fronts write for who stands behind them; inside the mesh there are none.
   if (x.listener?.direction === 'inbound' && !request.joinsRepeated) return;
-  for (const prefix of PLATFORM_PREFIXES) request.removePrefix(prefix);
+  request.removePrefix(PLATFORM_PREFIX);
 }

@@ -142,17 +142,22 @@ function edits({ make }: HeadSuite): void {
     ]);
   });
 
-  test('removes by prefix, received and added', () => {
+  test('removes by prefix, received and added, also what a backend may read as one that begins so', () => {
     const head = make([
       ['X-Envoy-A', '1'],
       ['x-envoy', '2'],
       ['x-other', '3'],
+      ['X_Envoy-C', '5'],
+      ['x-envoy_d', '6'],
+      ['x.envoy-e', '7'],
     ]);
     head.add('x-envoy-b', '4');
+    head.add('x_envoy_f', '8');
     head.removePrefix('x-envoy-');
     expect(byName(head)).toEqual([
       ['x-envoy', '2'],
       ['x-other', '3'],
+      ['x.envoy-e', '7'],
     ]);
   });
 }
