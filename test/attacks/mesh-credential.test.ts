@@ -576,6 +576,12 @@ describe('proofs that prove nothing', () => {
   });
 });
 
+/** Of a POST of `money`, and of no other body. */
+function bound(): Header[] {
+  const wit = world.wit();
+  return shown(wit, world.wpt(wit, { htd: sha256('money'), htm: 'POST' }));
+}
+
 describe('right credentials in the wrong place', () => {
   const both = (): Header[] => shown(world.wit());
 
@@ -637,39 +643,15 @@ describe('right credentials in the wrong place', () => {
     ['sent to http, over https', () => ({ headers: both(), scheme: 'https' }), 'target'],
     [
       'with another body',
-      () => {
-        const wit = world.wit();
-        return {
-          headers: shown(wit, world.wpt(wit, { htd: sha256('money'), htm: 'POST' })),
-          body: 'Money',
-          method: 'POST',
-        };
-      },
+      () => ({ headers: bound(), method: 'POST', body: 'Money' }),
       'body_digest',
     ],
     [
       'with a body cut off',
-      () => {
-        const wit = world.wit();
-        return {
-          headers: shown(wit, world.wpt(wit, { htd: sha256('money'), htm: 'POST' })),
-          body: 'mone',
-          method: 'POST',
-        };
-      },
+      () => ({ headers: bound(), method: 'POST', body: 'mone' }),
       'body_digest',
     ],
-    [
-      'without the body',
-      () => {
-        const wit = world.wit();
-        return {
-          headers: shown(wit, world.wpt(wit, { htd: sha256('money'), htm: 'POST' })),
-          method: 'POST',
-        };
-      },
-      'body_digest',
-    ],
+    ['without the body', () => ({ headers: bound(), method: 'POST' }), 'body_digest'],
     [
       'without hash of the body, where one is wanted',
       () => ({ headers: both(), config: { wantsDigest: true } }),
